@@ -1,0 +1,44 @@
+# Each target does all of its own set-up on a machine with Python >= 3.11 and nothing else.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: demo test check bench lock clean
+
+demo: $(VENV)/.base ## the whole job on an invented practice, nothing to configure
+	$(BIN)/handrail demo
+
+test: $(VENV)/.test ## all tests, the real servers among them
+	$(BIN)/python -m tests.peers.install --all
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.test ## lint, types, directions, migrations against models
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m tests.typecheck
+	$(BIN)/python -m pytest -q tests/test_layout.py
+
+bench: $(VENV)/.test ## figures beside their baselines, same run
+	$(BIN)/python -m benchmarks.run $(BENCH_ARGS)
+
+lock: ## renew the locked versions (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header setup.cfg requirements/build.in -o requirements/base.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra test setup.cfg requirements/build.in -o requirements/test.lock
+
+clean:
+	rm -rf $(VENV) build .cache .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Handrail needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.base: requirements/base.lock setup.cfg | $(VENV)/bin/python
+	$(PIP) install --require-hashes -r requirements/base.lock
+	$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.test: requirements/test.lock setup.cfg | $(VENV)/bin/python
+	$(PIP) install --require-hashes -r requirements/test.lock
+	$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/.base
