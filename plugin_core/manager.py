@@ -1,0 +1,210 @@
+"""Finds, allows and loads plugins: one `Plugins` per application, nothing global.
+
+A package is read by its metadata first; only distributions that the settings allow are ever imported, since importing
+one runs its code (S42). Handrail's own distribution is allowed from the start. One plugin that cannot be loaded costs
+the others nothing (F104); whether it was needed is decided where it is used.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any, Generic, TypeVar
+
+import pluggy
+
+from . import PROJECT, hookspecs
+from .errors import PluginError
+
+OWN = "handrail"
+T = TypeVar("T")
+D = TypeVar("D")
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PluginInfo:
+    """One entry point of the group `handrail`, installed on this machine."""
+
+    name: str
+    distribution: str
+    version: str
+    allowed: bool
+    loaded: bool
+    hooks: tuple[str, ...] = ()
+    problem: str | None = None
+
+    @property
+    def label(self) -> str:
+        """How messages name it."""
+        return f"{self.name} ({self.distribution} {self.version})"
+
+
+@dataclass(frozen=True, slots=True)
+class Registered(Generic[D]):
+    """A descriptor with the plugin that gave it."""
+
+    descriptor: D
+    plugin: str
+
+
+class Plugins:
+    """The plugins of one application.
+
+    :param allowed: names of distributions that may be imported, besides Handrail's own; `name==version` pins one.
+    :param entry_points: where to look; the installed packages unless a test says otherwise.
+    """
+
+    def __init__(
+        self,
+        allowed: Sequence[str] = (),
+        entry_points: Callable[[], Sequence[metadata.EntryPoint]] | None = None,
+    ) -> None:
+        self._manager = pluggy.PluginManager(PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        self._allowed = {OWN: None} | dict(_pin(entry) for entry in allowed)
+        self._find = entry_points or (lambda: tuple(metadata.entry_points(group=PROJECT)))
+        self._infos: list[PluginInfo] | None = None
+
+    # --- loading -------------------------------------------------------------------------------------------------
+
+    def load(self) -> Plugins:
+        """Imports and registers every allowed plugin, once. Problems are kept in `infos()`; nothing is raised here."""
+        if self._infos is not None:
+            return self
+        found = sorted(self._find(), key=lambda point: (_distribution(point)[0] != OWN, point.name))
+        self._infos = []
+        taken: dict[str, PluginInfo] = {}
+        for point in found:
+            info = self._load_one(point, taken)
+            self._infos.append(info)
+            taken.setdefault(point.name, info)
+        return self
+
+    def _load_one(self, point: metadata.EntryPoint, taken: dict[str, PluginInfo]) -> PluginInfo:
+        distribution, version = _distribution(point)
+        if not self._is_allowed(distribution, version):
+            return PluginInfo(point.name, distribution, version, allowed=False, loaded=False)
+        if point.name in taken:  # S43: a second package under one name is refused, naming both
+            problem = f"its name {point.name!r} is taken by {taken[point.name].label}; neither replaces the other"
+            return PluginInfo(point.name, distribution, version, allowed=True, loaded=False, problem=problem)
+        try:
+            module = point.load()
+            hooks = self._register(module, point.name)
+        except Exception as error:  # noqa: BLE001 - a foreign module may raise anything at import (F104)
+            log.warning("plugin %s of %s could not be loaded: %s", point.name, distribution, type(error).__name__)
+            problem = f"it could not be loaded: {_safe(error)}"
+            return PluginInfo(point.name, distribution, version, allowed=True, loaded=False, problem=problem)
+        return PluginInfo(point.name, distribution, version, allowed=True, loaded=True, hooks=hooks)
+
+    def _register(self, module: object, name: str) -> tuple[str, ...]:
+        """Registers a module; a hook that Handrail does not have (a typing slip) undoes it again."""
+        self._manager.register(module, name=name)
+        try:
+            self._manager.check_pending()
+        except pluggy.PluginValidationError:
+            self._manager.unregister(name=name)
+            raise
+        return tuple(sorted(caller.name for caller in self._manager.get_hookcallers(module) or ()))
+
+    def add(self, module: object, name: str) -> None:
+        """Registers a plugin that the embedding application holds itself (tests, a host).
+
+        :raises PluginError: a hook name or argument that Handrail does not have.
+        """
+        self.load()
+        try:
+            hooks = self._register(module, name)
+        except pluggy.PluginValidationError as error:
+            raise PluginError(f"The plugin {name} cannot be used: {_safe(error)}.") from None
+        assert self._infos is not None
+        self._infos.append(PluginInfo(name, "(application)", "-", allowed=True, loaded=True, hooks=hooks))
+
+    def _is_allowed(self, distribution: str, version: str) -> bool:
+        key = _normal(distribution)
+        return key in self._allowed and self._allowed[key] in (None, version)
+
+    # --- what was found ------------------------------------------------------------------------------------------
+
+    def infos(self) -> tuple[PluginInfo, ...]:
+        """Everything installed in the group, whether allowed and loaded or not."""
+        self.load()
+        assert self._infos is not None
+        return tuple(self._infos)
+
+    def label(self, name: str) -> str:
+        """How messages name the plugin registered under `name`."""
+        return next((info.label for info in self.infos() if info.name == name), name)
+
+    def problems(self) -> tuple[str, ...]:
+        """One sentence for each allowed plugin that is not working."""
+        return tuple(f"Plugin {info.label}: {info.problem}." for info in self.infos() if info.allowed and info.problem)
+
+    # --- calling -------------------------------------------------------------------------------------------------
+
+    def implementations(self, hook: str) -> Iterator[tuple[str, Callable[..., Any]]]:
+        """(plugin name, function) of one hook, first registered first, so that each can be called in its own guard."""
+        self.load()
+        for impl in getattr(self._manager.hook, hook).get_hookimpls():
+            wanted = impl.argnames
+            yield impl.plugin_name, _by_keyword(impl.function, wanted)
+
+    def descriptors(self, hook: str, key: Callable[[T], Any], what: str) -> dict[Any, Registered[T]]:
+        """All descriptors of a `register_*` hook by key.
+
+        :raises PluginError: a plugin raised, or two claim one key; the message names both sides.
+        """
+        found: dict[Any, Registered[T]] = {}
+        for plugin, call in self.implementations(hook):
+            for descriptor in self._call(plugin, hook, call):
+                name = key(descriptor)
+                if name in found:
+                    shown = "/".join(map(str, name)) if isinstance(name, tuple) else name
+                    raise PluginError(
+                        f"Two plugins bring the {what} {shown}: {self.label(found[name].plugin)} and "
+                        f"{self.label(plugin)}. Take one of them off the list of allowed plugins."
+                    )
+                found[name] = Registered(descriptor, plugin)
+        return found
+
+    def _call(self, plugin: str, hook: str, call: Callable[..., Any]) -> Sequence[Any]:
+        try:
+            return call() or ()
+        except Exception as error:
+            log.warning("plugin %s raised %s in %s", plugin, type(error).__name__, hook)
+            raise PluginError(
+                f"The plugin {self.label(plugin)} failed in {hook} ({type(error).__name__}). "
+                "Update it, or take it off the list of allowed plugins."
+            ) from None
+
+
+def _by_keyword(function: Callable[..., Any], wanted: Sequence[str]) -> Callable[..., Any]:
+    def call(**arguments: Any) -> Any:
+        return function(**{name: arguments[name] for name in wanted})
+
+    return call
+
+
+def _distribution(point: metadata.EntryPoint) -> tuple[str, str]:
+    dist = getattr(point, "dist", None)
+    return (dist.name, dist.version) if dist is not None else ("unknown", "0")
+
+
+def _pin(entry: str) -> tuple[str, str | None]:
+    name, _, version = entry.partition("==")
+    return _normal(name), version or None
+
+
+def _normal(name: str) -> str:
+    """Names of distributions compare without regard to case and to runs of -, _ and . (PyPA's name normalisation)."""
+    return "-".join(part for part in name.lower().replace("_", "-").replace(".", "-").split("-") if part)
+
+
+def _safe(error: BaseException) -> str:
+    """The kind of error and, for errors about code, its text; a plugin's own text is not trusted with client data."""
+    if isinstance(error, (ImportError, pluggy.PluginValidationError, SyntaxError)):
+        return inspect.cleandoc(str(error)).splitlines()[-1]
+    return type(error).__name__
