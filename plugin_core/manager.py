@@ -67,16 +67,17 @@ class Plugins:
         self._manager.add_hookspecs(hookspecs)
         self._allowed = {OWN: None} | dict(_pin(entry) for entry in allowed)
         self._find = entry_points or (lambda: tuple(metadata.entry_points(group=PROJECT)))
-        self._infos: list[PluginInfo] | None = None
+        self._infos: list[PluginInfo] = []
+        self._loaded = False
 
     # --- loading -------------------------------------------------------------------------------------------------
 
     def load(self) -> Plugins:
         """Imports and registers every allowed plugin, once. Problems are kept in `infos()`; nothing is raised here."""
-        if self._infos is not None:
+        if self._loaded:
             return self
+        self._loaded = True
         found = sorted(self._find(), key=lambda point: (_distribution(point)[0] != OWN, point.name))
-        self._infos = []
         taken: dict[str, PluginInfo] = {}
         for point in found:
             info = self._load_one(point, taken)
@@ -120,7 +121,6 @@ class Plugins:
             hooks = self._register(module, name)
         except pluggy.PluginValidationError as error:
             raise PluginError(f"The plugin {name} cannot be used: {_safe(error)}.") from None
-        assert self._infos is not None
         self._infos.append(PluginInfo(name, "(application)", "-", allowed=True, loaded=True, hooks=hooks))
 
     def _is_allowed(self, distribution: str, version: str) -> bool:
@@ -132,7 +132,6 @@ class Plugins:
     def infos(self) -> tuple[PluginInfo, ...]:
         """Everything installed in the group, whether allowed and loaded or not."""
         self.load()
-        assert self._infos is not None
         return tuple(self._infos)
 
     def label(self, name: str) -> str:
@@ -173,7 +172,7 @@ class Plugins:
     def _call(self, plugin: str, hook: str, call: Callable[..., Any]) -> Sequence[Any]:
         try:
             return call() or ()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever a plugin raises is named, and costs only its own part (F101)
             log.warning("plugin %s raised %s in %s", plugin, type(error).__name__, hook)
             raise PluginError(
                 f"The plugin {self.label(plugin)} failed in {hook} ({type(error).__name__}). "

@@ -1,0 +1,272 @@
+"""Opens the store, brings it to this version, and runs transactions that may be repeated.
+
+SQLite by default (WAL, synchronous=FULL: engine measurements put it at a few microseconds a response), PostgreSQL by
+the same code. A write transaction takes its lock at the start (BEGIN IMMEDIATE), so that two writers queue instead of
+failing in the middle; passing faults of the database repeat the whole transaction (F72, F75, F76), which is safe since
+every write here is keyed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, text, update
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+
+from ..errors import KeyProblem, StoreError
+from . import seal
+from .tables import keys, practices, sources
+
+HEAD = "0001"
+TRIES = 5
+BUSY_SECONDS = 10
+_CHECK = b"handrail"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Tx:
+    """An open transaction of one practice and one source (a platform connection)."""
+
+    conn: Connection
+    sealer: seal.Sealer
+    source: int
+
+
+class Store:
+    """The store of one practice.
+
+    :param url: an SQLAlchemy address, `sqlite:////path/store.db` or `postgresql+psycopg://…`.
+    :param practice: the practice's id in the store.
+    :param master: the 32 bytes that its keys are wrapped with.
+    :param create: make the store, and the practice in it, where they are not there.
+    :raises StoreError: not there, unreadable, or made by a newer Handrail.
+    :raises KeyProblem: the key is not the one the store was sealed with.
+    """
+
+    def __init__(self, url: str, practice: str, master: bytes, *, create: bool = False) -> None:
+        self.practice = practice
+        self.engine = _engine(url, create=create)
+        try:
+            with _plain(self.engine):
+                upgrade(self.engine, create=create)
+                self.sealer = self._open_keys(master, create=create)
+        except BaseException:
+            self.engine.dispose()
+            raise
+
+    def close(self) -> None:
+        """Gives the connections back; on SQLite the write-ahead log is folded in (F80)."""
+        if self.engine.dialect.name == "sqlite":
+            with _plain(self.engine), self.engine.connect() as conn:
+                conn.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
+        self.engine.dispose()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- transactions --------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def reading(self, source: int = 0) -> Iterator[Tx]:
+        """A consistent view; nothing is written."""
+        with _plain(self.engine), self.engine.connect() as conn, conn.begin():
+            yield Tx(conn, self.sealer, source)
+
+    def write(self, work: Callable[[Tx], T], source: int = 0) -> T:
+        """Runs `work` in one transaction and commits it; repeats it whole when the database says "later".
+
+        `work` must only depend on what it reads inside, and have no effect outside.
+        """
+        for attempt in range(1, TRIES + 1):
+            try:
+                with self.engine.connect().execution_options(handrail_write=True) as conn, conn.begin():
+                    return work(Tx(conn, self.sealer, source))
+            except DBAPIError as error:
+                if attempt == TRIES or not _passing(error):
+                    raise _as_store_error(error, self.engine) from None
+                time.sleep(0.05 * 2**attempt)
+        raise AssertionError("unreachable")
+
+    # --- practice, keys, sources -----------------------------------------------------------------------------------
+
+    def _open_keys(self, master: bytes, *, create: bool) -> seal.Sealer:
+        with self.engine.connect() as conn:
+            wrapped = conn.execute(select(keys.c.id, keys.c.wrapped).where(keys.c.practice == self.practice)).all()
+            check = conn.execute(select(practices.c.sealed).where(practices.c.id == self.practice)).scalar()
+        if not wrapped or check is None:
+            if not create:
+                raise StoreError(f"The store has no practice {self.practice!r}. Run: handrail init")
+            return self._new_practice(master)
+        opened = {row.id: seal.unwrap(master, self.practice, row.id, row.wrapped) for row in wrapped}
+        good = {number: key for number, key in opened.items() if key is not None}
+        if len(good) != len(opened):
+            raise KeyProblem(
+                "The key does not fit this store: it was sealed with another one. Nothing was written. Put the right "
+                "key back (the keyring entry or key file that belongs to this store)."
+            )
+        sealer = seal.Sealer(self.practice, good)
+        if sealer.open(f"practices:{self.practice}", check) != _CHECK:
+            raise KeyProblem("The store's check value is not as Handrail wrote it. Restore the store from a backup.")
+        return sealer
+
+    def _new_practice(self, master: bytes) -> seal.Sealer:
+        key = secrets.token_bytes(seal.KEY_BYTES)
+        sealer = seal.Sealer(self.practice, {1: key})
+        now = now_ms()
+
+        def work(tx: Tx) -> None:
+            wrapped = seal.wrap(master, self.practice, 1, key)
+            tx.conn.execute(insert(keys).values(practice=self.practice, id=1, wrapped=wrapped, created_ms=now))
+            check = sealer.seal(f"practices:{self.practice}", _CHECK)
+            tx.conn.execute(insert(practices).values(id=self.practice, created_ms=now, sealed=check))
+
+        self.sealer = sealer
+        self.write(work)
+        return sealer
+
+    def source(self, name: str) -> int:
+        """The number of a platform connection, made when it is new."""
+
+        def work(tx: Tx) -> int:
+            where = (sources.c.practice == self.practice) & (sources.c.name == name)
+            found = tx.conn.execute(select(sources.c.id).where(where)).scalar()
+            if found is None:
+                made = tx.conn.execute(
+                    insert(sources).values(practice=self.practice, name=name).returning(sources.c.id)
+                )
+                found = made.scalar_one()
+            return int(found)
+
+        return self.write(work)
+
+    def fingerprint(self, source: int) -> str | None:
+        """The server that this source was last read from (F14)."""
+        with self.reading(source) as tx:
+            return tx.conn.execute(select(sources.c.fingerprint).where(sources.c.id == source)).scalar()
+
+    def set_fingerprint(self, source: int, value: str) -> None:
+        """Remembers which server answers."""
+        self.write(lambda tx: tx.conn.execute(update(sources).where(sources.c.id == source).values(fingerprint=value)))
+
+
+# --- opening -------------------------------------------------------------------------------------------------------
+
+
+def _engine(url: str, *, create: bool) -> Engine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        path = Path(parsed.database or "")
+        if not path.exists():
+            if not create:
+                raise StoreError(f"There is no store at {path}. Run: handrail init")
+            _create_private(path)
+        engine = create_engine(parsed, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
+        event.listen(engine, "connect", _sqlite_connect)
+        event.listen(engine, "begin", _sqlite_begin)
+        return engine
+    return create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
+
+
+def _create_private(path: Path) -> None:
+    """Makes the file for its owner only before SQLite sees it; journal files inherit the mode (S19)."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise StoreError(f"The store cannot be made at {path} ({error.strerror}). Choose another folder.") from None
+
+
+def _sqlite_connect(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves, else the driver delays it to the first write
+    cursor = connection.cursor()
+    try:
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA cache_size=-16384")
+    finally:
+        cursor.close()
+
+
+def _sqlite_begin(conn: Connection) -> None:
+    conn.exec_driver_sql("BEGIN IMMEDIATE" if conn.get_execution_options().get("handrail_write") else "BEGIN")
+
+
+def version(engine: Engine) -> str | None:
+    """The store's version, None for an empty database."""
+    with engine.connect() as conn:
+        if not inspect(conn).has_table("alembic_version"):
+            return None
+        found = conn.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        return None if found is None else str(found)
+
+
+def upgrade(engine: Engine, *, create: bool = False) -> None:
+    """Brings the store to this version, in one transaction (F79). A store of a newer version is left alone."""
+    found = version(engine)
+    if found == HEAD:
+        return
+    if found is None and not create:
+        raise StoreError("There is no Handrail store in this database. Run: handrail init")
+    if found is not None and found > HEAD:
+        raise StoreError(
+            f"This store was made by a newer Handrail (store version {found}, this program knows {HEAD}). "
+            "Nothing was changed. Update Handrail: pipx upgrade handrail"
+        )
+    from .migrations import run  # alembic is slow to import and seldom needed
+
+    run(engine)
+
+
+# --- errors --------------------------------------------------------------------------------------------------------
+
+_PASSING = re.compile(r"locked|busy|deadlock|could not serialize|connection|terminat|server closed", re.IGNORECASE)
+_PLAIN = (
+    ("disk is full|no space left", "The disk is full; nothing was half written. Make room, then run it again."),
+    ("readonly|read-only|permission denied", "The store cannot be written (read-only). Check the folder's rights."),
+    ("locked|busy", "Another program holds the store (a backup, a virus scanner?). Close it, then run it again."),
+    ("malformed|not a database|corrupt", "The store's file is damaged. Restore it from a backup."),
+    ("connection|server closed|terminat|refused", "The database server cannot be reached. Run it again later."),
+)
+
+
+def _passing(error: DBAPIError) -> bool:
+    return error.connection_invalidated or (
+        isinstance(error, OperationalError) and bool(_PASSING.search(str(error.orig)))
+    )
+
+
+def _as_store_error(error: SQLAlchemyError, engine: Engine) -> StoreError:
+    """A plain sentence by the kind of fault. The database's own text may quote rows (S24), so it is never passed on."""
+    raw = str(getattr(error, "orig", error))
+    sentence = next((plain for pattern, plain in _PLAIN if re.search(pattern, raw, re.IGNORECASE)), None)
+    if sentence is None:
+        sentence = f"The store could not be read or written ({type(error).__name__}). Run: handrail doctor"
+    return StoreError(sentence, detail=f"{engine.dialect.name}: {type(error).__name__}")
+
+
+@contextmanager
+def _plain(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise _as_store_error(error, engine) from None
+
+
+def now_ms() -> int:
+    """The local clock, for "when did we do it" only; never for cursors or rules."""
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,456 @@
+"""Queries over forms: responses with their history, clients, and what was set aside.
+
+One row a response, its answers and scores sealed together: fifteen answer rows cost five times as much. Everything
+is written a page at a time by `executemany`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
+from itertools import islice
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import Table, bindparam, delete, func, insert, literal, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ...schemas.records import Answer, Client, Quarantined, Response, Score, ScoredForm
+from ...schemas.vocab import Blank, Mode, QuarantineReason, ResponseStatus
+from .database import Tx, now_ms
+from .tables import clients, history, missing, quarantine, responses
+
+CHUNK = 500
+T = TypeVar("T")
+Row = dict[str, Any]
+
+
+class Stored(msgspec.Struct, array_like=True, gc=False):
+    """What is sealed of a response. New fields go to the end, with a default, so that old rows stay readable."""
+
+    id: str
+    answers: dict[str, int | str]
+    scores: list[tuple[str, float | None, int, int, str, str | None]]
+    straight_line: bool
+    mode: str
+    language: str | None = None
+    source: str | None = None
+    tags: list[str] = []
+    totals: dict[str, float] = {}
+
+
+class StoredClient(msgspec.Struct, gc=False):
+    """What is sealed of a client."""
+
+    ref: str
+    name: str | None = None
+    clinician: str | None = None
+    clinician_name: str | None = None
+    changes: list[str] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the store already has of a response."""
+
+    content: str
+    updated_ms: int | None
+    client: str
+    active: bool
+
+
+_encode = msgspec.json.Encoder().encode
+_response = msgspec.json.Decoder(Stored)
+_client = msgspec.json.Decoder(StoredClient)
+
+
+def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
+    """Lists of at most `size`, so that no query grows with the data."""
+    rest = iter(items)
+    while part := list(islice(rest, size)):
+        yield part
+
+
+def upsert(tx: Tx, table: Table, rows: Sequence[Row], *, keep: Sequence[str] = ()) -> None:
+    """Inserts rows, or updates those whose primary key is there; columns in `keep` stay as they are then."""
+    if not rows:
+        return
+    make = postgresql.insert if tx.conn.dialect.name == "postgresql" else sqlite.insert
+    primary = [column.name for column in table.primary_key]
+    statement = make(table)
+    new = {name: statement.excluded[name] for name in rows[0] if name not in primary and name not in keep}
+    if new:
+        statement = statement.on_conflict_do_update(index_elements=primary, set_=new)
+    else:
+        statement = statement.on_conflict_do_nothing(index_elements=primary)
+    tx.conn.execute(statement, list(rows))
+
+
+# --- times ---------------------------------------------------------------------------------------------------------
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MS = timedelta(milliseconds=1)
+
+
+def to_ms(when: datetime) -> int:
+    """Milliseconds since 1970 UTC."""
+    return (when - _EPOCH) // _MS
+
+
+def offset_of(when: datetime) -> int:
+    """The offset in minutes that the time was written in."""
+    offset = when.utcoffset()
+    return 0 if offset is None else int(offset.total_seconds() // 60)
+
+
+def from_ms(ms: int, offset_min: int = 0) -> datetime:
+    """The instant in its own offset."""
+    return (_EPOCH + timedelta(milliseconds=ms)).astimezone(timezone(timedelta(minutes=offset_min)))
+
+
+# --- responses -----------------------------------------------------------------------------------------------------
+
+
+def known(tx: Tx, keys: Iterable[str]) -> dict[str, Known]:
+    """What the store has of these response keys."""
+    found: dict[str, Known] = {}
+    columns = (responses.c.key, responses.c.content, responses.c.updated_ms, responses.c.client, responses.c.active)
+    for part in chunks(keys):
+        query = select(*columns).where(responses.c.source == tx.source, responses.c.key.in_(part))
+        for key, *rest in tx.conn.execute(query):
+            found[key] = Known(*rest)
+    return found
+
+
+def row(tx: Tx, key: str, client: str, response: Response, form: ScoredForm, content: str, scored_by: str) -> Row:
+    """The row of a response, sealed."""
+    stored = Stored(
+        response.id,
+        dict(form.answers),
+        [(s.name, s.value, s.answered, s.of, s.method, s.reason) for s in form.scores.values()],
+        form.straight_line,
+        response.mode.value,
+        response.language,
+        response.source,
+        sorted(response.tags),
+        dict(response.totals),
+    )
+    return {
+        "source": tx.source,
+        "key": key,
+        "client": client,
+        "instrument": response.instrument,
+        "instrument_version": response.instrument_version,
+        "authored_ms": to_ms(response.authored),
+        "offset_min": offset_of(response.authored),
+        "updated_ms": None if response.updated is None else to_ms(response.updated),
+        "remote_version": response.version,
+        "status": response.status.value,
+        "active": True,
+        "content": content,
+        "scored_by": scored_by,
+        "sealed": tx.sealer.seal(_place(tx, key), _encode(stored)),
+    }
+
+
+def _place(tx: Tx, key: str) -> str:
+    return f"responses:{tx.source}:{key}"
+
+
+def save(tx: Tx, rows: Sequence[Row], replaced: Sequence[str]) -> None:
+    """Stores rows; those that replace an older version (`replaced`, their keys) keep it in the history (F60)."""
+    keep_history(tx, replaced)
+    upsert(tx, responses, rows)
+
+
+def keep_history(tx: Tx, keys: Sequence[str]) -> None:
+    """Copies rows as they are into the history. A sealed value there still opens at its response's place."""
+    names = ["source", "key", "remote_version", "status", "sealed"]
+    for part in chunks(keys):
+        where = (responses.c.source == tx.source) & responses.c.key.in_(part)
+        rows = select(*(responses.c[name] for name in names), literal(now_ms())).where(where)
+        tx.conn.execute(insert(history).from_select([*names, "replaced_ms"], rows))
+
+
+def deactivate(tx: Tx, keys: Sequence[str], status: str) -> list[str]:
+    """Takes responses out of scores and rules, keeping their history; gives the clients whose course that changes."""
+    touched: set[str] = set()
+    for part in chunks(keys):
+        where = (responses.c.source == tx.source) & responses.c.key.in_(part) & responses.c.active
+        found = tx.conn.execute(select(responses.c.key, responses.c.client).where(where)).all()
+        keep_history(tx, [r.key for r in found])
+        touched.update(r.client for r in found)
+        tx.conn.execute(update(responses).where(where).values(active=False, status=status, content=""))
+    return sorted(touched)
+
+
+def forms_of(tx: Tx, client_keys: Sequence[str]) -> dict[str, list[tuple[str, str, ScoredForm]]]:
+    """The active forms of clients, oldest first: client key -> (instrument, version, form). Form ids are our keys."""
+    columns = (
+        responses.c.key,
+        responses.c.client,
+        responses.c.instrument,
+        responses.c.instrument_version,
+        responses.c.authored_ms,
+        responses.c.offset_min,
+        responses.c.sealed,
+    )
+    found: dict[str, list[tuple[str, str, ScoredForm]]] = {key: [] for key in client_keys}
+    for part in chunks(client_keys):
+        where = (responses.c.source == tx.source) & responses.c.client.in_(part) & responses.c.active
+        query = select(*columns).where(where).order_by(responses.c.authored_ms, responses.c.key)
+        for key, client, instrument, version, ms, offset, sealed in tx.conn.execute(query):
+            stored = _response.decode(tx.sealer.open(_place(tx, key), sealed))
+            found[client].append((instrument, version, _form(key, from_ms(ms, offset), stored)))
+    return found
+
+
+def _form(key: str, authored: datetime, stored: Stored) -> ScoredForm:
+    return ScoredForm(
+        id=key,
+        authored=authored,
+        answers=as_answers(stored.answers),
+        scores={s[0]: Score(*s) for s in stored.scores},
+        straight_line=stored.straight_line,
+        tags=frozenset(stored.tags),
+        mode=Mode(stored.mode),
+        language=stored.language,
+    )
+
+
+_BLANKS = {blank.value: blank for blank in Blank}
+
+
+def as_answers(raw: Mapping[str, int | str]) -> dict[str, Answer]:
+    """Answers as records have them from answers as they are stored."""
+    return {item: value if isinstance(value, int) else _BLANKS[value] for item, value in raw.items()}
+
+
+def remote_ids(tx: Tx, keys: Sequence[str]) -> dict[str, str]:
+    """The platform's ids of responses, active or not."""
+    found: dict[str, str] = {}
+    for part in chunks(keys):
+        where = (responses.c.source == tx.source) & responses.c.key.in_(part)
+        for key, sealed in tx.conn.execute(select(responses.c.key, responses.c.sealed).where(where)):
+            found[key] = _response.decode(tx.sealer.open(_place(tx, key), sealed)).id
+    return found
+
+
+def still_active(tx: Tx, keys: Sequence[str]) -> set[tuple[str, str]]:
+    """(response key, client key) of those that still count."""
+    found: set[tuple[str, str]] = set()
+    for part in chunks(keys):
+        where = (responses.c.source == tx.source) & responses.c.key.in_(part) & responses.c.active
+        found.update(map(tuple, tx.conn.execute(select(responses.c.key, responses.c.client).where(where))))  # type: ignore[arg-type]
+    return found
+
+
+def all_rows(tx: Tx, after: str, limit: int) -> list[Any]:
+    """Active rows by key, a page at a time, for rescoring."""
+    where = (responses.c.source == tx.source) & (responses.c.key > after) & responses.c.active
+    return list(tx.conn.execute(select(responses).where(where).order_by(responses.c.key).limit(limit)))
+
+
+def unseal(tx: Tx, key: str, sealed: bytes) -> Stored:
+    """The sealed part of a response's row."""
+    return _response.decode(tx.sealer.open(_place(tx, key), sealed))
+
+
+def rescored(tx: Tx, rows: Sequence[tuple[str, Stored, str]]) -> None:
+    """Writes new scores of (key, content, scored_by)."""
+    if not rows:
+        return
+    statement = (
+        update(responses)
+        .where(responses.c.source == bindparam("s"), responses.c.key == bindparam("k"))
+        .values(sealed=bindparam("v"), scored_by=bindparam("b"))
+    )
+    values = [
+        {"s": tx.source, "k": key, "v": tx.sealer.seal(_place(tx, key), _encode(stored)), "b": by}
+        for key, stored, by in rows
+    ]
+    tx.conn.execute(statement, values)
+
+
+def counts(tx: Tx) -> dict[str, int]:
+    """How many responses, clients and set-aside forms there are."""
+    tables = {
+        "responses": select(func.count()).where(responses.c.source == tx.source, responses.c.active),
+        "clients": select(func.count()).where(clients.c.source == tx.source),
+        "set_aside": select(func.count()).where(quarantine.c.source == tx.source),
+    }
+    return {name: int(tx.conn.execute(query).scalar_one()) for name, query in tables.items()}
+
+
+# --- clients -------------------------------------------------------------------------------------------------------
+
+
+def mark_dirty(tx: Tx, refs: Mapping[str, str]) -> None:
+    """Says that the rules must read these courses anew (client key -> platform reference); makes new clients."""
+    if not refs:
+        return
+    have: set[str] = set()
+    for part in chunks(refs):
+        where = (clients.c.source == tx.source) & clients.c.key.in_(part)
+        have.update(tx.conn.execute(select(clients.c.key).where(where)).scalars())
+        tx.conn.execute(update(clients).where(where).values(dirty=True))
+    new = [
+        {
+            "source": tx.source,
+            "key": key,
+            "dirty": True,
+            "known": None,
+            "sealed": tx.sealer.seal(_client_place(tx, key), _encode(StoredClient(ref))),
+        }
+        for key, ref in refs.items()
+        if key not in have
+    ]
+    upsert(tx, clients, new, keep=["sealed", "known"])
+
+
+def mark_keys_dirty(tx: Tx, keys: Iterable[str]) -> None:
+    """The same for clients that are known to be there."""
+    for part in chunks(keys):
+        where = (clients.c.source == tx.source) & clients.c.key.in_(part)
+        tx.conn.execute(update(clients).where(where).values(dirty=True))
+
+
+def mark_all_dirty(tx: Tx) -> None:
+    """After a rule, an instrument or a plugin changed: every course is read anew."""
+    tx.conn.execute(update(clients).where(clients.c.source == tx.source).values(dirty=True))
+
+
+def dirty(tx: Tx, limit: int) -> list[str]:
+    """Clients whose course changed since the rules last read it."""
+    where = (clients.c.source == tx.source) & clients.c.dirty
+    return list(tx.conn.execute(select(clients.c.key).where(where).order_by(clients.c.key).limit(limit)).scalars())
+
+
+def clean(tx: Tx, keys: Sequence[str]) -> None:
+    """The rules have read these courses."""
+    for part in chunks(keys):
+        where = (clients.c.source == tx.source) & clients.c.key.in_(part)
+        tx.conn.execute(update(clients).where(where).values(dirty=False))
+
+
+def _client_place(tx: Tx, key: str) -> str:
+    return f"clients:{tx.source}:{key}"
+
+
+def read_clients(tx: Tx, keys: Sequence[str] | None = None) -> dict[str, StoredClient]:
+    """The sealed part of clients, all of them where no keys are given."""
+    query = select(clients.c.key, clients.c.sealed).where(clients.c.source == tx.source)
+    parts = [query] if keys is None else [query.where(clients.c.key.in_(part)) for part in chunks(keys)]
+    return {
+        key: _client.decode(tx.sealer.open(_client_place(tx, key), sealed))
+        for part in parts
+        for key, sealed in tx.conn.execute(part)
+    }
+
+
+def unasked(tx: Tx, limit: int) -> dict[str, str]:
+    """Clients of whom the platform was not asked yet: key -> reference."""
+    where = (clients.c.source == tx.source) & clients.c.known.is_(None)
+    keys = list(tx.conn.execute(select(clients.c.key).where(where).order_by(clients.c.key).limit(limit)).scalars())
+    return {key: stored.ref for key, stored in read_clients(tx, keys).items()}
+
+
+def save_clients(tx: Tx, found: Mapping[str, Client | None], on: date) -> list[str]:
+    """Stores what the platform says of clients (None: it does not know them). Gives those with a new therapist.
+
+    A change of therapist is dated by the day of the sync that saw it, where the platform names no date.
+    """
+    stored = read_clients(tx, list(found))
+    moved = []
+    rows = []
+    for key, client in found.items():
+        old = stored[key]
+        if client is not None:
+            new_hand = old.clinician is not None and client.clinician not in (None, old.clinician)
+            if new_hand:
+                old.changes.append((client.clinician_since or on).isoformat())
+                moved.append(key)
+            old.name = client.name
+            old.clinician = client.clinician or old.clinician
+            old.clinician_name = client.clinician_name or old.clinician_name
+        sealed = tx.sealer.seal(_client_place(tx, key), _encode(old))
+        rows.append({"s": tx.source, "k": key, "n": client is not None, "v": sealed})
+    if rows:
+        where = (clients.c.source == bindparam("s")) & (clients.c.key == bindparam("k"))
+        tx.conn.execute(update(clients).where(where).values(known=bindparam("n"), sealed=bindparam("v")), rows)
+    return moved
+
+
+# --- quarantine ----------------------------------------------------------------------------------------------------
+
+
+def set_aside(tx: Tx, items: Mapping[str, Quarantined]) -> None:
+    """Puts forms into quarantine, by key; one that is there already counts another attempt."""
+    if not items:
+        return
+    now = now_ms()
+    have = {}
+    for part in chunks(items):
+        where = (quarantine.c.source == tx.source) & quarantine.c.key.in_(part)
+        have.update(map(tuple, tx.conn.execute(select(quarantine.c.key, quarantine.c.attempts).where(where))))  # type: ignore[arg-type]
+    rows = [
+        {
+            "source": tx.source,
+            "key": key,
+            "reason": item.reason.value,
+            "place": item.where,
+            "message": item.message,
+            "first_ms": now,
+            "last_ms": now,
+            "attempts": have.get(key, 0) + 1,
+            "sealed": tx.sealer.seal(
+                f"quarantine:{tx.source}:{key}", _encode([item.remote_id, item.form, item.version])
+            ),
+        }
+        for key, item in items.items()
+    ]
+    upsert(tx, quarantine, rows, keep=["first_ms"])
+
+
+def release(tx: Tx, keys: Iterable[str]) -> int:
+    """Takes forms out of quarantine (F50); gives how many were there."""
+    gone = 0
+    for part in chunks(keys):
+        gone += tx.conn.execute(
+            delete(quarantine).where(quarantine.c.source == tx.source, quarantine.c.key.in_(part))
+        ).rowcount
+    return gone
+
+
+def in_quarantine(tx: Tx) -> list[Quarantined]:
+    """Everything set aside, oldest first."""
+    query = select(quarantine).where(quarantine.c.source == tx.source).order_by(quarantine.c.first_ms, quarantine.c.key)
+    items = []
+    for found in tx.conn.execute(query):
+        remote, form, version = msgspec.json.decode(tx.sealer.open(f"quarantine:{tx.source}:{found.key}", found.sealed))
+        reason = QuarantineReason(found.reason)
+        items.append(Quarantined(remote, reason, found.place, found.message, form, version))
+    return items
+
+
+# --- reconcile -----------------------------------------------------------------------------------------------------
+
+
+def not_listed(tx: Tx, listed: set[str]) -> list[str]:
+    """Active responses whose key the platform's list does not have."""
+    where = (responses.c.source == tx.source) & responses.c.active
+    return [key for key in tx.conn.execute(select(responses.c.key).where(where)).scalars() if key not in listed]
+
+
+def missing_twice(tx: Tx, absent: Sequence[str]) -> list[str]:
+    """Of the absent ones, those that an earlier reconcile missed too (F62); remembers the rest for next time."""
+    before = set(tx.conn.execute(select(missing.c.key).where(missing.c.source == tx.source)).scalars())
+    tx.conn.execute(delete(missing).where(missing.c.source == tx.source))
+    again = [key for key in absent if key in before]
+    rows = [{"source": tx.source, "key": key, "first_ms": now_ms()} for key in absent if key not in before]
+    upsert(tx, missing, rows)
+    return again
+
+
+WITHDRAWN = ResponseStatus.WITHDRAWN.value

@@ -1,0 +1,158 @@
+"""Where secrets live: the system's keyring, or a file that only its owner can read. Never in the settings (S9).
+
+A reference is `keyring:NAME` or `file:PATH`. There is no silent fall-back from one to the other (S10).
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from ..errors import KeyProblem, SettingsError
+from .seal import KEY_BYTES
+
+SERVICE = "handrail"
+
+
+class Secret:
+    """A secret that prints as `***` and cannot be pickled (S12). `reveal()` gives it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The secret itself; call it where it is used, and keep no copy."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a Secret is never pickled")
+
+
+def read(reference: str) -> Secret:
+    """The secret that a reference names.
+
+    :raises KeyProblem: it is not there, or is readable by others; the message says what to do.
+    """
+    kind, _, name = reference.partition(":")
+    if kind == "keyring" and name:
+        return Secret(_from_keyring(name))
+    if kind == "file" and name:
+        return Secret(_from_file(Path(name)))
+    raise SettingsError(
+        "A secret in the settings must be a reference such as keyring:NAME or file:/path, not the secret itself."
+    )
+
+
+def write(reference: str, value: str) -> None:
+    """Stores a secret under a reference: in the keyring, or in a new file that only its owner can read (S19)."""
+    kind, _, name = reference.partition(":")
+    if kind == "keyring":
+        keyring = _keyring()
+        keyring.set_password(SERVICE, name, value)
+        return
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = path.with_name(path.name + ".new")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
+        out.write(value + "\n")
+    temporary.replace(path)
+
+
+def exists(reference: str) -> bool:
+    """Whether something is stored under the reference."""
+    kind, _, name = reference.partition(":")
+    if kind == "keyring":
+        return _keyring().get_password(SERVICE, name) is not None
+    return Path(name).exists()
+
+
+def make_master() -> str:
+    """A new master key, as text for the keyring or the key file."""
+    return base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
+
+
+def master(reference: str) -> bytes:
+    """The 32 bytes of the master key that a reference names."""
+    try:
+        raw = base64.b64decode(read(reference).reveal(), validate=True)
+    except ValueError:
+        raw = b""
+    if len(raw) != KEY_BYTES:
+        raise KeyProblem(
+            "The store's key is not a Handrail key. Nothing was opened. Put the right key back, or restore it from "
+            "where you keep its copy."
+        )
+    return raw
+
+
+def _from_file(path: Path) -> str:
+    try:
+        mode = path.stat().st_mode
+        if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
+            raise KeyProblem(f"Others on this computer can read {path}. Run: chmod 600 {path}")
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise KeyProblem(
+            f"The secret file {path} cannot be read ({error.strerror}). Put it back, or run: handrail init"
+        ) from None
+
+
+def _from_keyring(name: str) -> str:
+    value = _keyring().get_password(SERVICE, name)
+    if value is None:
+        raise KeyProblem(
+            f"The system's keyring has no entry {SERVICE}/{name}. If this is another computer or user, bring the key "
+            "over; without it the store stays closed."
+        )
+    return str(value)
+
+
+class _Keyring:
+    """The few calls of the keyring library that we use, its failures as plain sentences."""
+
+    def __init__(self) -> None:
+        import keyring  # slow to import (it looks for back ends), hence only when a reference asks for it
+        import keyring.backends.fail
+        import keyring.errors
+
+        self._ring = keyring
+        self._error = keyring.errors.KeyringError
+        backend = keyring.get_keyring()
+        if isinstance(backend, keyring.backends.fail.Keyring) or type(backend).__module__.endswith(".null"):
+            raise KeyProblem(
+                "This computer offers no keyring to this user (common on servers). Choose a key file that only you "
+                "can read: handrail init --key-file"
+            )
+
+    def get_password(self, service: str, name: str) -> str | None:
+        try:
+            return self._ring.get_password(service, name)
+        except self._error as error:
+            raise KeyProblem(
+                f"The system's keyring did not open ({type(error).__name__}). Unlock it, try again."
+            ) from None
+
+    def set_password(self, service: str, name: str, value: str) -> None:
+        try:
+            self._ring.set_password(service, name, value)
+        except self._error as error:
+            raise KeyProblem(
+                f"The system's keyring did not open ({type(error).__name__}). Unlock it, try again."
+            ) from None
+
+
+def _locked(error: Exception) -> KeyProblem:
+    return KeyProblem(f"The system's keyring did not open ({type(error).__name__}). Unlock it, then try again.")
+
+
+def _keyring() -> _Keyring:
+    return _Keyring()

@@ -1,0 +1,102 @@
+"""Sealing: AES-256-GCM for what is stored, keyed hashes for what is looked up. A key for each practice.
+
+A sealed value is `version (1 byte) | key id (2) | nonce (12) | ciphertext and tag`. Its associated data is the table
+and the key of the row, so that a value moved to another row, or edited, does not open (S16). The practice's keys are
+random and wrapped by the master key that lives outside the store (keys.py); destroying a practice's rows in `keys`
+makes the rest of it unreadable.
+
+Nonces are random: 96 bits are safe for 2^32 values under one key (NIST SP 800-38D, 8.3), far above a practice's life.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from collections.abc import Mapping
+from hashlib import blake2b, sha256
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from ..errors import SealBroken
+
+KEY_BYTES = 32
+_FORMAT = b"\x01"
+
+
+class Sealer:
+    """Seals and opens for one practice, and makes its keyed hashes.
+
+    :param practice: its id, part of every hash: the same client in two practices has two keys.
+    :param keys: all keys by id, 32 bytes each; the highest id seals, all open (S17). The lowest makes the hashes, which
+        therefore survive a rotation.
+    """
+
+    __slots__ = ("_ciphers", "_content", "_current", "_head", "_lookup", "practice")
+
+    def __init__(self, practice: str, keys: Mapping[int, bytes]) -> None:
+        self.practice = practice
+        self._ciphers = {number: AESGCM(_derive(key, b"seal")) for number, key in keys.items()}
+        self._current = self._ciphers[max(keys)]
+        self._head = _FORMAT + max(keys).to_bytes(2, "big")
+        root = keys[min(keys)]
+        self._lookup = _derive(root, b"look-up")
+        self._content = _derive(root, b"content")
+
+    def __repr__(self) -> str:
+        return "Sealer(***)"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a Sealer holds keys and is never pickled")  # S12
+
+    def seal(self, place: str, plain: bytes) -> bytes:
+        """The sealed value. `place` is table and row key, as `"responses:1:4f…"`."""
+        nonce = os.urandom(12)
+        return self._head + nonce + self._current.encrypt(nonce, plain, place.encode())
+
+    def open(self, place: str, sealed: bytes) -> bytes:
+        """What was sealed at that place. Raises SealBroken when it was edited, moved, or sealed with another key."""
+        cipher = self._ciphers.get(int.from_bytes(sealed[1:3], "big")) if sealed[:1] == _FORMAT else None
+        try:
+            if cipher is None:
+                raise InvalidTag
+            return cipher.decrypt(sealed[3:15], sealed[15:], place.encode())
+        except InvalidTag:
+            raise SealBroken(
+                f"The stored value {place} was changed outside Handrail, or belongs to another row. "
+                "Nothing was repaired. Restore the store from a backup."
+            ) from None
+
+    def hash(self, *parts: str) -> str:
+        """32 hex digits standing for the parts; stable in this store, useless outside it (S27).
+
+        Parts are length-prefixed, so that ("ab", "c") and ("a", "bc") differ.
+        """
+        message = b"".join(
+            len(raw).to_bytes(4, "big") + raw for raw in (part.encode("utf-8", "surrogatepass") for part in parts)
+        )
+        return hmac.digest(self._lookup, message, sha256)[:16].hex()
+
+    def fingerprint(self, content: bytes) -> str:
+        """32 hex digits for a content: equal contents, equal fingerprints. Keyed, since answers could be guessed."""
+        return blake2b(content, digest_size=16, key=self._content).hexdigest()
+
+
+def _derive(key: bytes, purpose: bytes) -> bytes:
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"handrail/1/" + purpose).derive(key)
+
+
+def wrap(master: bytes, practice: str, number: int, key: bytes) -> bytes:
+    """A practice's key as it is kept in the store."""
+    nonce = os.urandom(12)
+    return nonce + AESGCM(_derive(master, b"wrap")).encrypt(nonce, key, f"{practice}:{number}".encode())
+
+
+def unwrap(master: bytes, practice: str, number: int, wrapped: bytes) -> bytes | None:
+    """The practice's key, or None when the master key is not the one it was wrapped with."""
+    try:
+        return AESGCM(_derive(master, b"wrap")).decrypt(wrapped[:12], wrapped[12:], f"{practice}:{number}".encode())
+    except InvalidTag:
+        return None
