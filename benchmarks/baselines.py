@@ -15,6 +15,7 @@ import argparse
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from .measure import report
 
@@ -54,7 +55,7 @@ def textbook(base: str, folder: Path, limit: int, answer_rows: bool = False) -> 
     return stored, time.perf_counter() - began
 
 
-def _textbook_row(models, resource, answer_rows):  # type: ignore[no-untyped-def]  # fhirclient carries no types
+def _textbook_row(models: Any, resource: Any, answer_rows: bool) -> Any:  # fhirclient carries no types
     answers = {}
     for item in resource.item:
         coding = item.answer[0].valueCoding

@@ -98,10 +98,11 @@ class Library:
         self.rng = random.Random(1)
         end = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
         self.forms = practice.forms(count, end)
-        self.shelves = {"QuestionnaireResponse": Shelf(base, "QuestionnaireResponse"), "Patient": Shelf(base, "Patient")}
+        self.shelves = {kind: Shelf(base, kind) for kind in ("QuestionnaireResponse", "Patient")}
         joined = practice.stamp(end - timedelta(days=366))
         clients = sorted({form.client for form in self.forms})
-        self.shelves["Patient"].fill([(f"p{client}", joined, practice.patient_json(client, joined)) for client in clients])
+        patients = [(f"p{client}", joined, practice.patient_json(client, joined)) for client in clients]
+        self.shelves["Patient"].fill(patients)
         self._shelve_forms()
 
     def _shelve_forms(self) -> None:

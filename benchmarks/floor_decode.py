@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from . import practice
+
 
 class Coding(msgspec.Struct, gc=False):
     """The one field of an answer that is used."""
@@ -24,7 +26,7 @@ class Item(msgspec.Struct, gc=False):
     """A line of the form."""
 
     linkId: str  # noqa: N815
-    answer: list[Answer] = []  # noqa: RUF012 - msgspec copies an empty default
+    answer: list[Answer] = []
 
 
 class Reference(msgspec.Struct, gc=False):
@@ -49,7 +51,7 @@ class Resource(msgspec.Struct, gc=False):
     questionnaire: str
     subject: Reference
     authored: str
-    item: list[Item] = []  # noqa: RUF012
+    item: list[Item] = []
 
 
 class Entry(msgspec.Struct, gc=False):
@@ -68,12 +70,12 @@ class Link(msgspec.Struct, gc=False):
 class Bundle(msgspec.Struct, gc=False):
     """A page."""
 
-    link: list[Link] = []  # noqa: RUF012
-    entry: list[Entry] = []  # noqa: RUF012
+    link: list[Link] = []
+    entry: list[Entry] = []
 
 
 MISSING = 255
-LINES = ("G3", "G1", "W3", "G2", "G8", "W2", "G5", "G10", "W4", "G7", "W1", "G4", "G6", "W5", "G9", "N1", "N2", "F1", "F2")
+LINES = tuple(row[0] for row in practice.LINES)
 WEIGHTS = {f"{prefix}-{value}": value for prefix in ("truth", "need", "extent") for value in range(5)}
 
 
@@ -119,4 +121,5 @@ class Scorer:
         values = np.where(reverse, 4.0 - given, given)
         count = answered.sum(axis=1)
         means = np.where(answered, values, 0.0).sum(axis=1) / np.maximum(count, 1)
-        return [mean if enough else None for mean, enough in zip(means.tolist(), (count >= least).tolist(), strict=True)]
+        enough = (count >= least).tolist()
+        return [mean if scored else None for mean, scored in zip(means.tolist(), enough, strict=True)]

@@ -32,5 +32,5 @@ def report(result: dict[str, Any]) -> None:
 
 def home(folder: Path) -> dict[str, str]:
     """The environment in which `handrail` finds its settings and its store under `folder` and nowhere else."""
-    places = {"XDG_CONFIG_HOME": "config", "XDG_DATA_HOME": "data", "XDG_STATE_HOME": "state", "XDG_CACHE_HOME": "cache"}
-    return {"HOME": str(folder), **{name: str(folder / part) for name, part in places.items()}}
+    places = ("config", "data", "state", "cache")
+    return {"HOME": str(folder), **{f"XDG_{place.upper()}_HOME": str(folder / place) for place in places}}

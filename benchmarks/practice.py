@@ -1,4 +1,4 @@
-"""An invented practice for the benchmark: clients, a year of gr18 forms, and their FHIR JSON, the same for the same seed.
+"""An invented practice for the benchmark: clients, a year of gr18 forms, and their FHIR JSON, seeded.
 
 Nothing here describes a person: names are "Client 17", answers come from a random walk.
 """
@@ -76,7 +76,7 @@ def stamp(moment: datetime) -> str:
 
 
 def forms(count: int, end: datetime, seed: int = 18) -> list[Form]:
-    """`count` forms of about `count / 10` clients over the year before `end`, in ascending order of their time stamp."""
+    """`count` forms of about `count / 10` clients over the year before `end`, ascending by time stamp."""
     rng = random.Random(seed)
     clients = max(1, count // FORMS_PER_CLIENT)
     start = end - timedelta(days=365)
