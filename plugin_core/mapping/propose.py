@@ -1,0 +1,133 @@
+"""Proposes a mapping: for each question of a platform's form the line that it most likely is, and how sure that is.
+
+A proposal is never used before a person confirmed it. Published codes decide where the platform has them; else words
+are compared (rapidfuzz), after case, blanks, markup and quotes are made equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rapidfuzz import fuzz
+
+from ...schemas.records import Answer, Instrument, Item, MappedQuestion, Mapping, Option
+from ...schemas.vocab import Blank
+from ..contracts import RemoteAnswer, RemoteForm, RemoteQuestion
+from .texts import plain
+
+SURE = 95.0
+POSSIBLE = 70.0
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """One question with the line proposed for it. `sure` runs from 0 to 100; `problem` says what a person must see."""
+
+    question: RemoteQuestion
+    item: Item | None
+    sure: float
+    options: dict[str, Answer]
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A proposed mapping of one form to one instrument."""
+
+    form: RemoteForm
+    instrument: Instrument
+    guesses: tuple[Guess, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every line of the instrument is proposed once, surely, with all its options."""
+        items = [guess.item.id for guess in self.guesses if guess.item is not None]
+        needed = {item.id for item in self.instrument.items if not item.optional}
+        clean = all(g.problem is None for g in self.guesses if g.item is not None)
+        return clean and needed <= set(items) and len(items) == len(set(items))
+
+    @property
+    def sure(self) -> float:
+        """The mean certainty over the instrument's lines, 0 to 100."""
+        return sum(g.sure for g in self.guesses if g.item is not None) / len(self.instrument.items)
+
+    def mapping(self, platform: str) -> Mapping:
+        """The mapping to store once a person has confirmed it."""
+        mapped = [g for g in self.guesses if g.item is not None]
+        return Mapping(
+            platform=platform,
+            form=self.form.form,
+            form_version=self.form.version,
+            instrument=self.instrument.id,
+            instrument_version=self.instrument.version,
+            questions=tuple(
+                MappedQuestion(g.question.question, g.item.id, g.question.text, g.options) for g in mapped if g.item
+            ),
+            ignored=tuple(g.question.question for g in self.guesses if g.item is None),
+        )
+
+
+def propose(form: RemoteForm, instruments: Sequence[Instrument]) -> Proposal | None:
+    """The best proposal for a form, or None when it resembles none of the instruments."""
+    proposals = [_for(form, instrument) for instrument in instruments]
+    best = max(proposals, key=lambda proposal: proposal.sure, default=None)
+    return best if best is not None and best.sure >= POSSIBLE else None
+
+
+def _for(form: RemoteForm, instrument: Instrument) -> Proposal:
+    return Proposal(form, instrument, tuple(_guess(question, instrument) for question in form.questions))
+
+
+def _guess(question: RemoteQuestion, instrument: Instrument) -> Guess:
+    item, sure = _closest(question, instrument)
+    if item is None:
+        return Guess(question, None, sure, {})
+    options, problem = _match_options(question, item)
+    return Guess(question, item, sure, options, problem)
+
+
+def _closest(question: RemoteQuestion, instrument: Instrument) -> tuple[Item | None, float]:
+    codes = set(question.codings)
+    for item in instrument.items:
+        if any((coding.system, coding.code) in codes for coding in item.codings):
+            return item, 100.0
+    text = plain(question.text)
+    scored = [(fuzz.token_sort_ratio(text, plain(item.text)), item) for item in instrument.items]
+    sure, item = max(scored, key=lambda pair: pair[0])
+    return (item, sure) if sure >= POSSIBLE else (None, sure)
+
+
+def _match_options(question: RemoteQuestion, item: Item) -> tuple[dict[str, Answer], str | None]:
+    """Numbers of the platform's options: by code, by label, else by weight; a contradiction is a problem to show."""
+    options: dict[str, Answer] = {}
+    for offered in question.options:
+        name = offered.code or offered.label
+        if name is None:
+            continue
+        if name in options:
+            return options, "two options of one name"
+        value = next((_value(o) for o in item.options if _is_option(o, offered)), None)
+        if value is None and offered.weight is not None and offered.weight in item.values:
+            value = int(offered.weight)
+        if value is None:
+            return options, "an option whose number is not known"
+        if offered.weight is not None and offered.weight != value:
+            return options, "an option that has another number on the platform"
+        options[name] = value
+    if question.options and {v for v in options.values() if not isinstance(v, Blank)} != set(item.values):
+        return options, "the options do not cover the line's numbers"
+    if not question.options:
+        options = {str(value): value for value in item.values}
+    return options, None
+
+
+def _is_option(option: Option, offered: RemoteAnswer) -> bool:
+    codes = {option.code, *(coding.code for coding in option.codings)}
+    if offered.code is not None and offered.code in codes:
+        return True
+    return offered.label is not None and plain(offered.label) == plain(option.label)
+
+
+def _value(option: Option) -> Answer:
+    return Blank.DECLINED if option.value is None else option.value

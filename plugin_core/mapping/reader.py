@@ -1,0 +1,198 @@
+"""Reads a platform's form through its mapping, or says why it cannot be read. Nothing is scored on a guess.
+
+A question reworded, an option unknown, two answers on one line, a weight that contradicts the mapping: each sets the
+form aside with a plain reason (F56, F58, F68). A line that is merely absent is left out; scoring counts it as empty,
+since servers leave unanswered lines out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as MappingABC
+from collections.abc import Sequence
+from typing import Any
+
+from ...schemas.records import Answer, Instrument, MappedQuestion, Mapping, Option, Quarantined
+from ...schemas.vocab import Blank, QuarantineReason
+from ..contracts import RemoteAnswer, RemoteLine, RemoteResponse
+from ..uris import BASE
+from .texts import plain, same
+
+R = QuarantineReason
+Flat = dict[str, Any]
+
+
+class _SetAside(Exception):
+    """Internal: leaves the reading of one form with its reason."""
+
+    def __init__(self, reason: QuarantineReason, where: str, message: str) -> None:
+        super().__init__(reason)
+        self.reason, self.where, self.message = reason, where, message
+
+
+class _Question:
+    """One mapped question, compiled."""
+
+    __slots__ = ("item", "numbers", "options", "seen", "text")
+
+    def __init__(self, mapped: MappedQuestion) -> None:
+        self.item = mapped.item
+        self.text = mapped.text
+        self.options = dict(mapped.options) | {plain(name): value for name, value in mapped.options.items()}
+        self.numbers = frozenset(v for v in mapped.options.values() if isinstance(v, int) and not isinstance(v, Blank))
+        self.seen: set[str | None] = {None, mapped.text}
+
+    def accepts(self, text: str | None) -> bool:
+        """Whether the question still reads as it did when the mapping was confirmed."""
+        if text in self.seen:
+            return True
+        if text is not None and same(text, self.text):
+            self.seen.add(text)
+            return True
+        return False
+
+    def number(self, answer: RemoteAnswer, where: str) -> Answer:
+        """The number of an answer."""
+        value = self._look_up(answer)
+        if value is None:
+            raise _SetAside(R.UNKNOWN_ANSWER, where, "an answer that the form's mapping does not know")
+        if answer.weight is not None and (isinstance(value, str) or answer.weight != value):
+            raise _SetAside(R.WEIGHT_DIFFERS, where, "the answer came with another number than the mapping gives it")
+        return value
+
+    def _look_up(self, answer: RemoteAnswer) -> Answer | None:
+        if answer.code is not None and (found := self.options.get(answer.code)) is not None:
+            return found
+        if answer.label is not None and (found := self.options.get(plain(answer.label))) is not None:
+            return found
+        if answer.number is not None and answer.number in self.numbers:
+            return int(answer.number)
+        return None
+
+
+class _Form:
+    """One mapping, compiled: the questions of one version of one form."""
+
+    def __init__(self, mapping: Mapping) -> None:
+        self.instrument = (mapping.instrument, mapping.instrument_version)
+        self.version = mapping.form_version
+        self.questions = {q.question: _Question(q) for q in mapping.questions}
+        self.ignored = frozenset(mapping.ignored)
+        self.totals = dict(mapping.totals)
+
+    def answers(self, lines: Sequence[RemoteLine]) -> tuple[dict[str, Answer], dict[str, float]]:
+        """Answers by item and totals by score, from a form's lines."""
+        answers: dict[str, Answer] = {}
+        totals: dict[str, float] = {}
+        for line in lines:
+            question = self.questions.get(line.question)
+            if question is None:
+                self._other(line, totals)
+                continue
+            where = f"line {question.item}"
+            if not question.accepts(line.text):
+                raise _SetAside(
+                    R.CHANGED_DEFINITION, where, "the question is worded differently than when it was mapped"
+                )
+            if not line.answers:
+                continue
+            if len(line.answers) > 1 or question.item in answers:
+                raise _SetAside(R.TWO_ANSWERS, where, "two answers on one line")
+            answers[question.item] = question.number(line.answers[0], where)
+        return answers, totals
+
+    def _other(self, line: RemoteLine, totals: dict[str, float]) -> None:
+        if not line.answers:
+            return
+        if (score := self.totals.get(line.question)) is not None:
+            stored = line.answers[0].number
+            if stored is not None:
+                totals[score] = stored
+        elif line.question not in self.ignored:
+            raise _SetAside(
+                R.UNKNOWN_QUESTION, "a line of the form", "a question that the form's mapping does not know"
+            )
+
+
+class FormReader:
+    """Reads forms through all mappings of one platform.
+
+    :param mappings: confirmed mappings, those of our own forms included.
+    """
+
+    def __init__(self, mappings: Sequence[Mapping]) -> None:
+        self._forms: dict[str, list[_Form]] = {}
+        for mapping in mappings:
+            self._forms.setdefault(mapping.form, []).append(_Form(mapping))
+
+    def knows(self, form: str) -> bool:
+        """Whether any version of this form is mapped; others are not ours to read and are not stored."""
+        return form in self._forms
+
+    def read(self, remote: RemoteResponse) -> Flat | Quarantined:
+        """The form as flat fields for `ResponseSchema`, or why it is set aside."""
+        try:
+            form = self._version_of(remote)
+            answers, totals = form.answers(remote.lines)
+        except _SetAside as found:
+            return Quarantined(remote.id, found.reason, found.where, found.message, remote.form, remote.version)
+        instrument, version = form.instrument
+        return {
+            "id": remote.id,
+            "client": remote.client,
+            "instrument": instrument,
+            "instrument_version": version,
+            "authored": remote.authored,
+            "answers": answers,
+            "status": remote.status,
+            "version": remote.version,
+            "updated": remote.updated,
+            "mode": remote.mode or "unknown",
+            "language": remote.language,
+            "source": remote.source,
+            "tags": list(remote.tags),
+            "totals": totals,
+        }
+
+    def _version_of(self, remote: RemoteResponse) -> _Form:
+        forms = self._forms.get(remote.form, ())
+        for form in forms:
+            if form.version is None or form.version == remote.form_version:
+                return form
+        shown = "without a version" if remote.form_version is None else "of another version"
+        raise _SetAside(R.UNKNOWN_VERSION, "the form", f"a form {shown} than those that are mapped")
+
+
+# --- our own forms -------------------------------------------------------------------------------------------------
+
+
+def own_form(instrument: Instrument) -> str:
+    """The name by which a form that Handrail published is known on any platform: its canonical address."""
+    return f"{BASE}/Questionnaire/{instrument.id}"
+
+
+def own_mapping(instrument: Instrument, platform: str, form: str | None = None) -> Mapping:
+    """The mapping of a form that Handrail published: questions are item ids, options are their codes.
+
+    Published codes of an option (LOINC, say) read like its own.
+    """
+    questions = tuple(
+        MappedQuestion(question=item.id, item=item.id, text=item.text, options=_options(item.options))
+        for item in instrument.items
+    )
+    return Mapping(
+        platform=platform,
+        form=form or own_form(instrument),
+        form_version=instrument.version,
+        instrument=instrument.id,
+        instrument_version=instrument.version,
+        questions=questions,
+    )
+
+
+def _options(options: Sequence[Option]) -> MappingABC[str, Answer]:
+    found: dict[str, Answer] = {}
+    for option in options:
+        value: Answer = Blank.DECLINED if option.value is None else option.value
+        for name in (option.code, option.label, *(coding.code for coding in option.codings)):
+            found[name] = value
+    return found
