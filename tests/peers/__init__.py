@@ -1,0 +1,1 @@
+"""Real servers that nobody here wrote, which the tests run against."""

@@ -1,0 +1,41 @@
+"""Runs one command and ends it when whoever started us goes away, even by `kill -9`.
+
+`python guard.py SIGNAL USER COMMAND...` with a pipe on standard input: the end of that pipe is the order to stop, and
+the system closes it for a process that died. So no server outlives the test run that started it. USER `-` is ourselves.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+GRACE_SECONDS = 8.0
+
+
+def main() -> int:
+    """Run the command until it ends or standard input does; gives back the command's exit status."""
+    stop_signal = getattr(signal, sys.argv[1])
+    user = sys.argv[2]
+    as_user = {} if user == "-" else {"user": user, "group": user, "extra_groups": []}
+    child = subprocess.Popen(sys.argv[3:], stdin=subprocess.DEVNULL, **as_user)
+    for name in ("SIGINT", "SIGTERM"):
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+    def stop_at_end_of_input() -> None:
+        while os.read(0, 4096):  # past sys.stdin, whose lock would not survive the interpreter's shutdown
+            pass
+        child.send_signal(stop_signal)
+        try:
+            child.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+
+    threading.Thread(target=stop_at_end_of_input, daemon=True).start()
+    return child.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

