@@ -3,7 +3,8 @@
     python -m benchmarks.run [--responses 20000] [--quick] [--json FILE]
 
 Everything that is measured runs in a fresh process in `.cache/bench-venv`, one after another, baselines and engine by
-turns; a figure is the median of its passes, a ratio of speeds the median of the ratios within a pass. Ends with 1 when something could not be measured; a missed target is shown.
+turns; a figure is the median of its passes, a ratio of speeds the median of the ratios within a pass. Ends with 1 when
+something could not be measured or came out wrong; a missed target is shown. On Linux and macOS.
 """
 
 from __future__ import annotations
