@@ -90,8 +90,8 @@ class Change:
 class ScoreDefinition:
     """How one score follows from the lines.
 
-    `method` is `mean`, `sum` or `special` (a registered scorer). `least` lines must be answered, else there is no
-    score; a sum of fewer than all lines is prorated. `low` and `high` bound the value.
+    `method` is `mean`, `sum` or `special` (the registered scorer named by `scorer`). `least` lines must be answered,
+    else there is no score; a sum of fewer than all lines is prorated. `low` and `high` bound the value.
     """
 
     id: str
@@ -105,6 +105,7 @@ class ScoreDefinition:
     beside: str | None = None
     change: Change | None = None
     codings: tuple[Coding, ...] = ()
+    scorer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
