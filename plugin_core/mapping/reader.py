@@ -19,6 +19,8 @@ from .texts import plain, same
 
 R = QuarantineReason
 Flat = dict[str, Any]
+_REWORDED = "the question is worded differently than when it was mapped"
+_UNKNOWN = "a question that the form's mapping does not know"
 
 
 class _SetAside(Exception):

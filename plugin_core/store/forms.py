@@ -321,9 +321,9 @@ def mark_all_dirty(tx: Tx) -> None:
     tx.conn.execute(update(clients).where(clients.c.source == tx.source).values(dirty=True))
 
 
-def dirty(tx: Tx, limit: int) -> list[str]:
-    """Clients whose course changed since the rules last read it."""
-    where = (clients.c.source == tx.source) & clients.c.dirty
+def dirty(tx: Tx, after: str, limit: int) -> list[str]:
+    """Clients whose course changed since the rules last read it, by key, from `after` on."""
+    where = (clients.c.source == tx.source) & clients.c.dirty & (clients.c.key > after)
     return list(tx.conn.execute(select(clients.c.key).where(where).order_by(clients.c.key).limit(limit)).scalars())
 
 

@@ -1,0 +1,87 @@
+"""Everything that plugins registered, by key: instruments, scorers, rules, platforms, collectors.
+
+Built once per application from `Plugins`; each kind is asked for when it is first needed.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from ..schemas.records import Instrument
+from .contracts import AdapterSpec, CollectorSpec, RuleSpec, ScorerSpec
+from .errors import PluginError, UsageError
+from .manager import Plugins, Registered
+from .scoring import Scorer
+
+
+class Registry:
+    """What can be asked, scored, judged and connected in this application.
+
+    :param plugins: where it all comes from.
+    :raises PluginError: from any property, when a plugin raises or two plugins claim one name.
+    """
+
+    def __init__(self, plugins: Plugins) -> None:
+        self.plugins = plugins
+        self._compiled: dict[tuple[str, str], Scorer] = {}
+
+    @cached_property
+    def instruments(self) -> dict[tuple[str, str], Registered[Instrument]]:
+        """Instruments by (id, version)."""
+        return self.plugins.descriptors("register_instruments", lambda i: i.key, "instrument")
+
+    @cached_property
+    def scorers(self) -> dict[str, Registered[ScorerSpec]]:
+        """Special scorers by name."""
+        return self.plugins.descriptors("register_scorers", lambda s: s.name, "scorer")
+
+    @cached_property
+    def rules(self) -> dict[str, Registered[RuleSpec]]:
+        """Rules by id."""
+        return self.plugins.descriptors("register_rules", lambda r: r.id, "rule")
+
+    @cached_property
+    def adapters(self) -> dict[str, Registered[AdapterSpec]]:
+        """Platforms by name."""
+        return self.plugins.descriptors("register_adapters", lambda a: a.name, "platform")
+
+    @cached_property
+    def collectors(self) -> dict[str, Registered[CollectorSpec]]:
+        """Collectors by name."""
+        return self.plugins.descriptors("register_collectors", lambda c: c.name, "collector")
+
+    def instrument(self, instrument_id: str, version: str | None = None) -> Instrument:
+        """The instrument of that id, its newest version where none is named.
+
+        :raises UsageError: there is none; the message lists what there is.
+        """
+        found = [
+            r.descriptor for (name, v), r in self.instruments.items() if name == instrument_id and version in (None, v)
+        ]
+        if not found:
+            known = ", ".join(sorted({name for name, _ in self.instruments}))
+            raise UsageError(f"There is no instrument {instrument_id!r}. There are: {known}.")
+        return max(found, key=lambda i: (len(i.version), i.version))
+
+    def adapter(self, name: str) -> AdapterSpec:
+        """The platform of that name.
+
+        :raises PluginError: there is none; the message lists those there are and those whose plugin failed.
+        """
+        if name in self.adapters:
+            return self.adapters[name].descriptor
+        known = ", ".join(sorted(self.adapters)) or "none"
+        problems = " ".join(self.plugins.problems())
+        raise PluginError(f"There is no platform {name!r} here (there are: {known}). {problems}".strip())
+
+    def scorer(self, key: tuple[str, str]) -> Scorer:
+        """The compiled scoring of an instrument."""
+        if key not in self._compiled:
+            specials = {name: registered.descriptor for name, registered in self.scorers.items()}
+            self._compiled[key] = Scorer(self.instruments[key].descriptor, specials)
+        return self._compiled[key]
+
+    def rules_for(self, instrument_id: str) -> list[RuleSpec]:
+        """The rules that read courses of this instrument, those that read every instrument included, in their order."""
+        found = [r.descriptor for r in self.rules.values() if r.descriptor.instrument in (None, instrument_id)]
+        return sorted(found, key=lambda rule: (rule.order, rule.id))

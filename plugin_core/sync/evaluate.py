@@ -1,0 +1,296 @@
+"""Lets the rules read the courses that changed, and turns what they say into flags and deliveries.
+
+Rules read a course after the pull, not in the middle of it: a course of which half has arrived (newest first, or out of
+order) would raise flags that the other half takes back. Which courses are to be read is itself committed with each
+page (`dirty`), so that no stop loses one. Flags, their deliveries and the cleared marks are one transaction for each
+page of clients.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+
+from ...schemas.records import Acknowledgement, Course, Flag, Hold, ScoredForm
+from ...schemas.vocab import FlagState
+from ..contracts import HookContext, Refusal, RuleSpec
+from ..errors import PluginError
+from ..registry import Registry
+from ..rules.life import Episode, episodes, shown, stale
+from ..store import Store, Tx, flags, forms
+from . import hooks
+from .points import reach
+
+CLIENTS_A_PAGE = 200
+PUSHED_KINDS = ("prompt", "good-news")
+_LIVING_KINDS = ("prompt", "good-news", "safety")
+
+
+@dataclass(slots=True)
+class Evaluated:
+    """What the rules changed."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Changes:
+    """What is to be written for a page of clients."""
+
+    new: list[tuple[Flag, str]] = field(default_factory=list)
+    states: list[tuple[str, FlagState, datetime | None]] = field(default_factory=list)
+    wishes: dict[str, FlagState] = field(default_factory=dict)
+    told: list[Flag] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Called:
+    """An episode that the rules call for: whether it is shown or waits behind "more", whether its course is stale."""
+
+    episode: Episode
+    shown: bool
+    stale: bool
+
+    @property
+    def may_rise(self) -> bool:
+        """A stale course raises nothing anew; what rose and cleared in the past is history; safety is never stale."""
+        return not self.stale or self.episode.closed is not None or self.episode.rule.kind == "safety"
+
+
+class Evaluate:
+    """Reads dirty courses and reconciles the store's flags with what the rules call for.
+
+    :param carriers: names of the carriers that the practice chose; empty while pushing is off.
+    """
+
+    def __init__(
+        self, store: Store, source: int, registry: Registry, context: HookContext, carriers: Sequence[str] = ()
+    ) -> None:
+        self.store = store
+        self.source = source
+        self.registry = registry
+        self.context = context
+        self.carriers = tuple(carriers)
+        # Flags of a rule that is not here (its plugin was taken off) or that failed are left as they are.
+        self._judging = set(registry.rules)
+
+    def run(self) -> Evaluated:
+        """Reads every course that changed, a page of clients at a time."""
+        done = Evaluated()
+        after = ""
+        while True:
+            with self.store.reading(self.source) as tx:
+                keys = forms.dirty(tx, after, CLIENTS_A_PAGE)
+            if not keys:
+                return done
+            self._page(keys, done)
+            after = keys[-1]
+
+    def _page(self, keys: list[str], done: Evaluated) -> None:
+        with self.store.reading(self.source) as tx:
+            changes = self._changes(tx, keys, done)
+        settled = self._prepare(changes, done)
+
+        def write(tx: Tx) -> None:
+            flags.save(tx, changes.new)
+            for key, state, closed in changes.states:
+                flags.set_state(tx, key, state, closed)
+            wishes = {key: flags.wanted_for(state) for key, state in changes.wishes.items()}
+            flags.want(tx, wishes, self.carriers)
+            if settled:
+                forms.clean(tx, keys)
+            reach("rules-before-commit")
+
+        self.store.write(write, self.source)
+        reach("rules-after-commit")
+        if changes.told:
+            told = tuple(changes.told)
+            done.problems += hooks.tell(self.registry.plugins, "flags_changed", flags=told, context=self.context)
+
+    # --- comparing what stands with what the rules say ---------------------------------------------------------------
+
+    def _changes(self, tx: Tx, keys: list[str], done: Evaluated) -> _Changes:
+        people = forms.read_clients(tx, keys)
+        series = forms.forms_of(tx, keys)
+        stored = flags.of_clients(tx, keys)
+        holds = flags.holds_of(tx, keys)
+        acknowledged = flags.acknowledged(tx, [row.key for rows in stored.values() for row in rows])
+        changes = _Changes()
+        for key in keys:
+            starts = [_start_of(day) for day in people[key].changes]
+            courses = courses_of(key, series[key], starts, self.registry)
+            quiet = _quiet(stored[key], acknowledged)
+            called = self._called_for(courses, holds.get(key, []), quiet, done)
+            self._compare(key, called, stored[key], changes, done)
+        return changes
+
+    def _called_for(
+        self, courses: Sequence[Course], holds: Sequence[Hold], quiet: dict[str, dict[str, datetime]], done: Evaluated
+    ) -> dict[str, _Called]:
+        """Every episode that the rules find, by flag key."""
+        found: dict[str, _Called] = {}
+        for course in courses:
+            opened: dict[str, list[Episode]] = {}
+            old = stale(course, self.context.as_of)
+            for rule in self.registry.rules_for(course.instrument.id):
+                if rule.kind not in _LIVING_KINDS:
+                    continue
+                for episode in self._episodes(rule, course, holds, quiet.get(rule.id, {}), done):
+                    opened.setdefault(episode.key_form, []).append(episode)
+            for form_id, together in opened.items():
+                first = shown(together)
+                for episode in together:
+                    key = self._flag_key(course.client, episode.rule.id, form_id)
+                    found[key] = _Called(episode, episode in first, old)
+        return found
+
+    def _episodes(
+        self, rule: RuleSpec, course: Course, holds: Sequence[Hold], quiet: dict[str, datetime], done: Evaluated
+    ) -> Sequence[Episode]:
+        """A rule's episodes; a rule that raises is named and costs the others nothing (F101), safety least of all."""
+        try:
+            return episodes(rule, course, holds=holds, acknowledged=quiet)
+        except PluginError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a vendor's rule may raise anything
+            if rule.id in self._judging:
+                self._judging.discard(rule.id)
+                plugin = self.registry.plugins.label(self.registry.rules[rule.id].plugin)
+                done.problems.append(
+                    f"The rule {rule.id} of {plugin} failed ({type(error).__name__}) and raised nothing in this run; "
+                    "the other rules went on. Update the plugin, or take it off the list."
+                )
+            return ()
+
+    def _flag_key(self, client: str, rule: str, form: str) -> str:
+        return self.store.sealer.hash("flag", client, rule, form)
+
+    def _compare(
+        self,
+        client: str,
+        called: dict[str, _Called],
+        stored: Sequence[flags.FlagRow],
+        changes: _Changes,
+        done: Evaluated,
+    ) -> None:
+        by_key = {row.key: row for row in stored}
+        for key, item in called.items():
+            if key in by_key:
+                self._move(by_key[key], item.episode, changes, done)
+            elif item.may_rise:
+                self._raise(key, client, item, changes, done)
+        for row in stored:
+            if row.key not in called and row.rule in self._judging and row.state is not FlagState.WITHDRAWN:
+                self._withdraw(row, changes, done)
+
+    def _raise(self, key: str, client: str, episode: Episode, first: bool, changes: _Changes, done: Evaluated) -> None:
+        closed = episode.closed
+        state = FlagState.RAISED if closed is None else FlagState.CLEARED
+        flag = Flag(
+            key=key,
+            client=client,
+            rule=episode.rule.id,
+            rule_version=episode.rule.version,
+            state=state,
+            opened=episode.opened.authored,
+            opening_form=episode.key_form,
+            evidence=episode.evidence(),
+            score=episode.score,
+            closed=None if closed is None else closed.authored,
+            shown=item.shown,
+        )
+        changes.new.append((flag, episode.rule.kind))
+        done.counts["raised" if closed is None else "raised_and_cleared_since"] += 1
+
+    def _move(self, row: flags.FlagRow, episode: Episode, changes: _Changes, done: Evaluated) -> None:
+        """An episode that is stored: it has cleared since, stands again after an amendment, or goes on."""
+        stands = row.state in (FlagState.RAISED, FlagState.ACKNOWLEDGED, FlagState.HELD)
+        if stands and episode.closed is not None:
+            self._set(row, FlagState.CLEARED, episode.closed.authored, changes)
+            done.counts["cleared"] += 1
+        elif not stands and episode.closed is None:
+            self._set(row, FlagState.RAISED, None, changes)
+            done.counts["raised_again"] += 1
+
+    def _withdraw(self, row: flags.FlagRow, changes: _Changes, done: Evaluated) -> None:
+        """What the flag rests on is gone or says otherwise now. A safety notice stays: people close those (S)."""
+        if row.kind == "safety":
+            return
+        self._set(row, FlagState.WITHDRAWN, None, changes)
+        done.counts["withdrawn_flags"] += 1
+
+    def _set(self, row: flags.FlagRow, state: FlagState, closed: datetime | None, changes: _Changes) -> None:
+        changes.states.append((row.key, state, closed))
+        if row.shown and row.kind in PUSHED_KINDS:
+            changes.wishes[row.key] = state
+
+    def _prepare(self, changes: _Changes, done: Evaluated) -> bool:
+        """Lets plugins reword or veto what is new; safety notices are not theirs to touch.
+
+        When a plugin raises, the safety notices still rise, the rest waits, and False says that these courses are to be
+        read again.
+        """
+        free = [(flag, kind) for flag, kind in changes.new if kind != "safety"]
+        safety = [(flag, kind) for flag, kind in changes.new if kind == "safety"]
+        handed = [flag for flag, _ in free]
+        settled = True
+        kept = []
+        try:
+            answers, refused = hooks.prepare(
+                self.registry.plugins, "prepare_flags", "flags", handed, Flag, self.context
+            )
+        except PluginError as error:
+            done.problems.append(error.message)
+            answers, refused, free, settled = [], {}, [], False
+        for index, (answer, (flag, kind)) in enumerate(zip(answers, free, strict=True)):
+            if isinstance(answer, Refusal):
+                done.counts["vetoed"] += 1
+                done.problems.append(f"{refused[index]} vetoed a flag of rule {flag.rule}: {answer.reason}")
+            else:
+                kept.append((replace(answer, key=flag.key, client=flag.client), kind))
+        changes.new = kept + safety
+        changes.told = [flag for flag, _ in changes.new]
+        for flag, kind in changes.new:
+            if flag.shown and kind in PUSHED_KINDS:
+                changes.wishes[flag.key] = flag.state
+        return settled
+
+
+def courses_of(
+    client: str, series: Sequence[tuple[str, str, ScoredForm]], therapists: Sequence[datetime], registry: Registry
+) -> list[Course]:
+    """A client's courses, one for each instrument version, each with the other instruments' newest beside it."""
+    grouped: dict[tuple[str, str], list[ScoredForm]] = {}
+    for instrument, version, form in series:
+        grouped.setdefault((instrument, version), []).append(form)
+    alone: dict[tuple[str, str], Course] = {}
+    for key, found in grouped.items():
+        if key in registry.instruments:
+            alone[key] = Course(
+                client, registry.instruments[key].descriptor, tuple(found), therapists=tuple(therapists)
+            )
+    newest: dict[str, Course] = {}
+    for (instrument, _), course in sorted(alone.items(), key=lambda pair: pair[1].forms[-1].authored):
+        newest[instrument] = course
+    return [
+        replace(course, others={name: other for name, other in newest.items() if name != course.instrument.id})
+        for course in alone.values()
+    ]
+
+
+def _quiet(
+    rows: Sequence[flags.FlagRow], acknowledged: dict[str, list[Acknowledgement]]
+) -> dict[str, dict[str, datetime]]:
+    """When each rule's flags were last acknowledged: rule -> opening form -> time."""
+    found: dict[str, dict[str, datetime]] = {}
+    for row in rows:
+        if row.key in acknowledged:
+            found.setdefault(row.rule, {})[row.opening] = acknowledged[row.key][-1].at
+    return found
+
+
+def _start_of(day: str) -> datetime:
+    return datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)

@@ -1,0 +1,73 @@
+"""Calls the `prepare_*` hooks and tells the past participles, each plugin inside its own guard (F101, F102)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from ..contracts import HookContext, Refusal
+from ..errors import PluginError
+from ..manager import Plugins
+
+log = logging.getLogger(__name__)
+R = TypeVar("R")
+
+
+def prepare(
+    plugins: Plugins, hook: str, name: str, records: Sequence[R], kind: type[R], context: HookContext
+) -> tuple[list[R | Refusal], dict[int, str]]:
+    """Runs a `prepare_*` hook over a page.
+
+    :param name: the hook's argument that takes the records.
+    :returns: as many results as records, and by index which plugin refused.
+    :raises PluginError: a plugin raised or gave back another number or another kind of thing; nothing of the page is
+        committed.
+    """
+    current: list[R | Refusal] = list(records)
+    refused: dict[int, str] = {}
+    for plugin, call in plugins.implementations(hook):
+        open_indexes = [i for i, record in enumerate(current) if not isinstance(record, Refusal)]
+        handed = tuple(current[i] for i in open_indexes)
+        if not handed:
+            break
+        answer = _guarded(plugins, plugin, hook, call, {name: handed, "context": context})
+        if answer is None:
+            continue
+        if len(answer) != len(handed) or not all(isinstance(item, (kind, Refusal)) for item in answer):
+            raise PluginError(
+                f"The plugin {plugins.label(plugin)} was handed {len(handed)} records in {hook} and gave back "
+                f"{len(answer)}, or records of another kind. Nothing of this page was stored. Update it, or take it "
+                "off the list of allowed plugins."
+            )
+        for index, item in zip(open_indexes, answer, strict=True):
+            current[index] = item
+            if isinstance(item, Refusal):
+                refused[index] = plugins.label(plugin)
+    return current, refused
+
+
+def _guarded(
+    plugins: Plugins, plugin: str, hook: str, call: Callable[..., Any], arguments: dict[str, Any]
+) -> Sequence[Any] | None:
+    try:
+        answer = call(**arguments)
+        return None if answer is None else list(answer)
+    except Exception as error:  # noqa: BLE001 - whatever a plugin raises is named; its text may hold client data (S24)
+        log.warning("plugin %s raised %s in %s", plugin, type(error).__name__, hook)
+        raise PluginError(
+            f"The plugin {plugins.label(plugin)} failed in {hook} ({type(error).__name__}). Nothing of this page was "
+            "stored. Update it, or take it off the list of allowed plugins."
+        ) from None
+
+
+def tell(plugins: Plugins, hook: str, **arguments: Any) -> list[str]:
+    """Tells every plugin; gives one sentence for each that raised. It cannot undo what is committed."""
+    problems = []
+    for plugin, call in plugins.implementations(hook):
+        try:
+            call(**arguments)
+        except Exception as error:  # noqa: BLE001 - told after the commit: nothing to undo, but said (F101)
+            log.warning("plugin %s raised %s in %s", plugin, type(error).__name__, hook)
+            problems.append(f"The plugin {plugins.label(plugin)} failed in {hook} ({type(error).__name__}).")
+    return problems
