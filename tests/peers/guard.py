@@ -18,9 +18,9 @@ GRACE_SECONDS = 8.0
 def main() -> int:
     """Run the command until it ends or standard input does; gives back the command's exit status."""
     stop_signal = getattr(signal, sys.argv[1])
-    user = sys.argv[2]
-    as_user = {} if user == "-" else {"user": user, "group": user, "extra_groups": []}
-    child = subprocess.Popen(sys.argv[3:], stdin=subprocess.DEVNULL, **as_user)
+    user = None if sys.argv[2] == "-" else sys.argv[2]
+    groups: list[str] | None = [] if user else None
+    child = subprocess.Popen(sys.argv[3:], stdin=subprocess.DEVNULL, user=user, group=user, extra_groups=groups)
     for name in ("SIGINT", "SIGTERM"):
         signal.signal(getattr(signal, name), signal.SIG_IGN)
 

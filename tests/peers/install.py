@@ -141,7 +141,7 @@ PEERS: dict[str, Callable[[], str]] = {
 
 
 def _sekmet_mark() -> str:
-    return _mark([HERE / "sekmet.lock"], "%d.%d" % sys.version_info[:2])
+    return _mark([HERE / "sekmet.lock"], f"{sys.version_info.major}.{sys.version_info.minor}")
 
 
 def _medplum_mark() -> str:

@@ -7,7 +7,8 @@ HANDRAIL_DEMAND_PEERS=1 a missing server fails the test instead of skipping it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -51,19 +52,34 @@ def demanded() -> bool:
     return os.environ.get("HANDRAIL_DEMAND_PEERS", "") not in ("", "0")
 
 
-def _running(server: S, request: pytest.FixtureRequest) -> Iterator[S]:
+def _start(server: S, config: pytest.Config) -> S:
     try:
-        server.start()
+        return server.start()
     except PeerMissing as missing:
         reason = str(missing)
-        request.config.stash[NOT_RUN][server.name] = reason
+        config.stash[NOT_RUN][server.name] = reason
         if demanded():
             pytest.fail(f"{reason} (HANDRAIL_DEMAND_PEERS is set)", pytrace=False)
         pytest.skip(reason)
+
+
+def _running(server: S, request: pytest.FixtureRequest) -> Iterator[S]:
     try:
-        yield server
+        yield _start(server, request.config)
     finally:
         server.stop()
+
+
+@pytest.fixture
+def start_peer(pytestconfig: pytest.Config) -> Iterator[Callable[[S], S]]:
+    """`start_peer(Sekmet(search=True))`: a server for this test alone, with no data of other tests; starts in 1 s."""
+    with ExitStack() as running:
+
+        def start(server: S) -> S:
+            running.callback(server.stop)
+            return _start(server, pytestconfig)
+
+        yield start
 
 
 @pytest.fixture(scope="session")

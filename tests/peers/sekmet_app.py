@@ -12,7 +12,7 @@ import uvicorn
 from sekmet.fhir import search_params
 
 # name, kind, element, the type that a bare id means: https://hl7.org/fhir/R4/ "Search Parameters" of each resource
-R4_PARAMETERS = {
+R4_PARAMETERS: dict[str, list[tuple[str, str, str, str | None]]] = {
     "QuestionnaireResponse": [
         ("identifier", "token", "identifier", None),
         ("status", "token", "status", None),

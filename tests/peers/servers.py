@@ -315,10 +315,18 @@ class Postgres(Server):
         if self.user != "-":
             shutil.chown(self.folder, self.user)
         command = [self._program("initdb"), "-D", str(data), "-U", "app", "--auth=trust", "--no-sync", "-E", "UTF8"]
-        as_user = {} if self.user == "-" else {"user": self.user, "group": self.user, "extra_groups": []}
+        user = None if self.user == "-" else self.user
+        groups: list[str] | None = [] if user else None
         with self.log.open("ab") as log:
             done = subprocess.run(
-                [*command, "--locale=C"], stdout=log, stderr=log, cwd=self.folder, check=False, **as_user
+                [*command, "--locale=C"],
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                check=False,
+                user=user,
+                group=user,
+                extra_groups=groups,
             )
         if done.returncode:
             self._fail(f"could not make a cluster (status {done.returncode})")
@@ -407,9 +415,7 @@ def make_smart_client(alg: str, folder: Path) -> SmartClient:
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     client.private_key.write_bytes(private)
     client.private_key.chmod(0o600)
     client.public_key.write_bytes(public)
