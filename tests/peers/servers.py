@@ -5,6 +5,7 @@ Each is a context manager: `with Sekmet() as server: requests.get(f"{server.base
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -126,7 +127,7 @@ class Server:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _launch(self) -> None:
-        guard = [sys.executable, str(HERE / "guard.py"), self.stop_signal, self.user]
+        guard = [sys.executable, str(HERE / "guard.py"), self.stop_signal, self.user, str(self.folder)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*guard, *self.command()],
@@ -155,7 +156,11 @@ class Server:
         if process is None:
             return
         if process.stdin:
-            process.stdin.close()  # the order to stop, see guard.py
+            with contextlib.suppress(OSError):  # it has ended already
+                process.stdin.write(b".")
+                process.stdin.flush()
+            with contextlib.suppress(OSError):
+                process.stdin.close()  # the order to stop, see guard.py
         try:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:

@@ -22,7 +22,8 @@ ASKS_FOR_A_SERVER = "def test_it(sekmet):\n    pass\n"
 STARTS_AND_WAITS = """
 import time
 from tests.peers.servers import Sekmet
-print(Sekmet().start().port, flush=True)
+server = Sekmet().start()
+print(server.port, server.folder, flush=True)
 time.sleep(60)
 """
 
@@ -62,13 +63,14 @@ def test_server_ends_when_its_test_run_is_killed(start_peer: Callable[[Server], 
     command = [sys.executable, "-c", STARTS_AND_WAITS]
     with subprocess.Popen(command, cwd=TOP, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
-        port = int(run.stdout.readline())
-        assert listens(port)
+        port, folder = run.stdout.readline().split()
+        assert listens(int(port))
         run.send_signal(signal.SIGKILL)
     deadline = time.monotonic() + 10
-    while listens(port) and time.monotonic() < deadline:
+    while Path(folder).exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not listens(port)
+    assert not listens(int(port))
+    assert not Path(folder).exists()
 
 
 class Broken(Sekmet):
