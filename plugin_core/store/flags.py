@@ -148,6 +148,16 @@ def _as_flag(tx: Tx, row: Any) -> Flag:
     )
 
 
+def evidence_of(tx: Tx, keys: Iterable[str]) -> dict[str, Evidence]:
+    """The evidence of flags, by key."""
+    found: dict[str, Evidence] = {}
+    for part in chunks(keys):
+        query = select(flags.c.key, flags.c.sealed).where(flags.c.source == tx.source, flags.c.key.in_(part))
+        for key, sealed in tx.conn.execute(query):
+            found[key] = _flag.decode(tx.sealer.open(_flag_place(tx, key), sealed)).evidence
+    return found
+
+
 def count_by_state(tx: Tx) -> dict[str, int]:
     """How many flags there are in each state."""
     query = select(flags.c.state, func.count()).where(flags.c.source == tx.source).group_by(flags.c.state)

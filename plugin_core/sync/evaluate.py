@@ -186,7 +186,8 @@ class Evaluate:
             if row.key not in called and row.rule in self._judging and row.state is not FlagState.WITHDRAWN:
                 self._withdraw(row, changes, done)
 
-    def _raise(self, key: str, client: str, episode: Episode, first: bool, changes: _Changes, done: Evaluated) -> None:
+    def _raise(self, key: str, client: str, item: _Called, changes: _Changes, done: Evaluated) -> None:
+        episode = item.episode
         closed = episode.closed
         state = FlagState.RAISED if closed is None else FlagState.CLEARED
         flag = Flag(

@@ -17,7 +17,7 @@ import msgspec
 
 from ...schemas.base import parse_time
 from ...schemas.records import Quarantined, Response, ScoredForm
-from ...schemas.responses import ResponseSchema
+from ...schemas.responses import ResponseSchema, judge
 from ...schemas.vocab import SCORED_STATUSES, QuarantineReason
 from ..contracts import HookContext, Page, Refusal, RemoteResponse
 from ..errors import NotTheApi
@@ -70,7 +70,7 @@ class Ingest:
         self.registry = registry
         self.reader = reader
         self.context = context
-        self.schema = ResponseSchema()
+        self.schema = ResponseSchema(self._instruments())
         self._reading = _encode(sorted(f"{i.id}/{i.version}/{i.sha256}" for i in self._instruments()))
 
     def _instruments(self) -> list[Any]:
@@ -155,30 +155,19 @@ class Ingest:
         self, flat: list[dict[str, Any]], keys: list[str], fresh: dict[str, Any], work: _Work
     ) -> list[tuple[str, Response]]:
         """The records that pass the schema, and after it the plugins."""
-        loaded, broken = self._load(flat)
+        loaded, refused = judge(self.schema, flat)
+        for no in refused:
+            key = keys[no.index]
+            work.set_aside[key] = _aside(fresh[key][0], no.reason, no.where, no.message)
         good: list[tuple[str, Response]] = []
-        for index, response in loaded:
-            key = keys[index]
+        broken = {no.index for no in refused}
+        for key, response in zip((k for i, k in enumerate(keys) if i not in broken), loaded, strict=True):
             if response.authored > self.context.as_of + FUTURE:
                 reason = QuarantineReason.FUTURE_TIME
                 work.set_aside[key] = _aside(fresh[key][0], reason, "authored", "lies in the future")
             else:
                 good.append((key, response))
-        for index, line in broken.items():
-            where, _, message = line.partition(": ")
-            reason = QuarantineReason.NO_TIME if where == "authored" else QuarantineReason.SHAPE
-            work.set_aside[keys[index]] = _aside(fresh[keys[index]][0], reason, where, message)
         return self._prepared(good, fresh, work)
-
-    def _load(self, flat: list[dict[str, Any]]) -> tuple[list[tuple[int, Response]], dict[int, str]]:
-        """Records by position, and for those that break the schema the first line of why (no values, S24)."""
-        try:
-            return list(enumerate(self.schema.load(flat, many=True))), {}
-        except ValidationError as error:
-            broken = {index: lines[0] for index, lines in by_index(error).items()}
-        good = [index for index in range(len(flat)) if index not in broken]
-        loaded = self.schema.load([flat[index] for index in good], many=True)
-        return list(zip(good, loaded, strict=True)), broken
 
     def _prepared(
         self, good: list[tuple[str, Response]], fresh: dict[str, Any], work: _Work

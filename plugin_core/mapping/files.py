@@ -1,0 +1,57 @@
+"""Confirmed mappings as files that a person can read, one a form, beside the settings."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from hashlib import sha256
+from pathlib import Path
+
+from marshmallow import ValidationError
+
+from ...schemas.mappings import MappingSchema
+from ...schemas.problems import problems
+from ...schemas.records import Mapping
+from ..errors import InstrumentProblem
+
+
+def load_all(folder: Path, platform: str) -> list[Mapping]:
+    """All mappings of a platform.
+
+    :raises InstrumentProblem: a file that cannot be read; the message names it and the place in it.
+    """
+    found = [_load(path) for path in sorted(folder.glob("*.json"))]
+    return [mapping for mapping in found if mapping.platform == platform]
+
+
+def _load(path: Path) -> Mapping:
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        mapping: Mapping = MappingSchema().load(raw)
+    except ValidationError as error:
+        lines = "; ".join(problems(error))
+        raise InstrumentProblem(f"The mapping {path} cannot be used: {lines}. Run: handrail connect") from None
+    except (OSError, ValueError, RecursionError):
+        raise InstrumentProblem(f"The mapping {path} is not a readable file. Run: handrail connect") from None
+    return mapping
+
+
+def save(folder: Path, mapping: Mapping) -> Path:
+    """Writes a mapping, in place of an older one of the same form and version; gives its path."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / _name(mapping)
+    temporary = path.with_suffix(".new")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
+        json.dump(MappingSchema().dump(mapping), out, ensure_ascii=False, indent=2)
+        out.write("\n")
+    temporary.replace(path)
+    return path
+
+
+def _name(mapping: Mapping) -> str:
+    """A file name that no form's name can turn into a path (S30)."""
+    whole = f"{mapping.platform}|{mapping.form}|{mapping.form_version}"
+    readable = re.sub(r"[^a-z0-9]+", "-", mapping.form.casefold().rsplit("/", 1)[-1]).strip("-")[:40]
+    return f"{readable or 'form'}-{sha256(whole.encode()).hexdigest()[:8]}.json"

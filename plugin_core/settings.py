@@ -1,0 +1,218 @@
+"""The settings: one TOML file, read through one schema. Secrets are references, never values (S9).
+
+The file lies in the user's configuration folder, or where `--settings` or HANDRAIL_SETTINGS points. Paths in it are
+relative to the file. A key that is misspelled is refused with the nearest right one.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from marshmallow import ValidationError, fields, post_load, validate, validates
+
+from ..schemas.base import BaseSchema
+from ..schemas.problems import problems
+from .errors import SettingsError
+
+APP = "handrail"
+VARIABLE = "HANDRAIL_SETTINGS"
+FILE = "handrail.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """The platform that the practice is connected to: its adapter, that adapter's settings, references to secrets."""
+
+    platform: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Pushing:
+    """Whether and how flags reach the platform. Off until the practice says yes to a carrier by name."""
+
+    on: bool = False
+    carriers: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that a practice has settled. `file` is where it was read from."""
+
+    file: Path
+    practice: str = "practice"
+    name: str = ""
+    time_zone: str = "UTC"
+    country: str = ""
+    crisis_text: str = ""
+    store: str = "sqlite:///handrail.db"
+    key: str = ""
+    platform: Connection | None = None
+    push: Pushing = Pushing()
+    plugins: tuple[str, ...] = ()
+    reconcile_days: int = 7
+
+    @property
+    def folder(self) -> Path:
+        """Where the settings lie; mappings lie beside."""
+        return self.file.parent
+
+    @property
+    def mappings(self) -> Path:
+        """The folder of confirmed mappings."""
+        return self.folder / "mappings"
+
+    @property
+    def store_url(self) -> str:
+        """The store's address, a relative SQLite path taken from the settings' folder."""
+        prefix = "sqlite:///"
+        if self.store.startswith(prefix) and not Path(self.store[len(prefix) :]).is_absolute():
+            return prefix + str(self.folder / self.store[len(prefix) :])
+        return self.store
+
+    @property
+    def key_reference(self) -> str:
+        """The reference of the store's key, a relative file path taken from the settings' folder."""
+        kind, _, name = self.key.partition(":")
+        return f"file:{self.folder / name}" if kind == "file" else self.key
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The practice's time zone."""
+        return ZoneInfo(self.time_zone)
+
+
+class _ConnectionSchema(BaseSchema):
+    name = fields.String(required=True, validate=validate.Length(min=1, max=64))
+    settings = fields.Dict(keys=fields.String(), values=fields.Raw(), load_default=dict)
+    secrets = fields.Dict(keys=fields.String(), values=fields.String(), load_default=dict)
+
+    @validates("secrets")
+    def _references(self, value: dict[str, str], **_: Any) -> None:
+        for reference in value.values():
+            kind, _, name = reference.partition(":")
+            if kind not in ("keyring", "file") or not name:
+                raise ValidationError("must be references (keyring:NAME or file:PATH), never the secrets themselves")
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> Connection:
+        return Connection(data["name"], data["settings"], data["secrets"])
+
+
+class _PushSchema(BaseSchema):
+    on = fields.Boolean(load_default=False, truthy={True}, falsy={False})
+    carriers = fields.List(fields.String(), load_default=list)
+    reasons = fields.List(fields.String(), load_default=list)
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> Pushing:
+        return Pushing(data["on"], tuple(data["carriers"]), tuple(data["reasons"]))
+
+
+class SettingsSchema(BaseSchema):
+    """The settings file."""
+
+    practice = fields.String(validate=validate.Regexp(r"[a-z0-9][a-z0-9-]{0,62}\Z"))
+    name = fields.String(validate=validate.Length(max=200))
+    time_zone = fields.String()
+    country = fields.String(validate=validate.Length(max=60))
+    crisis_text = fields.String(validate=validate.Length(max=2000))
+    store = fields.String(validate=validate.Regexp(r"(sqlite|postgresql)(\+[a-z0-9]+)?://.+"))
+    key = fields.String(required=True, validate=validate.Regexp(r"(keyring|file):.+"))
+    platform = fields.Nested(_ConnectionSchema)
+    push = fields.Nested(_PushSchema)
+    plugins = fields.List(fields.String(), load_default=list)
+    reconcile_days = fields.Integer(strict=True, validate=validate.Range(min=1, max=60))
+
+    @validates("time_zone")
+    def _zone(self, value: str, **_: Any) -> None:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValidationError("is not a time zone such as Europe/Zurich") from None
+
+
+def default_file() -> Path:
+    """Where the settings lie when nothing else is said."""
+    if named := os.environ.get(VARIABLE):
+        return Path(named)
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir(APP)) / FILE
+
+
+def load(file: Path) -> Settings:
+    """Reads the settings.
+
+    :raises SettingsError: there is no file, it is not TOML, or a setting is wrong; the message names the setting.
+    """
+    try:
+        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"There are no settings at {file}. Run: handrail init") from None
+    except OSError as error:
+        raise SettingsError(f"The settings {file} cannot be read ({error.strerror}).") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        line = getattr(error, "lineno", None)
+        where = f" (line {line})" if line else ""
+        raise SettingsError(
+            f"The settings {file} are not valid TOML{where}. Mend the line, or run: handrail init"
+        ) from None
+    _check_names(raw, file)
+    try:
+        data = SettingsSchema().load(raw)
+    except ValidationError as error:
+        raise SettingsError(f"The settings {file} are wrong: {'; '.join(problems(error))}.") from None
+    return Settings(file=file.absolute(), **(data | {"plugins": tuple(data["plugins"])}))
+
+
+def _check_names(raw: Mapping[str, Any], file: Path) -> None:
+    """A typing slip in a key gets the nearest right one."""
+    known = {
+        "": list(SettingsSchema().fields),
+        "platform": list(_ConnectionSchema().fields),
+        "push": list(_PushSchema().fields),
+    }
+    for section, names in known.items():
+        part = raw if not section else raw.get(section, {})
+        for key in part if isinstance(part, Mapping) else ():
+            if key not in names:
+                import difflib
+
+                near = difflib.get_close_matches(key, names, 1)
+                hint = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(names)}."
+                where = f"[{section}] " if section else ""
+                raise SettingsError(f"The settings {file} have an unknown key {where}{key}.{hint}")
+
+
+def save(file: Path, changes: Mapping[str, Any]) -> None:
+    """Writes settings, keeping comments and order of what is there. Keys are dotted paths; None removes one.
+
+    The file is written beside and moved into place, for its owner only.
+    """
+    import tomlkit
+
+    document = tomlkit.parse(file.read_text(encoding="utf-8")) if file.exists() else tomlkit.document()
+    for path, value in changes.items():
+        *parents, name = path.split(".")
+        table: Any = document
+        for parent in parents:
+            table = table.setdefault(parent, tomlkit.table())
+        if value is None:
+            table.pop(name, None)
+        else:
+            table[name] = value
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = file.with_name(file.name + ".new")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
+        out.write(tomlkit.dumps(document))
+    temporary.replace(file)
