@@ -1,0 +1,237 @@
+"""Schemas of what clients answered: the flat response that all platforms' forms become, and what scoring makes of it.
+
+The response is flat on purpose: marshmallow judges one level with one compiled field for all answers, which costs a
+fraction of a nested schema a line. `judge` loads a page and tells the good records from those to set aside.
+"""
+
+# ruff: noqa: ARG002 - marshmallow fixes what `_deserialize` and its like are called with
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping as MappingABC
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from marshmallow import ValidationError, fields
+
+from . import records
+from .base import (
+    AnswerValue,
+    Day,
+    Id,
+    Many,
+    Number,
+    One,
+    RecordSchema,
+    Ref,
+    Strict,
+    Table,
+    Text,
+    Time,
+    Whole,
+    Word,
+    YesNo,
+)
+from .instruments import INSTRUMENT_ID, ITEM_ID, VERSION, InstrumentSchema
+from .problems import by_index
+from .records import Answer, Instrument, Response
+from .vocab import Blank, Mode, QuarantineReason, ResponseStatus
+
+Checker = Callable[[MappingABC[str, object]], dict[str, Answer]]
+
+_BLANKS: dict[object, Blank] = {None: Blank.EMPTY, **{blank.value: blank for blank in Blank}}
+
+
+def answer_checker(instrument: Instrument) -> Checker:
+    """A function that judges raw answers against the instrument.
+
+    It gives `{item id: number | Blank}` and raises marshmallow's ValidationError with a message for each line that the
+    instrument does not have, and for each answer that is not among the line's options. A line that is left out stays
+    out. Compile it once an instrument; it takes about 3 µs for 19 lines.
+    """
+    allowed = {item.id: frozenset(item.values) for item in instrument.items}
+
+    def check(answers: MappingABC[str, object]) -> dict[str, Answer]:
+        found: dict[str, Answer] = {}
+        for line, value in answers.items():
+            # A true int only: True == 1 and 3.0 == 3 would pass for members of the set.
+            if value.__class__ is int and line in allowed and value in allowed[line]:
+                found[line] = value  # type: ignore[assignment]
+            elif line in allowed and (value is None or isinstance(value, str)) and value in _BLANKS:
+                found[line] = _BLANKS[value]
+            else:
+                raise ValidationError(_complaints(answers, allowed))
+        return found
+
+    return check
+
+
+def _complaints(answers: MappingABC[str, object], allowed: MappingABC[str, frozenset[int]]) -> dict[str, list[str]]:
+    """What is wrong with each line; only called once something is."""
+    found: dict[str, list[str]] = {}
+    for line, value in answers.items():
+        if line not in allowed:
+            found[str(line)] = ["the form has no such line"]
+        elif value.__class__ is int:
+            if value not in allowed[line]:
+                found[line] = ["is not among the answers that the line offers"]
+        elif not ((value is None or isinstance(value, str)) and value in _BLANKS):
+            found[line] = ['must be a whole number, null, "empty" or "declined"']
+    return found
+
+
+class Answers(Strict):
+    """All answers of one form in one field.
+
+    Once the schema has set `checkers`, by (instrument, version), each answer is judged by the form's own options;
+    `version_key` is the key under which the record carries the version. Without, only the types are judged.
+    """
+
+    default_error_messages: ClassVar[dict[str, str]] = {
+        "type": "must be an object",
+        "form": "no form of that name and version is known here",
+    }
+
+    def __init__(self, *, version_key: str = "instrument_version", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.version_key = version_key
+        self.checkers: MappingABC[tuple[str, str], Checker] | None = None
+        self._loose = Table(AnswerValue(), key=Id(pattern=ITEM_ID))
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Answer]:
+        if value.__class__ is not dict:
+            raise self.make_error("type")
+        if self.checkers is None:
+            return self._loose._deserialize(value, attr, data)
+        name, version = data.get("instrument"), data.get(self.version_key)
+        checker = self.checkers.get((name, version)) if isinstance(name, str) and isinstance(version, str) else None
+        if checker is None:
+            raise self.make_error("form")
+        return checker(value)
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> dict[str, int | str]:
+        return {line: answer.value if isinstance(answer, Blank) else answer for line, answer in value.items()}
+
+
+class JudgedSchema(RecordSchema):
+    """A schema whose `Answers` field judges by instruments.
+
+    :param instruments: the forms that answers are judged by. Without them only the types of answers are judged, which
+        serves for what was judged before, such as a row of the store.
+    """
+
+    def __init__(self, instruments: Iterable[Instrument] | None = None, **kwargs: Any) -> None:
+        self._checkers = None if instruments is None else {one.key: answer_checker(one) for one in instruments}
+        super().__init__(**kwargs)
+
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
+        """Hands the compiled checkers to the answers field."""
+        if isinstance(field_obj, Answers):
+            field_obj.checkers = self._checkers
+
+
+class ResponseSchema(JudgedSchema):
+    """One filled-in form in the instrument's own words, flat."""
+
+    record = Response
+    id = Ref(required=True)
+    client = Ref(required=True)
+    instrument = Id(required=True, pattern=INSTRUMENT_ID)
+    instrument_version = Id(required=True, pattern=VERSION)
+    authored = Time(required=True)
+    answers = Answers(required=True)
+    status = Word(ResponseStatus)
+    version = Ref(allow_none=True)
+    updated = Time(allow_none=True)
+    mode = Word(Mode)
+    language = Text(allow_none=True, most=64)
+    source = Text(allow_none=True, most=1000)
+    tags = Many(Text(most=100), gives=frozenset, most=50)
+    totals = Table(Number(), key=Id(pattern=ITEM_ID), most=100)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A record of a page that is set aside: its position, why, where in it, and a sentence without its content."""
+
+    index: int
+    reason: QuarantineReason
+    where: str
+    message: str
+
+
+_REASONS = (
+    ("answers", QuarantineReason.UNKNOWN_ANSWER),
+    ("authored", QuarantineReason.NO_TIME),
+    ("client", QuarantineReason.NO_CLIENT),
+)
+
+
+def judge(schema: ResponseSchema, page: Sequence[dict[str, Any]]) -> tuple[list[Response], list[Refused]]:
+    """A page of flat records as responses, in order, and those that are set aside instead.
+
+    One bad record costs that record and never the page.
+    """
+    try:
+        return schema.load(page, many=True), []
+    except ValidationError as error:
+        found = by_index(error)
+    good = [record for index, record in enumerate(page) if index not in found]
+    responses: list[Response] = schema.load(good, many=True)
+    return responses, [_refused(index, lines) for index, lines in found.items()]
+
+
+def _refused(index: int, lines: tuple[str, ...]) -> Refused:
+    where, _, message = lines[0].partition(": ")
+    reason = next((reason for name, reason in _REASONS if where.split(".")[0] == name), QuarantineReason.SHAPE)
+    return Refused(index, reason, where, f"{message} ({len(lines) - 1} more)" if len(lines) > 1 else message)
+
+
+class ScoreSchema(RecordSchema):
+    """One score of one form; a value or a reason, never both and never neither."""
+
+    record = records.Score
+    name = Id(required=True, pattern=ITEM_ID)
+    value = Number(required=True, allow_none=True)
+    answered = Whole(required=True)
+    of = Whole(required=True)
+    method = Text(required=True, most=100)
+    reason = Text(allow_none=True, most=1000)
+
+
+class ScoredFormSchema(RecordSchema):
+    """A form as rules see it."""
+
+    record = records.ScoredForm
+    id = Ref(required=True)
+    authored = Time(required=True)
+    answers = Answers(required=True)
+    scores = Table(One(ScoreSchema), required=True, key=Id(pattern=ITEM_ID), most=100)
+    straight_line = YesNo()
+    tags = Many(Text(most=100), gives=frozenset, most=50)
+    mode = Word(Mode)
+    language = Text(allow_none=True, most=64)
+
+
+class ClientSchema(RecordSchema):
+    """A client as the platform knows them."""
+
+    record = records.Client
+    ref = Ref(required=True)
+    name = Text(allow_none=True, most=400)
+    clinician = Ref(allow_none=True)
+    clinician_name = Text(allow_none=True, most=400)
+    clinician_since = Day(allow_none=True)
+
+
+class CourseSchema(RecordSchema):
+    """What one client answered over time, with the form that it was asked by."""
+
+    record = records.Course
+    client = Ref(required=True)
+    instrument = One(InstrumentSchema, required=True)
+    forms = Many(One(ScoredFormSchema), required=True)
+    others = Table(One(lambda: CourseSchema()), key=Id(pattern=INSTRUMENT_ID), most=50)
+    therapists = Many(Time())
+    sessions = Many(Time(), allow_none=True)
