@@ -9,7 +9,7 @@ The fields never turn one type into another: `2.7`, `"3"` and `true` are not the
 wrong and never hold the value.
 """
 
-# ruff: noqa: ARG002 - marshmallow fixes what `_deserialize` and `_serialize` are called with
+# ruff: noqa: ARG002, RUF012 - marshmallow fixes signatures and class attributes
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _TIME = re.compile(
 class BaseSchema(Schema):
     """The base of every schema: unknown keys are refused, messages are plain."""
 
-    error_messages: ClassVar[dict[str, str]] = {
+    error_messages = {
         "unknown": "is not a key of this format",
         "type": "must be an object",
     }
@@ -93,7 +93,7 @@ def parse_answer(value: object) -> Answer:
     :raises ValueError: for anything else, `true`, `3.0` and `"3"` among them.
     """
     if value.__class__ is int:
-        return value  # type: ignore[return-value]
+        return value
     if value is None:
         return Blank.EMPTY
     if isinstance(value, str) and value in (Blank.EMPTY, Blank.DECLINED):
@@ -118,7 +118,7 @@ class Strict(fields.Field[Any]):
     a flat response a third cheaper to load. So `validate=` and the like are refused here instead of being ignored.
     """
 
-    default_error_messages: ClassVar[dict[str, str]] = {"required": "is missing", "null": "must not be null"}
+    default_error_messages = {"required": "is missing", "null": "must not be null"}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -139,7 +139,7 @@ class Strict(fields.Field[Any]):
 class Text(Strict):
     """A text of at least one letter, at most `most`. `pattern` must match all of it. `blank` allows none at all."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {
+    default_error_messages = {
         "type": "must be text",
         "empty": "must not be empty",
         "long": "is too long",
@@ -185,7 +185,7 @@ class Ref(Text):
 class Word(Strict):
     """One word of a closed list, by value."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {"word": "must be one of: {words}"}
+    default_error_messages = {"word": "must be one of: {words}"}
 
     def __init__(self, words: type[StrEnum], **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -205,7 +205,7 @@ class Word(Strict):
 class OneOf(Strict):
     """One of a few texts that are no enum of the field."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {"word": "must be one of: {words}"}
+    default_error_messages = {"word": "must be one of: {words}"}
 
     def __init__(self, *words: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -220,7 +220,7 @@ class OneOf(Strict):
 class Whole(Strict):
     """A whole number that JSON wrote as one, at least `least` and at most `most`."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {
+    default_error_messages = {
         "type": "must be a whole number",
         "range": "must be from {least} to {most}",
     }
@@ -240,26 +240,26 @@ class Whole(Strict):
 class Number(Strict):
     """A finite number, kept as it was written: 3 stays 3 and 3.0 stays 3.0, so that a round trip changes nothing."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {"type": "must be a finite number"}
+    default_error_messages = {"type": "must be a finite number"}
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not is_number(value):
             raise self.make_error("type")
-        return value  # type: ignore[no-any-return]
+        return value
 
 
 def is_number(value: object) -> bool:
     """Whether the value is an int or a finite float; a bool is neither, a whole number beyond a float's exact range is
     refused rather than rounded (F54)."""
     if value.__class__ is int:
-        return abs(value) <= 2**53  # type: ignore[arg-type]
+        return abs(value) <= 2**53
     return isinstance(value, float) and math.isfinite(value)
 
 
 class YesNo(Strict):
     """true or false, written as such."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {"type": "must be true or false"}
+    default_error_messages = {"type": "must be true or false"}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
         if value.__class__ is not bool:
@@ -270,7 +270,7 @@ class YesNo(Strict):
 class Plain(Strict):
     """A number, a text, true, false or null, kept as it is: the result of one step of a worked sum."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {
+    default_error_messages = {
         "type": "must be a number, text, true, false or null",
     }
 
@@ -287,7 +287,7 @@ class Plain(Strict):
 class Time(Strict):
     """An aware time, see `parse_time`. Written as ISO 8601 in its own offset."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {"type": "must be text"}
+    default_error_messages = {"type": "must be text"}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
         if value.__class__ is not str:
@@ -304,7 +304,7 @@ class Time(Strict):
 class Day(Strict):
     """A calendar day, YYYY-MM-DD, in the years 1900-2199."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {"type": "must be a day such as 2026-03-02"}
+    default_error_messages = {"type": "must be a day such as 2026-03-02"}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> date:
         if value.__class__ is not str or _DAY.fullmatch(value) is None:
@@ -343,7 +343,7 @@ class AnswerValue(Strict):
 class Many(Strict):
     """A JSON array, as a tuple (`gives` names another collection). At most `most`, at least `least` entries."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {
+    default_error_messages = {
         "type": "must be a list",
         "count": "must have from {least} to {most} entries",
         "twice": "has an entry twice",
@@ -386,7 +386,7 @@ class Table(Strict):
     :param key: what a name may be; ids by default, so that a path in a message never holds a person's words.
     """
 
-    default_error_messages: ClassVar[dict[str, str]] = {
+    default_error_messages = {
         "type": "must be an object",
         "name": "has a name that is not of the allowed form",
         "count": "has too many entries",
@@ -438,7 +438,7 @@ def _each(inner: fields.Field[Any], entries: Iterable[tuple[Any, Any]]) -> dict[
 class One(fields.Nested):
     """Another record, in place."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {
+    default_error_messages = {
         "required": "is missing",
         "null": "must not be null",
         "type": "must be an object",

@@ -4,14 +4,14 @@ The response is flat on purpose: marshmallow judges one level with one compiled 
 fraction of a nested schema a line. `judge` loads a page and tells the good records from those to set aside.
 """
 
-# ruff: noqa: ARG002 - marshmallow fixes what `_deserialize` and its like are called with
+# ruff: noqa: ARG002, RUF012 - marshmallow fixes signatures and class attributes
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from marshmallow import ValidationError, fields
 
@@ -57,7 +57,7 @@ def answer_checker(instrument: Instrument) -> Checker:
         for line, value in answers.items():
             # A true int only: True == 1 and 3.0 == 3 would pass for members of the set.
             if value.__class__ is int and line in allowed and value in allowed[line]:
-                found[line] = value  # type: ignore[assignment]
+                found[line] = value
             elif line in allowed and (value is None or isinstance(value, str)) and value in _BLANKS:
                 found[line] = _BLANKS[value]
             else:
@@ -88,7 +88,7 @@ class Answers(Strict):
     `version_key` is the key under which the record carries the version. Without, only the types are judged.
     """
 
-    default_error_messages: ClassVar[dict[str, str]] = {
+    default_error_messages = {
         "type": "must be an object",
         "form": "no form of that name and version is known here",
     }

@@ -50,7 +50,7 @@ class Scorer:
                 # Only a true int: True == 1 and 3.0 == 3 would otherwise find a weight.
                 if raw.__class__ is int and raw in weights:
                     answered += 1
-                    total += weights[raw]  # type: ignore[index]
+                    total += weights[raw]
             found[name] = results[answered, total]
         for name, score in self._specials:
             found[name] = score(answers)
