@@ -159,6 +159,12 @@ class Store:
                 raise Refused(404, "not-found", f"There is no such {kind}.")
             return list(found)
 
+    def latest(self, kind: str) -> list[Stored]:
+        """The current version of every resource of a type, deleted ones left out, in the order of their creation."""
+        with self._lock:
+            found = [versions[-1] for (one, _), versions in self._versions.items() if one == kind]
+        return [one for one in found if one.body is not None]
+
     def page(self, kind: str, query: Query) -> tuple[list[Stored], int, tuple[int, str] | None]:
         """One page of matches: (page, matches in all, key of its last one where another page follows).
 
@@ -179,8 +185,7 @@ class Store:
         return page, len(found), key(page[-1]) if page and len(rest) > len(page) else None
 
     def _matching(self, kind: str, query: Query) -> list[Stored]:
-        latest = [versions[-1] for (one, _), versions in self._versions.items() if one == kind]
-        return [one for one in latest if one.body is not None and matches(query, one.body)]
+        return [one for one in self.latest(kind) if one.body is not None and matches(query, one.body)]
 
     def _put(self, kind: str, rid: str, body: Json, updated: int) -> Stored:
         before = self._versions.setdefault((kind, rid), [])
