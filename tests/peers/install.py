@@ -3,7 +3,7 @@
     python -m tests.peers.install [sekmet] [medplum] [postgres] [--all] [--demand]
 
 Standard library only, so that it runs before anything else is installed. Without Node or PostgreSQL it says so plainly
-and ends well; with `--demand`, which continuous integration uses, that is an error.
+and ends well; with `--demand` or HANDRAIL_DEMAND_PEERS=1, which continuous integration sets, that is an error.
 """
 
 from __future__ import annotations
@@ -39,6 +39,11 @@ class CannotInstall(Exception):
 def cache_folder() -> Path:
     """The folder that holds the installed servers: HANDRAIL_PEERS, else .cache/peers at the top of the checkout."""
     return Path(os.environ.get("HANDRAIL_PEERS") or HERE.parents[1] / ".cache" / "peers").resolve()
+
+
+def demanded() -> bool:
+    """Whether a missing server is a failure: HANDRAIL_DEMAND_PEERS is set to anything but 0."""
+    return os.environ.get("HANDRAIL_DEMAND_PEERS", "") not in ("", "0")
 
 
 def sekmet_python() -> Path:
@@ -201,7 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     absent = [name for name in PEERS if (options.all or name in options.peers) and not _install(name)]
     if absent:
         print(f"tests.peers: NOT THERE: {', '.join(absent)}. Tests that need them will be skipped.", file=sys.stderr)
-    return 1 if absent and options.demand else 0
+    return 1 if absent and (options.demand or demanded()) else 0
 
 
 def _install(name: str) -> bool:

@@ -6,7 +6,6 @@ HANDRAIL_DEMAND_PEERS=1 a missing server fails the test instead of skipping it.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import TypeVar
 
 import pytest
 
+from .install import demanded
 from .servers import Medplum, PeerMissing, Postgres, Sekmet, Server, SmartClient
 
 FIXTURES = {
@@ -45,11 +45,6 @@ class SmartAccess:
     def token_url(self) -> str:
         """Where the client gets its token."""
         return self.server.token_url
-
-
-def demanded() -> bool:
-    """Whether a missing server is a failure; continuous integration says so."""
-    return os.environ.get("HANDRAIL_DEMAND_PEERS", "") not in ("", "0")
 
 
 def _start(server: S, config: pytest.Config) -> S:

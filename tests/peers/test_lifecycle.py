@@ -101,6 +101,7 @@ def test_install_fails_without_node_only_when_demanded(
 ) -> None:
     """Continuous integration would pass without ever meeting Medplum; a laptop without Node could not test at all."""
     monkeypatch.setenv("HANDRAIL_PEERS", str(tmp_path))
+    monkeypatch.delenv("HANDRAIL_DEMAND_PEERS", raising=False)
     monkeypatch.setattr("shutil.which", lambda *_, **__: None)
     assert [install.main(["medplum"]), install.main(["medplum", "--demand"])] == [0, 1]
     assert "install Node" in capsys.readouterr().err
