@@ -55,6 +55,7 @@ class Store:
 
     def __init__(self, url: str, practice: str, master: bytes, *, create: bool = False) -> None:
         self.practice = practice
+        self._rehearsal: Connection | None = None
         self.engine = _engine(url, create=create)
         try:
             with _plain(self.engine):
@@ -82,6 +83,10 @@ class Store:
     @contextmanager
     def reading(self, source: int = 0) -> Iterator[Tx]:
         """A consistent view; nothing is written."""
+        if self._rehearsal is not None:
+            with _plain(self.engine):
+                yield Tx(self._rehearsal, self.sealer, source)
+            return
         with _plain(self.engine), self.engine.connect() as conn, conn.begin():
             yield Tx(conn, self.sealer, source)
 
@@ -90,6 +95,9 @@ class Store:
 
         `work` must only depend on what it reads inside, and have no effect outside.
         """
+        if self._rehearsal is not None:
+            with _plain(self.engine):
+                return work(Tx(self._rehearsal, self.sealer, source))
         for attempt in range(1, TRIES + 1):
             try:
                 with self.engine.connect().execution_options(handrail_write=True) as conn, conn.begin():
@@ -99,6 +107,18 @@ class Store:
                     raise _as_store_error(error, self.engine) from None
                 time.sleep(0.05 * 2**attempt)
         raise AssertionError("unreachable")
+
+    @contextmanager
+    def rehearsal(self) -> Iterator[None]:
+        """Everything written inside is seen inside and then rolled back: a dry run over the real code."""
+        with _plain(self.engine), self.engine.connect().execution_options(handrail_write=True) as conn:
+            trans = conn.begin()
+            self._rehearsal = conn
+            try:
+                yield
+            finally:
+                self._rehearsal = None
+                trans.rollback()
 
     # --- practice, keys, sources -----------------------------------------------------------------------------------
 

@@ -120,7 +120,7 @@ class Evaluate:
         acknowledged = flags.acknowledged(tx, [row.key for rows in stored.values() for row in rows])
         changes = _Changes()
         for key in keys:
-            starts = [_start_of(day) for day in people[key].changes]
+            starts = [start_of(day) for day in people[key].changes]
             courses = courses_of(key, series[key], starts, self.registry)
             quiet = _quiet(stored[key], acknowledged)
             called = self._called_for(courses, holds.get(key, []), quiet, done)
@@ -293,5 +293,6 @@ def _quiet(
     return found
 
 
-def _start_of(day: str) -> datetime:
+def start_of(day: str) -> datetime:
+    """The first instant of an ISO date, in UTC."""
     return datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)

@@ -252,7 +252,7 @@ def _older(remote: RemoteResponse, stored_ms: int | None) -> bool:
 
 
 def rescore_form(registry: Registry, found: Any, tx: Tx) -> tuple[forms.Stored, str] | None:
-    """A stored response scored anew by the instrument as it is now; None when its instrument is no longer there."""
+    """A stored response scored anew by the instrument as it is now; None when nothing changes or it is not here."""
     key = (found.instrument, found.instrument_version)
     if key not in registry.instruments:
         return None
@@ -260,5 +260,12 @@ def rescore_form(registry: Registry, found: Any, tx: Tx) -> tuple[forms.Stored, 
     scorer = registry.scorer(key)
     answers = forms.as_answers(stored.answers)
     scores = [(s.name, s.value, s.answered, s.of, s.method, s.reason) for s in scorer.scores(answers).values()]
-    fresh = msgspec.structs.replace(stored, scores=scores, straight_line=scorer.straight_line(answers))
-    return fresh, scorer.instrument.sha256[:12]
+    straight = scorer.straight_line(answers)
+    by = scorer.instrument.sha256[:12]
+    if (
+        scores == [tuple(score) for score in stored.scores]
+        and straight == stored.straight_line
+        and by == found.scored_by
+    ):
+        return None
+    return msgspec.structs.replace(stored, scores=scores, straight_line=straight), by

@@ -1,0 +1,457 @@
+"""The engine: everything that the commands do, as a Python API to embed.
+
+from handrail.plugin_core import Engine
+with Engine.open(Path("handrail.toml")) as engine:
+    report = engine.sync()
+    for row in engine.flags():
+        print(row.flag.rule, row.flag.evidence.reason)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..schemas.records import (
+    Acknowledgement,
+    Course,
+    Delivery,
+    Flag,
+    Hold,
+    Instrument,
+    Quarantined,
+    RunReport,
+)
+from ..schemas.records import Mapping as FormMapping
+from ..schemas.vocab import DeliveryState, FlagState, RemoteState
+from .contracts import Adapter, AdapterContext, AdapterSpec, Identity, Published
+from .errors import SettingsError, Unsupported, UsageError
+from .manager import Plugins
+from .mapping import FormReader, own_mapping
+from .mapping import files as mapping_files
+from .registry import Registry
+from .settings import Connection, Settings, load
+from .store import Store, Tx, book, flags, forms, keys
+
+if TYPE_CHECKING:
+    from .mapping.propose import Proposal
+    from .sync.run import Options, Progress
+
+SHORT = 8
+_QUIET: Callable[[str, int, int | None], None] = lambda part, more, of: None  # noqa: E731
+
+
+@dataclass(frozen=True, slots=True)
+class FlagRow:
+    """A flag as people see it: with its client, its deliveries and what was said of it."""
+
+    flag: Flag
+    kind: str
+    client: str
+    clinician: str | None
+    deliveries: tuple[Delivery, ...]
+    acknowledgements: tuple[Acknowledgement, ...]
+    hold: Hold | None
+
+    @property
+    def id(self) -> str:
+        """The short id by which commands name it."""
+        return self.flag.key[:SHORT]
+
+
+@dataclass(frozen=True, slots=True)
+class ClientView:
+    """One client: who, their courses, flags and holds. `key` is our hash of the platform's reference."""
+
+    key: str
+    ref: str
+    name: str | None
+    clinician: str | None
+    courses: tuple[Course, ...]
+    flags: tuple[FlagRow, ...]
+    holds: tuple[Hold, ...]
+
+    @property
+    def shown(self) -> str:
+        """The name where the platform gave one, else its reference."""
+        return self.name or self.ref
+
+
+@dataclass(frozen=True, slots=True)
+class Rescored:
+    """What rescoring would change, or has changed."""
+
+    forms: int
+    changed: int
+    report: Mapping[str, int]
+
+
+class Engine:
+    """One practice at work. Opens lazily: nothing is read, connected or unlocked before it is needed.
+
+    :param settings: the practice's settings.
+    :param plugins: already prepared plugins; by default those that the settings allow.
+    :param now: the clock for "as of"; a test or a demo sets its own.
+    :param progress: told (part, how many more, of how many or None).
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        plugins: Plugins | None = None,
+        now: Callable[[], datetime] | None = None,
+        progress: Progress = _QUIET,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.settings = settings
+        self.registry = Registry(plugins or Plugins(settings.plugins))
+        self.now = now or (lambda: datetime.now(settings.zone))
+        self.progress = progress
+        self.sleep = sleep
+        self.warnings: list[str] = []
+
+    @classmethod
+    def open(cls, file: Path, **more: Any) -> Engine:
+        """The engine of a settings file; `more` as for the constructor."""
+        return cls(load(file), **more)
+
+    def close(self) -> None:
+        """Gives back what was opened."""
+        if adapter := self.__dict__.pop("adapter", None):
+            adapter.close()
+        if store := self.__dict__.pop("store", None):
+            store.close()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- what it works with ----------------------------------------------------------------------------------------
+
+    @cached_property
+    def store(self) -> Store:
+        """The practice's store, opened with the key that the settings refer to."""
+        return Store(self.settings.store_url, self.settings.practice, keys.master(self.settings.key_reference))
+
+    @property
+    def connection(self) -> Connection:
+        """The platform that the settings name.
+
+        :raises SettingsError: none is connected yet.
+        """
+        if self.settings.platform is None:
+            raise SettingsError("No platform is connected yet. Run: handrail connect PLATFORM")
+        return self.settings.platform
+
+    @cached_property
+    def spec(self) -> AdapterSpec:
+        """The connected platform's adapter."""
+        return self.registry.adapter(self.connection.platform)
+
+    @cached_property
+    def source(self) -> int:
+        """The number of this connection in the store."""
+        return self.store.source(self.connection.platform)
+
+    @cached_property
+    def adapter(self) -> Adapter:
+        """The open connection to the platform."""
+        return self.open_adapter(self.spec, self.connection)
+
+    def open_adapter(self, spec: AdapterSpec, connection: Connection) -> Adapter:
+        """Opens a platform with settings that are checked by its own schema.
+
+        :raises SettingsError: a setting is missing or wrong; the message names it.
+        """
+        from marshmallow import ValidationError
+
+        from ..schemas.problems import problems
+
+        try:
+            loaded = spec.settings()().load(dict(connection.settings))
+        except ValidationError as error:
+            lines = "; ".join(problems(error))
+            raise SettingsError(f"The settings of {spec.title} are wrong: {lines}. Run: handrail connect") from None
+        return spec.open(
+            AdapterContext(
+                practice=self.settings.practice,
+                settings=loaded,
+                secret=lambda name: self._secret(connection, name),
+                warn=self.warnings.append,
+                now=time.time,
+                sleep=self.sleep,
+                user_agent=f"Handrail/{version()}",
+            )
+        )
+
+    def _secret(self, connection: Connection, name: str) -> str:
+        if name not in connection.secrets:
+            raise SettingsError(f"The platform needs the secret {name}. Run: handrail connect {connection.platform}")
+        kind, _, place = connection.secrets[name].partition(":")
+        reference = f"file:{self.settings.folder / place}" if kind == "file" else connection.secrets[name]
+        return keys.read(reference).reveal()
+
+    def mappings(self) -> list[FormMapping]:
+        """Confirmed mappings of the platform, and those of all forms that Handrail itself publishes."""
+        platform = self.connection.platform
+        own = [own_mapping(registered.descriptor, platform) for registered in self.registry.instruments.values()]
+        return mapping_files.load_all(self.settings.mappings, platform) + own
+
+    # --- syncing ---------------------------------------------------------------------------------------------------
+
+    def sync(self, options: Options | None = None) -> RunReport:
+        """Pulls, scores, lets the rules read, pushes; gives the report.
+
+        :raises Busy: another process is at it.
+        """
+        from .sync.lock import exclusive
+        from .sync.run import Options, Sync
+
+        chosen = options or Options()
+        with exclusive(self.store, "syncing"):
+            run = Sync(
+                self.store,
+                self.source,
+                self.settings,
+                self.registry,
+                self.spec,
+                self.adapter,
+                FormReader(self.mappings()),
+                self.now,
+                self.progress,
+                self.warnings,
+            )
+            if not chosen.dry_run:
+                return run.run(chosen)
+            with self.store.rehearsal():
+                return run.run(chosen)
+
+    def rescore(self, *, dry_run: bool = True) -> Rescored:
+        """Scores every stored form anew and lets the rules read every course; pushes nothing by itself (F90)."""
+        from .sync.lock import exclusive
+        from .sync.rescore import rescore
+
+        with exclusive(self.store, "rescoring"):
+            if not dry_run:
+                return rescore(self.store, self.source, self.settings, self.registry, self.now(), self.progress)
+            with self.store.rehearsal():
+                return rescore(self.store, self.source, self.settings, self.registry, self.now(), self.progress)
+
+    # --- connecting ------------------------------------------------------------------------------------------------
+
+    def identity(self) -> Identity:
+        """Who answers at the platform's address, and what we may do there."""
+        return self.adapter.test()
+
+    def proposals(self, instruments: Sequence[Instrument] | None = None) -> list[Proposal]:
+        """For each form of the platform that resembles an instrument, how it would be read; to be confirmed."""
+        from .mapping.propose import propose
+
+        wanted = list(instruments or (registered.descriptor for registered in self.registry.instruments.values()))
+        mapped = {mapping.form for mapping in self.mappings()}
+        found = (propose(form, wanted) for form in self.adapter.forms() if form.form not in mapped)
+        return [proposal for proposal in found if proposal is not None]
+
+    def confirm(self, proposal: Proposal, by: str) -> Path:
+        """Stores a mapping that a person has confirmed; gives its file. Forms are pulled anew by it."""
+        from dataclasses import replace
+
+        confirmed = replace(
+            proposal.mapping(self.connection.platform), confirmed=self.now().astimezone(UTC), confirmed_by=by
+        )
+        path = mapping_files.save(self.settings.mappings, confirmed)
+
+        def write(tx: Tx) -> None:
+            book.forget_cursors(tx)
+            book.record(tx, by, "mapping-confirmed", None, path.name)
+
+        self.store.write(write, self.source)
+        return path
+
+    def publish(self, instrument: Instrument) -> Published:
+        """Makes or updates a form on the platform; remembers how to read it where its name there is another."""
+        if not self.spec.capabilities.publishes:
+            raise Unsupported(
+                f"{self.spec.title} does not let Handrail make forms. Make it there by hand, then map it."
+            )
+        made = self.adapter.publish(instrument)
+        own = own_mapping(instrument, self.connection.platform)
+        if made.form != own.form:
+            mapping_files.save(self.settings.mappings, own_mapping(instrument, self.connection.platform, made.form))
+        detail = f"{instrument.id}/{instrument.version}"
+        self.store.write(lambda tx: book.record(tx, "handrail", "form-published", None, detail), self.source)
+        return made
+
+    # --- what people read and do --------------------------------------------------------------------------------------
+
+    def flags(self, *, everything: bool = False, client: str | None = None) -> list[FlagRow]:
+        """Standing flags, newest first; safety notices above all. `everything` adds cleared and withdrawn ones."""
+        states = [state.value for state in FlagState] if everything else flags.STANDING
+        key = None if client is None else self._client_key(client)
+        with self.store.reading(self.source) as tx:
+            found = flags.read(tx, states=states, client=key)
+            rows = self._rows(tx, found)
+        return sorted(rows, key=lambda row: row.kind != "safety")
+
+    def _rows(self, tx: Tx, found: Sequence[tuple[Flag, str]]) -> list[FlagRow]:
+        client_keys = sorted({flag.client for flag, _ in found})
+        flag_keys = [flag.key for flag, _ in found]
+        people = forms.read_clients(tx, client_keys)
+        holds = flags.holds_of(tx, client_keys)
+        sent = flags.deliveries_of(tx, flag_keys)
+        seen = flags.acknowledged(tx, flag_keys)
+        today = self.now().date()
+        rows = []
+        for flag, kind in found:
+            person = people[flag.client]
+            hold = next((h for h in reversed(holds.get(flag.client, [])) if h.start <= today <= h.until), None)
+            rows.append(
+                FlagRow(
+                    flag=_held(flag, hold),
+                    kind=kind,
+                    client=person.name or person.ref,
+                    clinician=person.clinician_name or person.clinician,
+                    deliveries=tuple(_delivery(row) for row in sent.get(flag.key, [])),
+                    acknowledgements=tuple(seen.get(flag.key, [])),
+                    hold=hold,
+                )
+            )
+        return rows
+
+    def flag(self, short: str) -> FlagRow:
+        """The flag of that (short) id, whatever its state.
+
+        :raises UsageError: none, or more than one.
+        """
+        found = [row for row in self.flags(everything=True) if row.flag.key.startswith(short.lower())]
+        if len(found) != 1:
+            many = "No flag has" if not found else f"{len(found)} flags have ids that begin with"
+            raise UsageError(f"{many} that id. List them with: handrail flags --all")
+        return found[0]
+
+    def acknowledge(self, short: str, author: str, note: str | None = None, useful: str | None = None) -> FlagRow:
+        """Records that a person has seen a flag, with a note and whether it was useful (yes, no, unsure)."""
+        row = self.flag(short)
+        item = Acknowledgement(row.flag.key, self.now(), author, note, useful)
+
+        def write(tx: Tx) -> None:
+            flags.acknowledge(tx, item)
+            forms.mark_keys_dirty(tx, [row.flag.client])
+            book.record(tx, author, "flag-acknowledged", row.flag.key)
+
+        self.store.write(write, self.source)
+        return self.flag(row.flag.key)
+
+    def hold(self, client: str, until: date, reason: str, author: str) -> Hold:
+        """Pauses new flags of rules P and R for a client until (and including) a day; safety is never held."""
+        start = self.now().date()
+        if until < start:
+            raise UsageError("The hold would end before it begins. Give a day from today on.")
+        item = Hold(self._client_key(client), start, until, reason, author)
+
+        def write(tx: Tx) -> None:
+            flags.add_hold(tx, item)
+            book.record(tx, author, "client-held", item.client)
+
+        self.store.write(write, self.source)
+        return item
+
+    def client(self, ref: str) -> ClientView:
+        """One client by the platform's reference, its id, the name, or the start of our key."""
+        from .sync.evaluate import courses_of, start_of
+
+        key = self._client_key(ref)
+        with self.store.reading(self.source) as tx:
+            person = forms.read_clients(tx, [key])[key]
+            series = forms.forms_of(tx, [key])[key]
+            held = flags.holds_of(tx, [key]).get(key, [])
+            rows = self._rows(tx, flags.read(tx, states=[s.value for s in FlagState], client=key))
+        changes = [start_of(day) for day in person.changes]
+        return ClientView(
+            key=key,
+            ref=person.ref,
+            name=person.name,
+            clinician=person.clinician_name or person.clinician,
+            courses=tuple(courses_of(key, series, changes, self.registry)),
+            flags=tuple(rows),
+            holds=tuple(held),
+        )
+
+    def clients(self) -> list[tuple[str, str]]:
+        """All clients: (our key, name or reference)."""
+        with self.store.reading(self.source) as tx:
+            found = forms.read_clients(tx)
+        return sorted(((key, person.name or person.ref) for key, person in found.items()), key=lambda pair: pair[1])
+
+    def _client_key(self, wanted: str) -> str:
+        with self.store.reading(self.source) as tx:
+            everyone = forms.read_clients(tx)
+        exact = self.store.sealer.hash("client", str(self.source), wanted)
+        if exact in everyone:
+            return exact
+        text = wanted.casefold()
+        found = [
+            key
+            for key, person in everyone.items()
+            if person.ref.rpartition("/")[2] == wanted
+            or (person.name or "").casefold() == text
+            or (len(text) >= SHORT and key.startswith(text))
+        ]
+        if len(found) != 1:
+            many = "No client" if not found else f"{len(found)} clients"
+            raise UsageError(
+                f"{many} here by that reference or name. Give the platform's reference, as in its address."
+            )
+        return found[0]
+
+    def set_aside(self) -> list[Quarantined]:
+        """Forms in quarantine, with their reasons."""
+        with self.store.reading(self.source) as tx:
+            return forms.in_quarantine(tx)
+
+    def status(self) -> dict[str, int]:
+        """Counts: responses, clients, forms set aside, flags by state, the outbox."""
+        with self.store.reading(self.source) as tx:
+            states = {f"flags_{state}": number for state, number in flags.count_by_state(tx).items()}
+            outbox = {f"outbox_{name}": number for name, number in flags.outbox(tx).items()}
+            return forms.counts(tx) | states | outbox
+
+    def runs(self, limit: int = 10) -> list[RunReport]:
+        """Reports of the last runs, newest first."""
+        with self.store.reading(self.source) as tx:
+            return book.last_runs(tx, limit)
+
+
+def _held(flag: Flag, hold: Hold | None) -> Flag:
+    if hold is None or flag.state is not FlagState.RAISED:
+        return flag
+    from dataclasses import replace
+
+    return replace(flag, state=FlagState.HELD)
+
+
+def _delivery(row: Any) -> Delivery:
+    return Delivery(
+        flag=row.flag,
+        carrier=row.carrier,
+        wanted=RemoteState(row.wanted),
+        on_platform=RemoteState(row.on_platform),
+        state=DeliveryState(row.state),
+        attempts=row.attempts,
+        problem=row.problem,
+    )
+
+
+def version() -> str:
+    """Handrail's version, as installed."""
+    from importlib import metadata
+
+    return metadata.version("handrail")

@@ -1,0 +1,355 @@
+"""One sync: pull, store, ask about clients, let the rules read, reconcile when due, push - and a report of it all.
+
+What went wrong decides how it ends: a platform that cannot be reached leaves the run incomplete and everything stored
+so far valid; anything else that fails is said and costs only its own part.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from ...schemas.records import Cursor, Problem, RunReport
+from ...schemas.vocab import RunOutcome
+from ..contracts import Adapter, AdapterSpec, HookContext
+from ..errors import Denied, HandrailError, NotTheApi, PlatformError, Unreachable, Unsupported
+from ..mapping import FormReader
+from ..registry import Registry
+from ..settings import Settings
+from ..store import Store, book, flags, forms
+from . import hooks
+from .evaluate import PUSHED_KINDS, Evaluate
+from .ingest import Ingest
+from .points import reach
+from .push import Push
+
+STREAM = "responses"
+RECONCILE = "reconcile"
+CLIENT_BATCH = 100
+Progress = Callable[[str, int, int | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to sync. `consent` is asked, with the count, before what stands today is pushed for the first time."""
+
+    full: bool = False
+    since: datetime | None = None
+    dry_run: bool = False
+    retry_set_aside: bool = False
+    push: bool = True
+    consent: Callable[[int], bool] = lambda _: False
+
+
+@dataclass(slots=True)
+class _Run:
+    """What this run has done so far."""
+
+    started: datetime
+    counts: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    undone: list[str] = field(default_factory=list)
+    outcome: RunOutcome = RunOutcome.COMPLETE
+    touched: set[str] = field(default_factory=set)
+    sorted: bool = True
+
+    def fail(self, error: HandrailError, source: str) -> None:
+        """A fault that ends a part of the run; unreachable means incomplete, all else failed."""
+        self.problems.append(Problem(error.message, source, fatal=True))
+        worse = RunOutcome.INCOMPLETE if isinstance(error, Unreachable) else RunOutcome.FAILED
+        if self.outcome is not RunOutcome.FAILED:
+            self.outcome = worse
+
+    def say(self, sentences: Sequence[str], source: str) -> None:
+        """Faults that cost only themselves; said once each."""
+        have = {problem.what for problem in self.problems}
+        self.problems += [Problem(text, source) for text in dict.fromkeys(sentences) if text not in have]
+
+    @contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        """Adds the time of a part to the report."""
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[part] = self.seconds.get(part, 0.0) + time.perf_counter() - begun
+
+
+class Sync:
+    """Syncs one source.
+
+    :param now: the local clock, for "as of" and for when a reconcile is due; never for cursors.
+    :param progress: told (part, how many more, of how many or None).
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        source: int,
+        settings: Settings,
+        registry: Registry,
+        spec: AdapterSpec,
+        adapter: Adapter,
+        reader: FormReader,
+        now: Callable[[], datetime],
+        progress: Progress,
+        warnings: list[str],
+    ) -> None:
+        self.store = store
+        self.source = source
+        self.settings = settings
+        self.registry = registry
+        self.spec = spec
+        self.adapter = adapter
+        self.reader = reader
+        self.now = now
+        self.progress = progress
+        self.warnings = warnings
+        self.context = HookContext(settings.practice, spec.name, now())
+        carriers = settings.push.carriers if settings.push.on else ()
+        self.ingest = Ingest(store, source, registry, reader, self.context)
+        self.evaluate = Evaluate(store, source, registry, self.context, carriers)
+
+    def run(self, options: Options) -> RunReport:
+        """Runs it all and gives the report, which is also stored. Raises only what makes a report impossible."""
+        run = _Run(started=self.now())
+        with _quiet_collector():
+            self._pull_all(run, options)
+            if run.sorted or run.outcome is RunOutcome.COMPLETE:
+                self._rules(run)
+            if run.outcome is RunOutcome.COMPLETE and self._reconcile_due(options):
+                self._guarded(run, "reconcile", self._reconcile)
+            if options.push and run.outcome is not RunOutcome.FAILED:
+                self._push(run, options)
+        return self._finish(run, options)
+
+    def _guarded(self, run: _Run, part: str, work: Callable[[_Run], None]) -> None:
+        try:
+            with run.timed(part):
+                work(run)
+        except (PlatformError, HandrailError) as error:
+            run.fail(error, self.spec.title)
+
+    # --- pull ----------------------------------------------------------------------------------------------------
+
+    def _pull_all(self, run: _Run, options: Options) -> None:
+        with self.store.reading(self.source) as tx:
+            cursor = book.cursor(tx, STREAM)
+        if options.full:
+            cursor = None
+        elif options.since is not None:
+            cursor = replace(cursor or Cursor(STREAM), since=options.since.astimezone(UTC))
+        if options.full or cursor is None:
+            self._guarded(run, "test", self._same_server)
+        if run.outcome is RunOutcome.COMPLETE:
+            self._guarded(run, "pull", lambda r: self._pull(r, cursor))
+        if options.retry_set_aside and run.outcome is RunOutcome.COMPLETE:
+            self._guarded(run, "retry", self._retry)
+        if run.outcome is RunOutcome.COMPLETE:
+            with run.timed("clients"):
+                self._clients(run)
+
+    def _same_server(self, run: _Run) -> None:
+        """Stops when another server answers than the one that the store was filled from (F14)."""
+        identity = self.adapter.test()
+        known = self.store.fingerprint(self.source)
+        if known is None:
+            self.store.set_fingerprint(self.source, identity.fingerprint)
+        elif known != identity.fingerprint:
+            raise NotTheApi(
+                f"Another server answers at the {self.spec.title} address than the one this store was filled from. "
+                "Nothing was pulled. If the practice has moved, run: handrail connect --moved"
+            )
+        run.say(identity.notes, self.spec.title)
+
+    def _pull(self, run: _Run, cursor: Cursor | None) -> None:
+        for page in self.adapter.pull(cursor):
+            reach("page-fetched")
+            done = self.ingest.page(page)
+            run.counts.update(done.counts)
+            run.touched |= done.clients
+            run.sorted = run.sorted and page.sorted
+            run.say([*page.warnings, *done.problems], self.spec.title)
+            if done.stored:
+                stored = tuple(done.stored)
+                told = hooks.tell(self.registry.plugins, "responses_stored", responses=stored, context=self.context)
+                run.say(told, "plugins")
+            self.progress("pulling", len(page.responses), None)
+
+    def _retry(self, run: _Run) -> None:
+        """Pulls again by id what was set aside (F51); raw forms are not kept."""
+        with self.store.reading(self.source) as tx:
+            waiting = forms.in_quarantine(tx)
+        for part in forms.chunks([item.remote_id for item in waiting], CLIENT_BATCH):
+            done = self.ingest.page(self.adapter.fetch(part))
+            run.counts.update({"retried": len(part)} | done.counts)
+            run.touched |= done.clients
+
+    def _clients(self, run: _Run) -> None:
+        """Names and therapists of clients who are new, or who have a new form; optional, so a refusal is only said."""
+        if not self.spec.capabilities.gives_clinicians:
+            return
+        try:
+            with self.store.reading(self.source) as tx:
+                touched = {key: person.ref for key, person in forms.read_clients(tx, sorted(run.touched)).items()}
+            for part in forms.chunks(sorted(touched.items()), CLIENT_BATCH):
+                self._ask(run, dict(part))
+            while True:
+                with self.store.reading(self.source) as tx:
+                    unasked = forms.unasked(tx, CLIENT_BATCH)
+                if not unasked:
+                    break
+                self._ask(run, unasked)
+        except (Denied, Unsupported) as error:
+            run.say([f"Names and therapists could not be read: {error.message}"], self.spec.title)
+        except PlatformError as error:
+            run.fail(error, self.spec.title)
+
+    def _ask(self, run: _Run, refs: dict[str, str]) -> None:
+        found = {client.ref: client for client in self.adapter.clients(list(refs.values()))}
+        today = self.context.as_of.date()
+        answers = {key: found.get(ref) for key, ref in refs.items()}
+
+        def write(tx: forms.Tx) -> int:
+            moved = forms.save_clients(tx, answers, today)
+            forms.mark_keys_dirty(tx, moved)
+            reach("clients-before-commit")
+            return len(moved)
+
+        run.counts["new_therapists"] += self.store.write(write, self.source)
+        reach("clients-after-commit")
+        unknown = sum(client is None for client in answers.values())
+        if unknown:
+            run.counts["clients_unknown_to_platform"] += unknown
+            who = "1 client has" if unknown == 1 else f"{unknown} clients have"
+            sentence = f"{who} forms, but the platform does not know them (any more). Their forms are kept."
+            run.say([sentence], self.spec.title)
+        self.progress("asking about clients", len(refs), None)
+
+    # --- rules, reconcile ----------------------------------------------------------------------------------------
+
+    def _rules(self, run: _Run) -> None:
+        try:
+            with run.timed("rules"):
+                done = self.evaluate.run()
+            run.counts.update(done.counts)
+            run.say(done.problems, "rules")
+        except HandrailError as error:
+            run.fail(error, "rules")
+
+    def _reconcile_due(self, options: Options) -> bool:
+        with self.store.reading(self.source) as tx:
+            last = book.cursor(tx, RECONCILE)
+        if last is None or last.since is None:  # the first pull has just walked everything
+            self.store.write(lambda tx: book.set_cursor(tx, Cursor(RECONCILE, self.context.as_of)), self.source)
+            return False
+        return options.full or self.context.as_of - last.since >= timedelta(days=self.settings.reconcile_days)
+
+    def _reconcile(self, run: _Run) -> None:
+        """Ids only: finds forms that the platform has dropped; two runs must agree before one is withdrawn (F62)."""
+        listed: set[str] = set()
+        for part in self.adapter.listing():
+            listed.update(self.store.sealer.hash("response", str(self.source), remote_id) for remote_id in part)
+        with self.store.reading(self.source) as tx:
+            absent = forms.not_listed(tx, listed)
+            have = forms.counts(tx)["responses"]
+        if have and not listed:
+            raise NotTheApi(
+                f"{self.spec.title} lists no forms at all, while {have} are stored here. Nothing was withdrawn. Check "
+                "that the address and the account are the right ones (handrail doctor)."
+            )
+
+        def write(tx: forms.Tx) -> list[str]:
+            again = forms.missing_twice(tx, absent)
+            touched = forms.deactivate(tx, again, forms.WITHDRAWN)
+            forms.mark_keys_dirty(tx, touched)
+            book.set_cursor(tx, Cursor(RECONCILE, self.context.as_of))
+            return again
+
+        gone = self.store.write(write, self.source)
+        run.counts["withdrawn_as_deleted"] += len(gone)
+        run.counts["missing_once"] += len(absent) - len(gone)
+        if gone:
+            self._rules(run)
+
+    # --- push ----------------------------------------------------------------------------------------------------
+
+    def _push(self, run: _Run, options: Options) -> None:
+        push = self.settings.push
+        if not push.on or not push.carriers:
+            return
+        self._queue_standing(push.carriers)
+        with self.store.reading(self.source) as tx:
+            waiting = flags.outbox(tx).get("pending", 0)
+            begun = book.pushing_since(tx)
+        if options.dry_run:
+            run.counts["would_push"] += waiting
+            return
+        if begun is None and waiting and not options.consent(waiting):
+            run.undone.append(
+                f"{waiting} flags stand from answers that were there before. To push them, run: handrail sync --yes"
+            )
+            return
+        if begun is None and waiting:
+            self.store.write(book.start_pushing, self.source)
+        with run.timed("push"):
+            reasons = {name: name in push.reasons for name in push.carriers}
+            sender = Push(self.store, self.source, self.registry, self.adapter, self.context, reasons, self.progress)
+            done = sender.run()
+        run.counts.update(done.counts)
+        run.say(done.problems, self.spec.title)
+        if done.error is not None:
+            run.fail(done.error, self.spec.title)
+
+    def _queue_standing(self, carriers: Sequence[str]) -> None:
+        """Flags that stand and that a carrier does not have yet: it was chosen after they rose."""
+
+        def write(tx: forms.Tx) -> None:
+            flags.want(tx, flags.unqueued(tx, carriers, PUSHED_KINDS), carriers)
+
+        self.store.write(write, self.source)
+
+    # --- the end -------------------------------------------------------------------------------------------------
+
+    def _finish(self, run: _Run, options: Options) -> RunReport:
+        run.say(self.warnings, self.spec.title)
+        with self.store.reading(self.source) as tx:
+            outbox = flags.outbox(tx)
+            set_aside = forms.counts(tx)["set_aside"]
+        if outbox.get("pending") and not options.dry_run and not run.undone:
+            run.undone.append(f"{outbox['pending']} flags wait to be sent to the platform.")
+        if outbox.get("refused"):
+            run.undone.append(f"{outbox['refused']} flags were refused by the platform; see: handrail flags")
+        if set_aside:
+            run.undone.append(f"{set_aside} forms are set aside; see: handrail doctor")
+        report = RunReport(
+            started=run.started,
+            finished=self.now(),
+            outcome=run.outcome,
+            counts={name: number for name, number in sorted(run.counts.items()) if number},
+            seconds=run.seconds,
+            problems=tuple(run.problems),
+            undone=tuple(run.undone),
+        )
+        reach("run-before-report")
+        self.store.write(lambda tx: book.add_run(tx, report), self.source)
+        if not options.dry_run:
+            hooks.tell(self.registry.plugins, "sync_finished", report=report, context=self.context)
+        return report
+
+
+@contextmanager
+def _quiet_collector() -> Iterator[None]:
+    """Fewer passes of the cyclic collector while pages are alive: measured to halve what a page of objects costs."""
+    before = gc.get_threshold()
+    gc.set_threshold(100_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
