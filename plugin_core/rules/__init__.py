@@ -1,1 +1,53 @@
-"""Package."""
+"""The rules of docs/rules.md: P1 to P7, N, S and the pattern note. Pure functions of a course; see `life` for flags."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ..contracts import Judge, RuleSpec
+from . import words
+from .change import DOWN, UP, judge_news, judge_shift
+from .levels import judge_asked, judge_pattern, judge_relief, judge_steady
+from .others import judge_little_change, judge_two_views
+from .safety import judge_safety
+from .view import KEPT_APART
+
+__all__ = ["KEPT_APART", "builtin_rules"]
+
+VERSION = "1"
+
+
+def builtin_rules(apart: frozenset[str] = KEPT_APART) -> tuple[RuleSpec, ...]:
+    """Handrail's plain rules.
+
+    `apart`: forms with one of these tags are kept out of P1 to P6 and N; an empty set lets them in, which is the
+    practice's decision. P7, S and the pattern note read every form.
+    """
+    up = partial(judge_shift, rule="P1", score="warning", sign=UP, inside=("reliance", "outlook"), apart=apart)
+    down = partial(judge_shift, rule="P2", score="growth", sign=DOWN, inside=(), apart=apart)
+    return (
+        _spec("P1", up, order=20),
+        _spec("P5", partial(judge_steady, apart=apart), order=30),
+        _spec("P2", down, order=40),
+        _spec("P3", partial(judge_relief, apart=apart), order=50),
+        _spec("P4", partial(judge_little_change, apart=apart), order=60),
+        _spec("P6", partial(judge_two_views, apart=apart), order=70),
+        _spec("P7", judge_asked, order=80, kind="note"),
+        _spec("N", partial(judge_news, apart=apart), order=90, kind="good-news"),
+        _spec("pattern", judge_pattern, order=95, kind="note", instrument=None),
+        _spec("S", judge_safety, order=0, kind="safety", instrument=None),
+    )
+
+
+def _spec(
+    rule: str, judge: Judge, *, order: int, kind: str = "prompt", instrument: str | None = "gr18"
+) -> RuleSpec:
+    return RuleSpec(
+        id=rule,
+        version=VERSION,
+        title=words.TITLES[rule],
+        instrument=instrument,
+        judge=judge,
+        kind=kind,
+        order=order,
+    )

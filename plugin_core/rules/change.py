@@ -1,0 +1,155 @@
+"""Rules that compare with a baseline on two forms in a row: P1 (warning up), P2 (growth down), N (good news)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+from ...schemas.records import Course, Evidence, LineMove, Step
+from ..contracts import Reading
+from . import words
+from .bands import reaches
+from .evidence import dates_of, rule_constants, shift, shift_words, used
+from .view import NO_CONSTANTS, Track, View, answer, view_of
+
+UP, DOWN = 1, -1
+HORIZON = "N2"
+HORIZON_RISE = 2.0
+
+
+def judge_shift(
+    course: Course, *, rule: str, score: str, sign: int, inside: Sequence[str], apart: frozenset[str]
+) -> Sequence[Reading]:
+    """Met where the score lies beyond its band from the baseline, in one direction, on two scored forms in a row.
+
+    `sign` is 1 for a rise, -1 for a fall; `inside` names the scores shown beside. Running number: the distance
+    beyond the band in bands, the smaller of the two forms; greater than 0 exactly where the rule is met.
+    """
+    view = view_of(course, apart)
+    track = view.track(score)
+    if track is None:
+        return [NO_CONSTANTS] * len(course.forms)
+    readings = []
+    for index in range(len(course.forms)):
+        over = track.over(index, sign)
+        if isinstance(over, Reading):
+            readings.append(over)
+        elif over > 0:
+            explain = partial(_explain_shift, rule, view, track, index, sign, inside)
+            readings.append(Reading(True, over, None, explain))
+        else:
+            readings.append(Reading(False, over))
+    return readings
+
+
+def _explain_shift(
+    rule: str, view: View, track: Track, index: int, sign: int, inside: Sequence[str]
+) -> Evidence:
+    found = shift(view, track, index, sign, inside)
+    baseline = track.pair(index)[0][1].baseline
+    width = baseline.band.width
+    return replace(
+        found,
+        reason=words.REASONS[rule].format(**shift_words(view, track, index, found.moves)),
+        clears_when=words.CLEARS[rule].format(
+            edge=words.exact(baseline.mean + sign * width), mean=words.exact(baseline.mean), band=words.exact(width)
+        ),
+    )
+
+
+def judge_news(course: Course, *, apart: frozenset[str]) -> Sequence[Reading]:
+    """Met where growth is up, or warning down, by the band on two scored forms in a row, or N2 has risen by 2 or more.
+
+    Not judged where neither is met and one of the two scores cannot be judged. Running number: the greater of the two
+    scores' distances beyond the band; a rise of N2 stands beside it and has none.
+    """
+    view = view_of(course, apart)
+    growth, warning = view.track("growth"), view.track("warning")
+    if growth is None or warning is None:
+        return [NO_CONSTANTS] * len(course.forms)
+    horizon = _horizon(view)
+    readings = []
+    for index in range(len(course.forms)):
+        up, down = growth.over(index, UP), warning.over(index, DOWN)
+        known = [over for over in (up, down) if isinstance(over, float)]
+        best = max(known) if known else None
+        if horizon[index] is not None or (best is not None and best > 0):
+            explain = partial(_explain_news, view, growth, warning, horizon[index], index)
+            readings.append(Reading(True, best, None, explain))
+        elif isinstance(up, Reading):
+            readings.append(up)
+        elif isinstance(down, Reading):
+            readings.append(down)
+        else:
+            readings.append(Reading(False, best))
+    return readings
+
+
+def _horizon(view: View) -> list[tuple[int, ...] | None]:
+    """For each form the forms that N2 is compared with where it has risen by 2 or more from them, else None.
+
+    The baseline is made as for a score: the first two answers of the stretch if at most 6 weeks apart (then looked at
+    from the fourth answer on), else the first (from the third on).
+    """
+    found: list[tuple[int, ...] | None] = [None] * len(view.course.forms)
+    for answered in view.answered(HORIZON).values():
+        base = tuple(answered[: view.pairs(answered)])
+        mean = _mean(view, base)
+        for index in answered[len(base) + 1 :]:
+            now = answer(view.course.forms[index], HORIZON)
+            if now is not None and reaches(now - mean, HORIZON_RISE):
+                found[index] = base
+    return found
+
+
+def _mean(view: View, indices: Sequence[int]) -> float:
+    values = [answer(view.course.forms[i], HORIZON) or 0 for i in indices]
+    return sum(values) / len(values) if values else 0.0
+
+
+def _explain_news(
+    view: View, growth: Track, warning: Track, horizon: tuple[int, ...] | None, index: int
+) -> Evidence:
+    parts: list[Evidence] = []
+    for track, sign, name in ((growth, UP, "N.growth"), (warning, DOWN, "N.warning")):
+        over = track.over(index, sign)
+        if isinstance(over, float) and over > 0:
+            found = shift(view, track, index, sign)
+            filling = shift_words(view, track, index, found.moves)
+            parts.append(replace(found, reason=words.REASONS[name].format(**filling)))
+    if horizon is not None:
+        parts.append(_explain_horizon(view, horizon, index))
+    return Evidence(
+        reason="".join(part.reason for part in parts) + words.REASONS["N.end"],
+        forms=tuple(form for part in parts for form in part.forms),
+        steps=tuple(step for part in parts for step in part.steps),
+        constants=tuple(dict.fromkeys(constant for part in parts for constant in part.constants)),
+        moves=tuple(move for part in parts for move in part.moves),
+        clears_when=words.CLEARS["N"],
+    )
+
+
+def _explain_horizon(view: View, base: tuple[int, ...], index: int) -> Evidence:
+    forms, mean = view.course.forms, _mean(view, base)
+    text, now = view.course.instrument.item(HORIZON).text, answer(forms[index], HORIZON) or 0
+    template = words.BASELINES[len(base), view.stretch[base[0]] > 0]
+    baseline = template.format(dates=dates_of(view.course, base), mean=words.raw(mean))
+    values = " + ".join(str(answer(forms[i], HORIZON)) for i in base)
+    return Evidence(
+        reason=words.REASONS["N.horizon"].format(
+            date=dates_of(view.course, (index,)), line=text, now=now, baseline=baseline
+        ),
+        forms=(
+            *(used(forms[i], "baseline", (), (HORIZON,)) for i in base),
+            used(forms[index], "last", (), (HORIZON,)),
+        ),
+        steps=(
+            Step(f"Baseline of {HORIZON}", f"({values}) / {len(base)}", mean),
+            Step(f"Rise of {HORIZON}", f"{now} − {words.exact(mean)}", now - mean),
+            Step(f"Rise of {HORIZON} is 2 or more", f"{words.exact(now - mean)} ≥ 2", True),
+        ),
+        constants=rule_constants((("least rise of N2", HORIZON_RISE),)),
+        moves=(LineMove(HORIZON, text, mean, now),),
+        clears_when="",
+    )

@@ -1,0 +1,194 @@
+"""Building blocks of evidence: everything with which a reader can redo a flag by hand.
+
+Only called for forms at which a flag opens (or that a reader asks about), so clarity goes before speed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ...schemas.records import (
+    Constant,
+    Course,
+    Evidence,
+    FormUsed,
+    Instrument,
+    LineMove,
+    ScoreDefinition,
+    ScoredForm,
+    Step,
+)
+from ...schemas.vocab import Blank
+from . import words
+from .bands import constants
+from .view import APART, NO_SCORE, STRAIGHT, Baseline, Track, View, answer
+
+MOST_MOVED = 3
+
+
+def used(form: ScoredForm, role: str, scores: Iterable[str], items: Iterable[str]) -> FormUsed:
+    """A form with the scores and the raw answers that were read from it; None where there is no number."""
+    values: dict[str, float | None] = {name: form.value(name) for name in scores}
+    values.update((item, answer(form, item)) for item in items)
+    return FormUsed(form.id, form.authored, role, values)
+
+
+def baseline_used(view: View, baseline: Baseline, scores: Sequence[str], items: Sequence[str]) -> list[FormUsed]:
+    """The baseline's one or two forms."""
+    roles = ("baseline",) if len(baseline.forms) == 1 else ("baseline, first", "baseline, second")
+    forms = view.course.forms
+    return [used(forms[i], role, scores, items) for i, role in zip(baseline.forms, roles, strict=True)]
+
+
+def baseline_words(view: View, baseline: Baseline) -> str:
+    """The half-sentence that names the baseline: which forms, what mean."""
+    forms = view.course.forms
+    template = words.BASELINES[len(baseline.forms), view.stretch[baseline.forms[0]] > 0]
+    dates = words.days([forms[i].authored.date() for i in baseline.forms])
+    return template.format(dates=dates, mean=words.one(baseline.mean))
+
+
+def dates_of(course: Course, indices: Iterable[int]) -> str:
+    """The days of these forms, in words."""
+    return words.days([course.forms[i].authored.date() for i in indices])
+
+
+def lines_of(definition: ScoreDefinition) -> dict[str, str]:
+    """How many lines a score has and what they are called, for a sentence."""
+    name = words.LINES.get(definition.id, f"lines of {definition.title}")
+    return {"count": words.count(len(definition.items)), "lines": name}
+
+
+def score_step(course: Course, definition: ScoreDefinition, index: int) -> Step:
+    """How a mean came about: each answered line, turned round where it is keyed the other way."""
+    form = course.forms[index]
+    parts = []
+    for name in definition.items:
+        value = answer(form, name)
+        if value is not None:
+            item = course.instrument.item(name)
+            turned = f"({item.values[0] + item.values[-1]} − {value})"
+            parts.append(turned if item.reverse else str(value))
+    left = "" if len(parts) == len(definition.items) else f", from {len(parts)} of {len(definition.items)} lines"
+    what = f"{definition.title} on {words.day(form.authored.date())}{left}"
+    return Step(what, f"({' + '.join(parts)}) / {len(parts)}", form.value(definition.id))
+
+
+def band_steps(view: View, track: Track, baseline: Baseline) -> list[Step]:
+    """From the forms and the constants to the baseline and its band."""
+    change, band, forms = track.change, baseline.band, view.course.forms
+    name = track.definition.title
+    values = [words.exact(forms[i].value(track.definition.id) or 0.0) for i in baseline.forms]
+    mean = f"({' + '.join(values)}) / {len(values)}" if len(values) > 1 else values[0]
+    root = "√(1 + 1/2)" if band.forms == 2 else "√2"
+    return [
+        *(score_step(view.course, track.definition, i) for i in baseline.forms),
+        Step(f"Baseline of {name}", mean, baseline.mean),
+        Step(
+            f"Standard error of {name}",
+            f"{words.exact(change.sd or 0.0)} × √(1 − {words.exact(change.retest or 0.0)})",
+            band.sem,
+        ),
+        Step(f"Band of {name}", f"{words.exact(band.factor)} × {words.exact(band.sem)} × {root}", band.width),
+    ]
+
+
+def passed_over(view: View, track: Track, since: int, until: int) -> list[Step]:
+    """Says which forms between two forms were not looked at, so that "in a row" can be followed."""
+    skipped = (STRAIGHT, APART, NO_SCORE)
+    left = [i for i in range(since, until) if any(track.places[i] is reading for reading in skipped)]
+    if not left:
+        return []
+    return [Step("Forms between these that were passed over", dates_of(view.course, left), float(len(left)))]
+
+
+def line_moves(view: View, definition: ScoreDefinition, baseline: Baseline, index: int, sign: int) -> list[LineMove]:
+    """The lines that moved most in the direction that carried the score, at most three, by raw answer.
+
+    `before` is the mean of the baseline's answers to that line. A line that is blank on either side is left out.
+    """
+    forms, found = view.course.forms, []
+    for name in definition.items:
+        item = view.course.instrument.item(name)
+        earlier = [value for i in baseline.forms if (value := answer(forms[i], name)) is not None]
+        now = answer(forms[index], name)
+        if not earlier or now is None:
+            continue
+        before = sum(earlier) / len(earlier)
+        carried = (now - before) * sign * (-1 if item.reverse else 1)
+        if carried > 0:
+            found.append((carried, LineMove(name, item.text, before, now)))
+    found.sort(key=lambda pair: -pair[0])
+    return [move for _, move in found[:MOST_MOVED]]
+
+
+def moves_words(moves: Sequence[LineMove]) -> str:
+    """The sentence that names the lines that moved most; empty where none did."""
+    if not moves:
+        return ""
+    lines = [
+        words.MOVE.format(text=m.text, before=words.raw(m.before or 0.0), after=m.after) for m in moves
+    ]
+    return words.MOVES.format(lines=", ".join(lines))
+
+
+def shift(view: View, track: Track, index: int, sign: int, inside: Sequence[str] = ()) -> Evidence:
+    """Evidence for a score that lies beyond its band on two forms in a row; the caller puts the reason in.
+
+    `inside` names further scores that are shown on each form. `reason` is the template's filling, see `change.py`.
+    """
+    last, before = track.pair(index)
+    definition, baseline, course = track.definition, last[1].baseline, view.course
+    shown = (definition.id, *inside)
+    pair = (before[0], last[0])
+    steps = [*band_steps(view, track, baseline), *(score_step(course, definition, i) for i in pair)]
+    for (_, place), word in ((before, "First"), (last, "Second")):
+        high, low = (place.value, baseline.mean) if sign > 0 else (baseline.mean, place.value)
+        working = f"{words.exact(high)} − {words.exact(low)}"
+        steps.append(Step(f"{word} form against the baseline", working, high - low))
+    bands = [sign * place.bands for _, place in (before, last)]
+    working = " and ".join(f"{words.exact(number)} > 1" for number in bands)
+    steps.append(Step("Both beyond the band, counted in bands", working, True))
+    working = f"{words.exact(min(bands))} − 1"
+    steps.append(Step("Running number: the smaller of the two, less 1", working, min(bands) - 1))
+    steps += passed_over(view, track, baseline.forms[0], index)
+    forms = baseline_used(view, baseline, shown, definition.items)
+    forms.append(used(course.forms[before[0]], "first", shown, definition.items))
+    forms.append(used(course.forms[index], "second", shown, definition.items))
+    moves = line_moves(view, definition, baseline, index, sign)
+    return Evidence(
+        reason="",
+        forms=tuple(forms),
+        steps=tuple(steps),
+        constants=constants(definition.title, track.change, baseline.band),
+        moves=tuple(moves),
+        clears_when="",
+    )
+
+
+def shift_words(view: View, track: Track, index: int, moves: Sequence[LineMove]) -> dict[str, str]:
+    """What the templates for such a shift need."""
+    last, before = track.pair(index)
+    baseline = last[1].baseline
+    return {
+        "dates": dates_of(view.course, (before[0], last[0])),
+        **lines_of(track.definition),
+        "first": words.one(before[1].value),
+        "second": words.one(last[1].value),
+        "baseline": baseline_words(view, baseline),
+        "band": words.one(baseline.band.width),
+        "origin": words.origin(track.change.origin),
+        "moves": moves_words(moves),
+    }
+
+
+def answer_words(instrument: Instrument, item: str, value: int | Blank) -> str:
+    """The label of an answer as it stands on the form, with a small first letter, or "not answered"."""
+    labels = {option.value: option.label for option in instrument.item(item).options}
+    label = labels.get(value) if isinstance(value, int) else words.NOT_ANSWERED
+    return str(value) if label is None else label[:1].lower() + label[1:]
+
+
+def rule_constants(pairs: Iterable[tuple[str, float]]) -> tuple[Constant, ...]:
+    """Numbers that are decisions of a rule."""
+    return tuple(Constant(name, value, "rule", "docs/rules.md") for name, value in pairs)

@@ -1,0 +1,224 @@
+"""Rules that read answers as they stand: P3 (relief, no new steps), P5 (steady reliance), P7 and the pattern note."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from ...schemas.records import Course, Evidence, LineMove, Step
+from ..contracts import Reading
+from . import words
+from .bands import constants, reaches
+from .evidence import (
+    band_steps,
+    baseline_used,
+    baseline_words,
+    dates_of,
+    lines_of,
+    rule_constants,
+    score_step,
+    used,
+)
+from .view import NO_CONSTANTS, NO_SCORE, NOT_MET, STRAIGHT, Place, Track, View, answer, view_of
+
+RELIEF, NEW_STEPS = "F1", "F2"
+RELIEF_LEAST, STEPS_MOST = 3, 1
+RELIEF_WINDOW, RELIEF_MET, RELIEF_WEEKS = 4, 3, 8
+STEADY_LEVEL, STEADY_FORMS, STEADY_WEEKS = 3.0, 3, 12
+ASKED_LINES, ASKED_ANSWER = ("W2", "W5"), 4
+
+UNANSWERED = Reading(None, why="not evaluated: a line that is needed has no answer on this form")
+FEW_FORMS = Reading(None, why="not yet: three forms that can be used are needed")
+FEW_WEEKS_8 = Reading(None, why="not yet: fewer than 8 weeks since the first form")
+FEW_WEEKS_12 = Reading(None, why="not yet: fewer than 12 weeks since the first form")
+
+
+def judge_relief(course: Course, *, apart: frozenset[str]) -> Sequence[Reading]:
+    """P3: F1 at 3 or more and F2 at 1 or less on three of the last four forms with both; not before 8 weeks."""
+    view = view_of(course, apart)
+    readings = []
+    for index, window in enumerate(view.window((RELIEF, NEW_STEPS), RELIEF_WINDOW)):
+        if window is None:
+            readings.append(view.aside[index] or UNANSWERED)
+        elif len(window) < RELIEF_MET:
+            readings.append(FEW_FORMS)
+        elif view.weeks(index) < RELIEF_WEEKS:
+            readings.append(FEW_WEEKS_8)
+        elif sum(_relieved(view, i) for i in window) >= RELIEF_MET:
+            readings.append(Reading(True, evidence=partial(_explain_relief, view, window)))
+        else:
+            readings.append(NOT_MET)
+    return readings
+
+
+def _relieved(view: View, index: int) -> bool:
+    form = view.course.forms[index]
+    relief, steps = answer(form, RELIEF), answer(form, NEW_STEPS)
+    return relief is not None and steps is not None and relief >= RELIEF_LEAST and steps <= STEPS_MOST
+
+
+def _explain_relief(view: View, window: tuple[int, ...]) -> Evidence:
+    course = view.course
+    met = sum(_relieved(view, i) for i in window)
+    relief, change = (course.instrument.item(name).text for name in (RELIEF, NEW_STEPS))
+    steps = [
+        Step(
+            f"Form on {dates_of(course, (i,))}",
+            f"{RELIEF} {answer(course.forms[i], RELIEF)} ≥ 3 and {NEW_STEPS} {answer(course.forms[i], NEW_STEPS)} ≤ 1",
+            _relieved(view, i),
+        )
+        for i in window
+    ]
+    steps.append(Step("Forms on which both hold", f"{met} of {len(window)}, at least 3 are needed", met))
+    steps.append(Step("Weeks since the first form", "at least 8 are needed", round(view.weeks(window[-1]), 1)))
+    return Evidence(
+        reason=words.REASONS["P3"].format(
+            met=words.count(met), window=words.count(len(window)), dates=dates_of(course, window), relief=relief,
+            change=change,
+        ),
+        forms=tuple(used(course.forms[i], f"form {n}", (), (RELIEF, NEW_STEPS)) for n, i in enumerate(window, 1)),
+        steps=tuple(steps),
+        constants=rule_constants(
+            (("least relief answer", RELIEF_LEAST), ("highest answer on new steps", STEPS_MOST),
+             ("forms looked at", RELIEF_WINDOW), ("forms needed", RELIEF_MET), ("weeks needed", RELIEF_WEEKS))
+        ),
+        moves=(),
+        clears_when=words.CLEARS["P3"],
+    )  # fmt: skip
+
+
+def judge_steady(course: Course, *, apart: frozenset[str]) -> Sequence[Reading]:
+    """P5: reliance at 3.0 or more on three scored forms in a row and growth not up by its band; not before 12 weeks.
+
+    Growth is read on the same form. Where it has no score there, or no baseline yet, the rule is not judged, unless
+    reliance alone already says no.
+    """
+    view = view_of(course, apart)
+    growth = view.track("growth")
+    if growth is None:
+        return [NO_CONSTANTS] * len(course.forms)
+    readings, stretch = [], -1
+    row: tuple[int, ...] = ()
+    for index, form in enumerate(course.forms):
+        value = None if view.aside[index] is not None else form.value("reliance")
+        if value is None:
+            readings.append(view.aside[index] or NO_SCORE)
+            continue
+        if view.stretch[index] != stretch:
+            stretch, row = view.stretch[index], ()
+        row = (*row[1 - STEADY_FORMS :], index)
+        readings.append(_steady(view, growth, row))
+    return readings
+
+
+def _steady(view: View, growth: Track, row: tuple[int, ...]) -> Reading:
+    index = row[-1]
+    if len(row) < STEADY_FORMS:
+        return FEW_FORMS
+    if view.weeks(index) < STEADY_WEEKS:
+        return FEW_WEEKS_12
+    if not all(reaches(view.course.forms[i].value("reliance") or 0.0, STEADY_LEVEL) for i in row):
+        return NOT_MET
+    place = growth.places[index]
+    if not isinstance(place, Place):
+        return place
+    if growth.beyond(place, 1):
+        return NOT_MET
+    return Reading(True, evidence=partial(_explain_steady, view, growth, place, row))
+
+
+def _explain_steady(view: View, growth: Track, place: Place, row: tuple[int, ...]) -> Evidence:
+    course, index, baseline = view.course, row[-1], place.baseline
+    reliance = course.instrument.score("reliance")
+    width = baseline.band.width
+    values = [course.forms[i].value("reliance") or 0.0 for i in row]
+    both = lines_of(growth.definition)
+    edge = baseline.mean + width
+    items = (*reliance.items, *growth.definition.items)
+    return Evidence(
+        reason=words.REASONS["P5"].format(
+            dates=dates_of(course, row),
+            **lines_of(reliance),
+            values=words.listed([words.one(v) for v in values]),
+            growth_count=both["count"],
+            growth_lines=both["lines"],
+            growth=words.one(place.value),
+            baseline=baseline_words(view, baseline),
+            band=words.one(width),
+            origin=words.origin(growth.change.origin),
+        ),
+        forms=(
+            *baseline_used(view, baseline, ("growth",), growth.definition.items),
+            *(used(course.forms[i], f"form {n}", ("reliance", "growth"), items) for n, i in enumerate(row, 1)),
+        ),
+        steps=(
+            *(score_step(course, reliance, i) for i in row),
+            Step("Reliance on each of the three", " and ".join(f"{words.exact(v)} ≥ 3" for v in values), True),
+            *band_steps(view, growth, baseline),
+            score_step(course, growth.definition, index),
+            Step("Growth is up by more than its band", f"{words.exact(place.value)} > {words.exact(edge)}", False),
+            Step("Weeks since the first form", "at least 12 are needed", round(view.weeks(index), 1)),
+        ),
+        constants=(
+            *constants(growth.definition.title, growth.change, baseline.band),
+            *rule_constants(
+                (("reliance at least", STEADY_LEVEL), ("forms in a row", STEADY_FORMS), ("weeks needed", STEADY_WEEKS))
+            ),
+        ),
+        moves=(),
+        clears_when=words.CLEARS["P5"].format(
+            edge=words.exact(edge), mean=words.exact(baseline.mean), band=words.exact(width)
+        ),
+    )
+
+
+def judge_asked(course: Course) -> Sequence[Reading]:
+    """P7: the last answer, 4, on W2 or W5 of this form. Not read from a form with one answer on every line."""
+    readings = []
+    for index, form in enumerate(course.forms):
+        lines = tuple(name for name in ASKED_LINES if answer(form, name) == ASKED_ANSWER)
+        if form.straight_line:
+            readings.append(STRAIGHT)
+        elif lines:
+            readings.append(Reading(True, evidence=partial(_explain_asked, course, index, lines)))
+        elif all(answer(form, name) is None for name in ASKED_LINES):
+            readings.append(UNANSWERED)
+        else:
+            readings.append(NOT_MET)
+    return readings
+
+
+def _explain_asked(course: Course, index: int, lines: tuple[str, ...]) -> Evidence:
+    form = course.forms[index]
+    texts = [f"“{course.instrument.item(name).text}”" for name in lines]
+    return Evidence(
+        reason=words.REASONS["P7"].format(date=dates_of(course, (index,)), lines=words.listed(texts)),
+        forms=(used(form, "this form", (), ASKED_LINES),),
+        steps=tuple(Step(f"Answer on {name}", f"{answer(form, name)} = {ASKED_ANSWER}", True) for name in lines),
+        constants=rule_constants((("answer looked for", ASKED_ANSWER),)),
+        moves=tuple(
+            LineMove(name, course.instrument.item(name).text, None, ASKED_ANSWER) for name in lines
+        ),
+        clears_when=words.CLEARS["note"],
+    )
+
+
+def judge_pattern(course: Course) -> Sequence[Reading]:
+    """The pattern note: all lines that the instrument names have the same raw answer (clinical.md 3.6)."""
+    return [
+        Reading(True, evidence=partial(_explain_pattern, course, index)) if form.straight_line else NOT_MET
+        for index, form in enumerate(course.forms)
+    ]
+
+
+def _explain_pattern(course: Course, index: int) -> Evidence:
+    form, lines = course.forms[index], course.instrument.straight_line
+    value = next((v for name in lines if (v := answer(form, name)) is not None), None)
+    return Evidence(
+        reason=words.REASONS["pattern"],
+        forms=(used(form, "this form", (), lines),),
+        steps=(Step(f"Answer on each of {len(lines)} lines", "all the same", None if value is None else float(value)),),
+        constants=(),
+        moves=(),
+        clears_when=words.CLEARS["note"],
+    )

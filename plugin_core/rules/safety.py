@@ -1,0 +1,73 @@
+"""Rule S: relays an answer to a safety line at once, whatever the total and whether or not the form is complete.
+
+It says what was answered and nothing more; nothing holds it back, and a person closes it. A 0 is not safety, and an
+unanswered line is shown as not answered (clinical.md 6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from ...schemas.records import Course, Evidence, LineMove, SafetyLine, ScoredForm, Step
+from ...schemas.vocab import Blank
+from ..contracts import Reading
+from . import words
+from .evidence import answer_words, rule_constants, used
+from .view import NOT_MET, answer
+
+URGENT = "urgent"
+"""The tag of a form on which the client marked a free text as urgent."""
+
+UNANSWERED = Reading(None, why="a safety line was not answered")
+
+
+def judge_safety(course: Course) -> Sequence[Reading]:
+    """Met on each form with a safety line answered at its limit or more, or with a free text marked as urgent."""
+    lines = course.instrument.safety
+    readings = []
+    for index, form in enumerate(course.forms):
+        if URGENT in form.tags or (lines and any(_met(form, line) for line in lines)):
+            readings.append(Reading(True, evidence=partial(_explain, course, index)))
+        elif lines and any(answer(form, line.item) is None for line in lines):
+            readings.append(UNANSWERED)
+        else:
+            readings.append(NOT_MET)
+    return readings
+
+
+def _met(form: ScoredForm, line: SafetyLine) -> bool:
+    value = answer(form, line.item)
+    return value is not None and value >= line.at_least
+
+
+def _explain(course: Course, index: int) -> Evidence:
+    form, instrument = course.forms[index], course.instrument
+    numbers = {item.id: number for number, item in enumerate(instrument.items, 1)}
+    met = [line for line in instrument.safety if _met(form, line)]
+    said = [
+        words.REASONS["S.line"].format(
+            number=numbers[line.item], answer=answer_words(instrument, line.item, form.answers[line.item])
+        )
+        for line in met
+    ]
+    if URGENT in form.tags:
+        said.append(words.REASONS["S.urgent"])
+    return Evidence(
+        reason=" ".join([*said, words.REASONS["S.end"]]),
+        forms=(used(form, "this form", (), [line.item for line in instrument.safety]),),
+        steps=tuple(_step(form, line, numbers[line.item]) for line in instrument.safety),
+        constants=rule_constants((f"item {numbers[line.item]}, at least", line.at_least) for line in instrument.safety),
+        moves=tuple(
+            LineMove(line.item, instrument.item(line.item).text, None, form.answers.get(line.item, Blank.EMPTY))
+            for line in instrument.safety
+        ),
+        clears_when=words.CLEARS["S"],
+    )
+
+
+def _step(form: ScoredForm, line: SafetyLine, number: int) -> Step:
+    value = answer(form, line.item)
+    if value is None:
+        return Step(f"Item {number}", f"relayed at {line.at_least} or more", words.NOT_ANSWERED)
+    return Step(f"Item {number}", f"{value} ≥ {line.at_least}", _met(form, line))
