@@ -43,7 +43,10 @@ if TYPE_CHECKING:
     from .sync.run import Options, Progress
 
 SHORT = 8
-_QUIET: Callable[[str, int, int | None], None] = lambda part, more, of: None  # noqa: E731
+
+
+def _quiet(part: str, more: int, of: int | None) -> None:  # noqa: ARG001 - the shape of a progress function
+    """Shows no progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ class Engine:
         *,
         plugins: Plugins | None = None,
         now: Callable[[], datetime] | None = None,
-        progress: Progress = _QUIET,
+        progress: Progress = _quiet,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.settings = settings
