@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 SHORT = 8
 
 
-def _quiet(part: str, more: int, of: int | None) -> None:  # noqa: ARG001 - the shape of a progress function
+def _quiet(part: str, more: int, of: int | None) -> None:
     """Shows no progress."""
 
 
@@ -414,6 +414,10 @@ class Engine:
                 f"{many} here by that reference or name. Give the platform's reference, as in its address."
             )
         return found[0]
+
+    def record(self, author: str, action: str, subject: str | None = None) -> None:
+        """Adds to the audit trail: who did what, without the data itself."""
+        self.store.write(lambda tx: book.record(tx, author, action, subject), self.source)
 
     def set_aside(self) -> list[Quarantined]:
         """Forms in quarantine, with their reasons."""

@@ -1,1 +1,163 @@
-"""Package."""
+"""The `handrail` command. Commands are named here with their one line of help and imported only when they are run.
+
+Exit statuses: 0 done, 1 the job failed, 2 wrong usage or settings, 3 incomplete (the platform could not be reached).
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import traceback
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from ..errors import HandrailError
+
+# name -> (module in this package, one line of help); the order is the order of the help.
+COMMANDS = {
+    "init": ("setup", "Make the settings, the store and its key."),
+    "connect": ("setup", "Connect the practice's platform and confirm how its forms are read."),
+    "publish": ("setup", "Make or update a form on the platform."),
+    "sync": ("work", "Pull, score, raise and push: what changed since last time."),
+    "rescore": ("work", "Score and judge everything stored anew, with counts first."),
+    "flags": ("read", "The open flags with their reasons."),
+    "explain": ("read", "Redo a flag step by step."),
+    "client": ("read", "One client's course."),
+    "report": ("read", "The practice's page as one HTML file."),
+    "ack": ("act", "Say that you have seen a flag."),
+    "hold": ("act", "Pause new flags for a client, with a reason and an end."),
+    "screen": ("screening", "Offline: answers in, flags out."),
+    "instruments": ("facts", "What can be asked; export a form for a platform."),
+    "plugins": ("facts", "What is installed, allowed and loaded; allow one."),
+    "doctor": ("facts", "What is wrong and how to mend it."),
+    "schemas": ("facts", "JSON Schema of the file formats."),
+}
+
+
+class Commands(click.Group):
+    """A group that imports a command when it is run, not when it is listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        _register(self, ctx)
+        own = [name for name in self.commands if name not in COMMANDS]
+        return [*sorted(own), *COMMANDS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in COMMANDS:
+            module = import_module(f".{COMMANDS[cmd_name][0]}", __package__)
+            found: click.Command = getattr(module, cmd_name)
+            return found
+        _register(self, ctx)
+        return self.commands.get(cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Lists commands without importing ours."""
+        rows = []
+        for name in self.list_commands(ctx):
+            help_line = COMMANDS[name][1] if name in COMMANDS else self.commands[name].get_short_help_str(80)
+            rows.append((name, help_line))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def _register(group: Commands, ctx: click.Context) -> None:
+    """Lets allowed plugins add commands, once; a name that is taken is refused, naming both sides."""
+    root = ctx.find_root()
+    if root.meta.get("handrail.registered"):
+        return
+    root.meta["handrail.registered"] = True
+    from ..manager import Plugins
+
+    plugins = Plugins(_allowed(root.params.get("settings")))
+    root.meta["handrail.plugins"] = plugins
+    for plugin, call in plugins.implementations("register_commands"):
+        extra = click.Group()
+        try:
+            call(cli=extra)
+        except Exception as error:  # noqa: BLE001 - a plugin's fault must not take the other commands away (F101)
+            click.echo(f"handrail: the plugin {plugins.label(plugin)} failed ({type(error).__name__}).", err=True)
+            continue
+        for name, command in extra.commands.items():
+            if name in COMMANDS or name in group.commands:
+                click.echo(
+                    f"handrail: the command {name} of {plugins.label(plugin)} is taken; it is left out.", err=True
+                )
+            else:
+                group.add_command(command, name)
+
+
+def _allowed(settings: Path | None) -> tuple[str, ...]:
+    """The allowed plugins, without reading the rest of the settings: `--help` must work with broken ones too."""
+    import tomllib
+
+    from ..settings import default_file
+
+    try:
+        raw = tomllib.loads((settings or default_file()).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ()
+    named = raw.get("plugins", [])
+    return tuple(name for name in named if isinstance(name, str)) if isinstance(named, list) else ()
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--settings",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The settings file (default: in your configuration folder, or HANDRAIL_SETTINGS).",
+)
+@click.option("--verbose", is_flag=True, help="Log what is done, without names, answers or references.")
+@click.version_option(None, "--version", package_name="handrail", message="Handrail %(version)s")
+@click.pass_context
+def cli(ctx: click.Context, settings: Path | None, verbose: bool) -> None:
+    """Handrail shows a therapy practice, from its clients' own answers, whether therapy builds a client's independence
+    or the client's reliance on it. It prompts a conversation; it never makes a diagnosis.
+
+    Try it with nothing to configure: handrail demo
+    """
+    from .app import App
+
+    ctx.obj = App(settings, verbose)
+
+
+def main() -> NoReturn:
+    """The console command: runs it, and turns every fault into one plain sentence and an exit status."""
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Runs the command; gives the exit status. Errors go to standard error."""
+    try:
+        result: Any = cli.main(arguments, prog_name="handrail", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except HandrailError as error:
+        click.echo(f"handrail: {error.message}", err=True)
+        return error.exit_status
+    except click.exceptions.Exit as error:
+        return int(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("handrail: stopped. What was stored is whole; run the same command to go on.", err=True)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except Exception as error:  # noqa: BLE001 - the last boundary: an exception's text may hold client data (S24)
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        click.echo(
+            f"handrail: an unforeseen fault ({type(error).__name__} at {Path(where.filename).name}:{where.lineno}). "
+            "Nothing was half done. Please report that line; run handrail doctor to see whether anything else is wrong.",
+            err=True,
+        )
+        return 1
+
+
+def _terminate(_number: int, _frame: object) -> NoReturn:
+    """SIGTERM ends like Ctrl-C: the page at hand is rolled back, the lock is given back (F100)."""
+    raise KeyboardInterrupt

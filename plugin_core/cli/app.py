@@ -1,0 +1,130 @@
+"""What every command shares: the settings in force, the engine, and how facts, tables and progress are printed."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from ..engine import Engine
+    from ..settings import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def json_option(function: F) -> F:
+    """`--json`: the facts as JSON on standard output, for other programs."""
+    return click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")(function)
+
+
+class App:
+    """One call of the command."""
+
+    def __init__(self, settings_file: Path | None, verbose: bool) -> None:
+        from ..settings import default_file
+
+        self.file = (settings_file or default_file()).absolute()
+        level = logging.INFO if verbose else logging.ERROR
+        logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+        logging.getLogger("urllib3").setLevel(logging.ERROR)  # its lines hold query strings (S23)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings, read when first needed."""
+        from ..settings import load
+
+        return load(self.file)
+
+    @cached_property
+    def console(self) -> Console:
+        """Where tables and texts go; plain where it is not a terminal."""
+        from rich.console import Console
+
+        return Console(highlight=False, soft_wrap=False)
+
+    @contextmanager
+    def engine(self, *, progress: bool = False) -> Iterator[Engine]:
+        """The practice's engine, closed at the end; with `progress`, shown on a terminal."""
+        from ..engine import Engine
+
+        with Progress(progress and sys.stderr.isatty()) as shown, Engine(self.settings, progress=shown) as engine:
+            yield engine
+
+    def print(self, *things: RenderableType) -> None:
+        """Prints texts, tables and panels."""
+        for thing in things:
+            self.console.print(thing)
+
+    def json(self, facts: Any) -> None:
+        """Prints facts as JSON."""
+        click.echo(json.dumps(facts, ensure_ascii=False, indent=2))
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Prints a plain table that reads well at 80 columns."""
+        from rich import box
+        from rich.table import Table
+
+        table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False)
+        for row in rows:
+            table.add_row(*row)
+        self.print(table)
+
+
+class Progress:
+    """A line on standard error that says what is going on, once it takes more than a second."""
+
+    def __init__(self, on: bool) -> None:
+        self.on = on
+        self._begun = time.monotonic()
+        self._last = 0.0
+        self._counts: dict[str, int] = {}
+        self._lock = threading.Lock()
+        self._wrote = False
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._wrote:
+            sys.stderr.write("\r\033[K")
+            sys.stderr.flush()
+
+    def __call__(self, part: str, more: int, of: int | None = None) -> None:
+        """Adds to a part's count; `of` is the whole where it is known."""
+        if not self.on:
+            return
+        with self._lock:
+            self._counts[part] = self._counts.get(part, 0) + more
+            now = time.monotonic()
+            if now - self._begun < 1 or now - self._last < 0.1:
+                return
+            self._last = now
+            whole = f" of {of:,}" if of else ""
+            sys.stderr.write(f"\r\033[K{part}: {self._counts[part]:,}{whole} ({now - self._begun:.0f} s)")
+            sys.stderr.flush()
+            self._wrote = True
+
+
+pass_app = click.make_pass_decorator(App)
+
+
+def author() -> str:
+    """Who acts, as the audit trail names them: the user of this computer."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # no user name in a bare container
+        return "unknown user"

@@ -1,0 +1,122 @@
+"""`handrail flags`, `explain`, `client` and `report`: what people read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .app import App, json_option, pass_app
+
+
+@click.command()
+@click.option("--all", "everything", is_flag=True, help="Cleared and withdrawn flags too.")
+@click.option("--client", help="Only this client's (the platform's reference, or the name).")
+@click.option("--more", is_flag=True, help='Also those behind "more": a client\'s further flags of one form.')
+@json_option
+@pass_app
+def flags(app: App, everything: bool, client: str | None, more: bool, as_json: bool) -> int:
+    """The open flags with their reasons, safety notices on top. This is also the list to enter by hand."""
+    with app.engine() as engine:
+        found = engine.flags(everything=everything, client=client)
+        rows = [row for row in found if row.flag.shown or more or everything]
+        hidden = len(found) - len(rows)
+    if as_json:
+        from ..report.data import flags_json
+
+        app.json(flags_json(rows))
+        return 0
+    if not rows:
+        click.echo("No flag stands. That says nothing about clients who have not answered, or only once or twice.")
+        return 0
+    from ..report.terminal import flags_table
+
+    app.print(flags_table(rows))
+    if hidden:
+        click.echo(f"{hidden} more behind the first of their form: handrail flags --more")
+    click.echo("Why: handrail explain FLAG.  Seen: handrail ack FLAG.  Most flags do not mean that something is wrong.")
+    return 0
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True, metavar="[CLIENT] FLAG")
+@json_option
+@pass_app
+def explain(app: App, names: tuple[str, ...], as_json: bool) -> int:
+    """Redo a flag step by step: the forms, the numbers, the constants and where they come from."""
+    with app.engine() as engine:
+        row = engine.flag(names[-1])
+        view = engine.client(names[0]) if len(names) > 1 else None
+        if view is not None and row.flag.client != view.key:
+            raise click.UsageError("That flag is not this client's.")
+        if as_json:
+            from ..report.data import flag_json
+
+            app.json(flag_json(row))
+            return 0
+        from ..report.terminal import explain_text
+
+        courses = (view or engine.client(row.flag.client)).courses
+    ids = {form.id for form in row.flag.evidence.forms}
+    course = next((c for c in courses if ids & {form.id for form in c.forms}), None)
+    app.print(explain_text(row, course))
+    return 0
+
+
+@click.command()
+@click.argument("ref")
+@json_option
+@pass_app
+def client(app: App, ref: str, as_json: bool) -> int:
+    """One client's course: scores over time with their bands, answers left out, flags, holds."""
+    with app.engine() as engine:
+        view = engine.client(ref)
+        if as_json:
+            from ..report.data import client_json
+
+            app.json(client_json(view))
+            return 0
+    from ..report.terminal import client_panels
+
+    app.print(client_panels(view))
+    return 0
+
+
+@click.command()
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("handrail-report.html"),
+    show_default=True,
+    help="Where to write it. It holds names and answers: keep it where only you can read.",
+)
+@json_option
+@pass_app
+def report(app: App, out: Path, as_json: bool) -> int:
+    """The practice's page as one HTML file that needs no network and prints well."""
+    with app.engine(progress=not as_json) as engine:
+        write_report(engine, out)
+        facts = {"file": str(out.absolute())} | engine.status()
+    if as_json:
+        app.json(facts)
+    else:
+        click.echo(f"Written: {out.absolute()} (readable by you alone; it holds names and answers)")
+    return 0
+
+
+def write_report(engine: object, out: Path) -> None:
+    """Writes the report for its owner only, and records that it was made (S31)."""
+    import os
+
+    from ..engine import Engine
+    from ..report.page import report_html
+    from .app import author
+
+    assert isinstance(engine, Engine)  # noqa: S101 - narrows the type for callers outside this package
+    html = report_html(engine, as_of=engine.now())
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.unlink(missing_ok=True)
+    with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(html)
+    engine.record(author(), "report-written")

@@ -1,0 +1,129 @@
+"""`handrail sync` and `handrail rescore`."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+
+import click
+
+from ...schemas.records import RunReport
+from ...schemas.vocab import RunOutcome
+from .app import App, json_option, pass_app
+
+_EXIT = {RunOutcome.COMPLETE: 0, RunOutcome.FAILED: 1, RunOutcome.INCOMPLETE: 3}
+
+# What a count is called for people, in the order of the run. Counts that are not here are for --json.
+_WORDS = {
+    "pulled": "forms read from the platform",
+    "new": "new forms stored",
+    "replaced": "forms replaced by an amended version",
+    "unchanged": "forms that were here already, unchanged",
+    "other_forms": "forms of no mapped instrument, not stored",
+    "not_finished": "forms not finished",
+    "entered_in_error": "forms entered in error",
+    "set_aside": "forms set aside",
+    "released": "forms taken out of quarantine",
+    "withdrawn_as_deleted": "forms withdrawn because the platform dropped them",
+    "new_therapists": "clients with a new therapist",
+    "raised": "flags raised",
+    "raised_and_cleared_since": "flags raised and cleared in the past",
+    "raised_again": "flags standing again after an amendment",
+    "cleared": "flags cleared",
+    "withdrawn_flags": "flags withdrawn",
+    "vetoed": "flags vetoed by a plugin",
+    "would_push": "flags that would be sent",
+    "pushed": "flags shown on the platform",
+    "closed_on_platform": "flags closed on the platform",
+    "retracted": "flags retracted on the platform",
+    "left_as_edited_by_a_person": "flags left as a person had edited them",
+    "doubles_retracted": "double flags retracted",
+    "refused": "flags refused by the platform",
+    "to_try_again": "flags to try again later",
+}
+
+
+@click.command()
+@click.option("--full", is_flag=True, help="Pull everything anew, and look for forms that the platform has dropped.")
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Pull what changed since this day.")
+@click.option("--dry-run", is_flag=True, help="Do it all, show the counts, keep nothing, push nothing.")
+@click.option("--retry-set-aside", is_flag=True, help="Pull the forms that were set aside again.")
+@click.option("--no-push", is_flag=True, help="Do not send anything to the platform.")
+@click.option("--yes", is_flag=True, help="Agree to push what stands from answers that were there before.")
+@json_option
+@pass_app
+def sync(
+    app: App,
+    full: bool,
+    since: datetime | None,
+    dry_run: bool,
+    retry_set_aside: bool,
+    no_push: bool,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """Pull what changed, score it, let the rules read, push flags. Safe to stop and to run again at any time."""
+    from ..sync.run import Options
+
+    def consent(count: int) -> bool:
+        if yes or not sys.stdin.isatty() or as_json:
+            return yes
+        return click.confirm(f"{count} flags stand today from answers that were there before. Push them now?")
+
+    begin = None if since is None else since.replace(tzinfo=app.settings.zone)
+    options = Options(
+        full=full,
+        since=begin,
+        dry_run=dry_run,
+        retry_set_aside=retry_set_aside,
+        push=not no_push,
+        consent=consent,
+    )
+    with app.engine(progress=not as_json) as engine:
+        report = engine.sync(options)
+    if as_json:
+        from ..report.data import report_json
+
+        app.json(report_json(report))
+    else:
+        show(app, report, dry_run=dry_run)
+    return _EXIT[report.outcome]
+
+
+def show(app: App, report: RunReport, *, dry_run: bool = False) -> None:
+    """Prints a run's report for people."""
+    seconds = (report.finished - report.started).total_seconds()
+    head = {
+        RunOutcome.COMPLETE: "Sync complete",
+        RunOutcome.INCOMPLETE: "Sync incomplete: run it again later, it goes on from where it was",
+        RunOutcome.FAILED: "Sync failed",
+    }[report.outcome]
+    click.echo(f"{head}{' (dry run, nothing kept)' if dry_run else ''}, {seconds:.1f} s.")
+    shown = [(words, report.counts[name]) for name, words in _WORDS.items() if report.counts.get(name)]
+    for words, number in shown:
+        click.echo(f"  {number:>7,} {words}")
+    if not shown:
+        click.echo("  Nothing has changed since last time.")
+    for problem in report.problems:
+        click.echo(f"  {'Failed' if problem.fatal else 'Note'} ({problem.source}): {problem.what}")
+    for line in report.undone:
+        click.echo(f"  Left to do: {line}")
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Keep the result; without it the counts are shown and nothing is kept.")
+@json_option
+@pass_app
+def rescore(app: App, yes: bool, as_json: bool) -> int:
+    """Score every stored form and judge every course anew. Pushes nothing; the next sync sends what you agreed to."""
+    with app.engine(progress=not as_json) as engine:
+        done = engine.rescore(dry_run=not yes)
+    if as_json:
+        app.json({"forms": done.forms, "changed": done.changed, "flags": dict(done.report), "kept": yes})
+        return 0
+    click.echo(f"{done.forms:,} forms read, {done.changed:,} with other scores than before.")
+    for name, number in done.report.items():
+        click.echo(f"  {number:>7,} {_WORDS.get(name, name.replace('_', ' '))}")
+    if not yes:
+        click.echo("Nothing was kept. To keep it, run: handrail rescore --yes")
+    return 0
