@@ -20,10 +20,6 @@ from ..schemas.base import BaseSchema
 from ..schemas.problems import problems
 from .errors import SettingsError
 
-APP = "handrail"
-VARIABLE = "HANDRAIL_SETTINGS"
-FILE = "handrail.toml"
-
 
 @dataclass(frozen=True, slots=True)
 class Connection:
@@ -138,15 +134,6 @@ class SettingsSchema(BaseSchema):
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError):
             raise ValidationError("is not a time zone such as Europe/Zurich") from None
-
-
-def default_file() -> Path:
-    """Where the settings lie when nothing else is said."""
-    if named := os.environ.get(VARIABLE):
-        return Path(named)
-    import platformdirs
-
-    return Path(platformdirs.user_config_dir(APP)) / FILE
 
 
 def load(file: Path) -> Settings:

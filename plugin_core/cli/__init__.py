@@ -93,7 +93,7 @@ def _allowed(settings: Path | None) -> tuple[str, ...]:
     """The allowed plugins, without reading the rest of the settings: `--help` must work with broken ones too."""
     import tomllib
 
-    from ..settings import default_file
+    from ..paths import default_file
 
     try:
         raw = tomllib.loads((settings or default_file()).read_text(encoding="utf-8"))
@@ -152,7 +152,7 @@ def run(arguments: list[str]) -> int:
         where = traceback.extract_tb(error.__traceback__)[-1]
         click.echo(
             f"handrail: an unforeseen fault ({type(error).__name__} at {Path(where.filename).name}:{where.lineno}). "
-            "Nothing was half done. Please report that line; run handrail doctor to see whether anything else is wrong.",
+            "Nothing was half done. Please report that line; handrail doctor shows whether more is wrong.",
             err=True,
         )
         return 1

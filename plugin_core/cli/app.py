@@ -33,7 +33,7 @@ class App:
     """One call of the command."""
 
     def __init__(self, settings_file: Path | None, verbose: bool) -> None:
-        from ..settings import default_file
+        from ..paths import default_file
 
         self.file = (settings_file or default_file()).absolute()
         level = logging.INFO if verbose else logging.ERROR

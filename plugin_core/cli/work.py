@@ -86,11 +86,11 @@ def sync(
 
         app.json(report_json(report))
     else:
-        show(app, report, dry_run=dry_run)
+        show(report, dry_run=dry_run)
     return _EXIT[report.outcome]
 
 
-def show(app: App, report: RunReport, *, dry_run: bool = False) -> None:
+def show(report: RunReport, *, dry_run: bool = False) -> None:
     """Prints a run's report for people."""
     seconds = (report.finished - report.started).total_seconds()
     head = {

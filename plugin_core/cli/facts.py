@@ -1,0 +1,179 @@
+"""`handrail instruments`, `plugins`, `doctor` and `schemas`: what there is, and what is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from ..errors import UsageError
+from .app import App, json_option, pass_app
+
+
+def _plugins(app: App) -> tuple[str, ...]:
+    """The allowed plugins of the settings; none where there are no settings yet."""
+    return app.settings.plugins if app.file.exists() else ()
+
+
+@click.group(invoke_without_command=True)
+@json_option
+@click.pass_context
+def instruments(ctx: click.Context, as_json: bool) -> int | None:
+    """What can be asked: our own draft forms and published ones, with their licence."""
+    if ctx.invoked_subcommand is not None:
+        return None
+    from ..manager import Plugins
+    from ..registry import Registry
+
+    app: App = ctx.obj
+    registry = Registry(Plugins(_plugins(app)))
+    found = [(r.descriptor, r.plugin) for r in registry.instruments.values()]
+    if as_json:
+        app.json(
+            [
+                {
+                    "id": i.id,
+                    "version": i.version,
+                    "title": i.title,
+                    "status": i.status,
+                    "audience": i.audience,
+                    "lines": len(i.items),
+                    "scores": [score.id for score in i.scores],
+                    "licence": i.licence.name,
+                    "sha256": i.sha256,
+                    "plugin": plugin,
+                }
+                for i, plugin in found
+            ]
+        )
+        return 0
+    rows = [(f"{i.id}/{i.version}", i.title, i.status, str(len(i.items)), i.licence.name) for i, _ in found]
+    app.table(("id", "title", "status", "lines", "licence"), rows)
+    return 0
+
+
+@instruments.command("export")
+@click.argument("instrument")
+@click.option("--as", "kind", default="fhir-questionnaire", show_default=True, help="The format.")
+@click.option(
+    "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="Where to (default: standard output)."
+)
+@pass_app
+def export(app: App, instrument: str, kind: str, out: Path | None) -> int:
+    """Export a form in a platform's format, to be made there by hand."""
+    from ..manager import Plugins
+    from ..registry import Registry
+
+    registry = Registry(Plugins(_plugins(app)))
+    exports = {name: f for r in registry.adapters.values() for name, f in r.descriptor.exports.items()}
+    if kind not in exports:
+        raise UsageError(f"There is no format {kind!r}. There are: {', '.join(sorted(exports)) or 'none'}.")
+    text = json.dumps(exports[kind](registry.instrument(instrument)), ensure_ascii=False, indent=2) + "\n"
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        out.write_text(text, encoding="utf-8")
+        click.echo(f"Written: {out}")
+    return 0
+
+
+@click.group(invoke_without_command=True)
+@json_option
+@click.pass_context
+def plugins(ctx: click.Context, as_json: bool) -> int | None:
+    """What is installed, allowed and loaded, and which hooks it uses."""
+    if ctx.invoked_subcommand is not None:
+        return None
+    from ..manager import Plugins
+
+    app: App = ctx.obj
+    found = Plugins(_plugins(app)).infos()
+    if as_json:
+        app.json(
+            [
+                {
+                    "name": info.name,
+                    "distribution": info.distribution,
+                    "version": info.version,
+                    "allowed": info.allowed,
+                    "loaded": info.loaded,
+                    "hooks": list(info.hooks),
+                    "problem": info.problem,
+                }
+                for info in found
+            ]
+        )
+    else:
+        rows = [
+            (info.name, f"{info.distribution} {info.version}", _state(info.allowed, info.loaded), ", ".join(info.hooks))
+            for info in found
+        ]
+        app.table(("name", "package", "state", "hooks"), rows)
+        for info in found:
+            if info.problem:
+                click.echo(f"{info.label}: {info.problem}")
+        if any(not info.allowed for info in found):
+            click.echo(
+                "To load one that is not allowed: handrail plugins allow PACKAGE. It can then do all that you can."
+            )
+    return 1 if any(info.allowed and not info.loaded for info in found) else 0
+
+
+def _state(allowed: bool, loaded: bool) -> str:
+    if not allowed:
+        return "not allowed"
+    return "loaded" if loaded else "FAILED"
+
+
+@plugins.command("allow")
+@click.argument("package")
+@pass_app
+def allow(app: App, package: str) -> int:
+    """Let an installed package be loaded. `name==version` allows that version only."""
+    from ..manager import Plugins
+    from ..settings import save
+
+    known = Plugins(_plugins(app)).infos()
+    name, _, version = package.partition("==")
+    if not any(info.distribution == name and version in ("", info.version) for info in known):
+        raise UsageError(
+            f"No installed package {package} brings plugins for Handrail. Install it beside Handrail first."
+        )
+    allowed = [*(entry for entry in app.settings.plugins if entry.partition("==")[0] != name), package]
+    save(app.file, {"plugins": allowed})
+    click.echo(f"Allowed: {package}. See: handrail plugins")
+    return 0
+
+
+@click.command()
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="The folder to write to.")
+def schemas(out: Path) -> int:
+    """Write the JSON Schema of the instrument file and of the screen formats."""
+    from ...schemas.jsonschema import documents
+
+    out.mkdir(parents=True, exist_ok=True)
+    for name, document in documents().items():
+        path = out / name if name.endswith(".json") else out / f"{name}.json"
+        path.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        click.echo(f"Written: {path}")
+    return 0
+
+
+@click.command()
+@click.option("--offline", is_flag=True, help="Do not ask the platform.")
+@json_option
+@pass_app
+def doctor(app: App, offline: bool, as_json: bool) -> int:
+    """Check everything, from the settings to the platform, and say how to mend what is wrong."""
+    from ..doctor import examine
+
+    checks = examine(app.file, offline=offline)
+    bad = [check for check in checks if check.state == "wrong"]
+    if as_json:
+        app.json([{"check": c.name, "state": c.state, "finding": c.finding} for c in checks])
+    else:
+        for check in checks:
+            click.echo(f"{check.state:>7}  {check.name}: {check.finding}")
+        click.echo("All is well." if not bad else f"{len(bad)} to mend.")
+    return 1 if bad else 0

@@ -1,0 +1,354 @@
+"""`handrail init`, `connect` and `publish`: from nothing to a connected platform. Each works by options alone, and asks
+on a terminal for what is missing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import SettingsError, UsageError
+from .app import App, author, json_option, pass_app
+
+if TYPE_CHECKING:
+    from ..contracts import AdapterSpec, CarrierSpec
+    from ..engine import Engine
+    from ..mapping.propose import Proposal
+
+
+def _on_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+@click.command()
+@click.option("--practice", default="practice", show_default=True, help="A short id of the practice (a-z, 0-9, dash).")
+@click.option("--name", default="", help="The practice's name, for the report's head.")
+@click.option("--time-zone", help="Such as Europe/Zurich (default: this computer's).")
+@click.option("--country", default="", help="Where the practice is.")
+@click.option(
+    "--store", default="sqlite:///handrail.db", show_default=True, help="Where the store is: SQLite or PostgreSQL."
+)
+@click.option(
+    "--key-file", is_flag=True, help="Keep the store's key in a file that only you can read, not in the keyring."
+)
+@json_option
+@pass_app
+def init(
+    app: App,
+    practice: str,
+    name: str,
+    time_zone: str | None,
+    country: str,
+    store: str,
+    key_file: bool,
+    as_json: bool,
+) -> int:
+    """Make the settings file, the store, and its key in the system's keyring (or, with --key-file, in a file)."""
+    from ..settings import load, save
+    from ..store import Store, keys
+
+    if app.file.exists():
+        raise UsageError(f"There are settings already at {app.file}. Nothing was changed.")
+    reference = "file:handrail.key" if key_file else f"keyring:store-{practice}"
+    real = f"file:{app.file.parent / 'handrail.key'}" if key_file else reference
+    if not keys.exists(real):
+        keys.write(real, keys.make_master())
+    zone = time_zone or _local_zone()
+    chosen = {
+        "practice": practice,
+        "name": name,
+        "time_zone": zone,
+        "country": country,
+        "store": store,
+        "key": reference,
+    }
+    save(app.file, chosen)
+    try:
+        settings = load(app.file)
+        Store(settings.store_url, settings.practice, keys.master(settings.key_reference), create=True).close()
+    except BaseException:
+        app.file.unlink(missing_ok=True)  # nothing half made: the next init starts clean; a made key is kept
+        raise
+    where = "the file handrail.key beside them" if key_file else "this computer's keyring"
+    if as_json:
+        app.json({"settings": str(app.file), "store": settings.store_url.split("@")[-1], "key": where})
+        return 0
+    click.echo(f"Settings: {app.file}\nStore:    {settings.store_url.split('@')[-1]} (sealed)\nKey:      in {where}")
+    click.echo("Keep a copy of the key in another place than the store's backup: without it the store stays closed.")
+    click.echo("Next: handrail connect PLATFORM   (handrail plugins shows which there are)")
+    return 0
+
+
+def _local_zone() -> str:
+    """This computer's time zone by name, UTC where it has none."""
+    link = Path("/etc/localtime")
+    if link.is_symlink() and "zoneinfo/" in (target := str(link.resolve())):
+        return target.split("zoneinfo/", 1)[1]
+    return "UTC"
+
+
+# --- connect -------------------------------------------------------------------------------------------------------
+
+
+@click.command()
+@click.argument("platform")
+@click.option("--set", "given", multiple=True, metavar="NAME=VALUE", help="A setting of the platform; repeat for more.")
+@click.option(
+    "--secret", "secrets", multiple=True, metavar="NAME=REF", help="Where a secret lies: keyring:NAME or file:PATH."
+)
+@click.option("--push/--no-push", default=None, help="Whether flags are to be shown on the platform.")
+@click.option("--carrier", "carriers", multiple=True, help="How flags are shown there; repeat for more.")
+@click.option("--reasons/--no-reasons", default=False, help="Show reasons too (clinicians' carriers only).")
+@click.option(
+    "--confirm", "confirm_all", is_flag=True, help="Confirm every proposed mapping that is complete and sure."
+)
+@click.option("--moved", is_flag=True, help="The practice has moved to another server: take the new one for the old.")
+@json_option
+@pass_app
+def connect(
+    app: App,
+    platform: str,
+    given: tuple[str, ...],
+    secrets: tuple[str, ...],
+    push: bool | None,
+    carriers: tuple[str, ...],
+    reasons: bool,
+    confirm_all: bool,
+    moved: bool,
+    as_json: bool,
+) -> int:
+    """Connect the practice's platform: ask for what it needs, test it, and confirm how its forms are read."""
+    from ..engine import Engine
+    from ..settings import Connection
+
+    with Engine(app.settings) as engine:
+        spec = engine.registry.adapter(platform)
+        old = app.settings.platform if app.settings.platform and app.settings.platform.platform == platform else None
+        settings, references = _ask(app, spec, _pairs(given), _pairs(secrets), old)
+        connection = Connection(platform, settings, references)
+        pushing = _pushing(spec, push, carriers, reasons, app)
+    with Engine(replace(app.settings, platform=connection, push=pushing)) as engine:
+        identity = engine.identity()
+        known = engine.store.fingerprint(engine.source)
+        if known not in (None, identity.fingerprint) and not moved:
+            raise UsageError(
+                "Another server answers than the one this store was filled from. If the practice moved, add --moved."
+            )
+        engine.store.set_fingerprint(engine.source, identity.fingerprint)
+        _save(app, connection, pushing.on, pushing.carriers, pushing.reasons)
+        confirmed, left = _mappings(engine, confirm_all) if spec.capabilities.lists_forms else ([], [])
+        engine.record(author(), "platform-connected")
+    facts = {
+        "platform": platform,
+        "server": f"{identity.title} {identity.version}".strip(),
+        "notes": list(identity.notes),
+        "push": pushing.on,
+        "carriers": list(pushing.carriers),
+        "mappings_confirmed": confirmed,
+        "mappings_left": left,
+    }
+    if as_json:
+        app.json(facts)
+        return 0
+    _tell(facts)
+    return 0
+
+
+def _tell(facts: Mapping[str, Any]) -> None:
+    click.echo(f"Connected: {facts['server']}")
+    for note in facts["notes"]:
+        click.echo(f"  Note: {note}")
+    if facts["push"]:
+        click.echo(f"Flags will be shown there as: {', '.join(facts['carriers'])}.")
+    else:
+        click.echo("Flags stay in Handrail (handrail flags). To show them on the platform, connect again with --push.")
+    for name in facts["mappings_confirmed"]:
+        click.echo(f"Mapping confirmed: {name}")
+    for name in facts["mappings_left"]:
+        click.echo(f"Not mapped: {name}")
+    click.echo("Next: handrail publish gr18   then   handrail sync")
+
+
+def _pairs(given: tuple[str, ...]) -> dict[str, str]:
+    pairs = {}
+    for text in given:
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            raise UsageError("Give settings and secrets as NAME=VALUE.")
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def _ask(
+    app: App, spec: AdapterSpec, given: dict[str, str], secrets: dict[str, str], old: Any
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The platform's settings and references to its secrets: from options, from before, else asked for."""
+    fields = spec.settings()().fields
+    unknown = sorted((set(given) | set(secrets)) - set(fields))
+    if unknown:
+        raise UsageError(f"{spec.title} has no setting {unknown[0]}. It has: {', '.join(fields)}.")
+    settings: dict[str, Any] = dict(old.settings) if old else {}
+    references: dict[str, str] = dict(old.secrets) if old else {}
+    for name, field in fields.items():
+        if field.metadata.get("secret"):
+            if name in secrets:
+                references[name] = secrets[name]
+            elif name in given:
+                raise SettingsError(f"{name} is a secret: give where it lies with --secret {name}=file:PATH.")
+            elif name not in references and _on_terminal():
+                _ask_secret(app, spec, name, field, settings, references)
+        elif name in given:
+            settings[name] = _typed(field, given[name])
+        elif name not in settings and field.required:
+            settings[name] = _typed(field, _prompt(name, field))
+    return settings, references
+
+
+def _prompt(name: str, field: Any) -> str:
+    if not _on_terminal():
+        raise SettingsError(
+            f"The setting {name} is missing ({field.metadata.get('help', '')}). Give: --set {name}=VALUE"
+        )
+    click.echo(field.metadata.get("help", ""))
+    return str(click.prompt(name))
+
+
+def _ask_secret(
+    app: App, spec: AdapterSpec, name: str, field: Any, settings: Mapping[str, Any], references: dict[str, str]
+) -> None:
+    """Asks for a secret that the chosen way of signing in needs, and stores it where the store's key lies too."""
+    from ..store import keys
+
+    needed_for = field.metadata.get("needed_for")
+    if needed_for is not None and settings.get("auth") not in needed_for:
+        return
+    click.echo(field.metadata.get("help", ""))
+    value = click.prompt(
+        f"{name} (not shown; leave empty if not needed)", hide_input=True, default="", show_default=False
+    )
+    if not value:
+        return
+    if app.settings.key.startswith("keyring:"):
+        references[name] = f"keyring:{app.settings.practice}-{spec.name}-{name}"
+        keys.write(references[name], value)
+    else:
+        references[name] = f"file:{spec.name}-{name}.secret"
+        keys.write(f"file:{app.settings.folder / references[name][5:]}", value)
+
+
+def _typed(field: Any, text: str) -> Any:
+    """A setting given as text, as the type that its field wants; the schema judges it afterwards."""
+    from marshmallow import fields as kinds
+
+    if isinstance(field, kinds.Boolean):
+        return text.casefold() in ("true", "yes", "on", "1")
+    if isinstance(field, kinds.Integer):
+        return int(text) if text.lstrip("-").isdigit() else text
+    if isinstance(field, kinds.Float):
+        return float(text) if text.replace(".", "", 1).lstrip("-").isdigit() else text
+    if isinstance(field, kinds.List):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    return text
+
+
+def _pushing(spec: AdapterSpec, push: bool | None, carriers: tuple[str, ...], reasons: bool, app: App) -> Any:
+    """Pushing is off until somebody says yes to it and to a carrier by name, having read who will see it."""
+    from ..settings import Pushing
+
+    known = {carrier.name: carrier for carrier in spec.carriers}
+    wrong = [name for name in carriers if name not in known]
+    if wrong:
+        raise UsageError(f"{spec.title} has no carrier {wrong[0]}. It has: {', '.join(known) or 'none'}.")
+    if push is None and not carriers:
+        if not (_on_terminal() and known):
+            return app.settings.push
+        return _ask_pushing(spec, known)
+    if push is False:
+        return Pushing()
+    if not carriers:
+        raise UsageError(f"Say how flags are to be shown: --carrier with one of {', '.join(known)}.")
+    shown = tuple(name for name in carriers if reasons and known[name].clinicians_only)
+    if reasons and not shown:
+        raise UsageError("Reasons are shown only on carriers that clinicians alone see; these are not.")
+    return Pushing(True, carriers, shown)
+
+
+def _ask_pushing(spec: AdapterSpec, known: Mapping[str, CarrierSpec]) -> Any:
+    from ..settings import Pushing
+
+    click.echo(f"Handrail can show flags on {spec.title}, with a neutral title and no answers:")
+    for carrier in known.values():
+        click.echo(f"  {carrier.name}: {carrier.title}. Seen by: {carrier.seen_by}")
+    if not click.confirm("Show flags on the platform?", default=False):
+        return Pushing()
+    name = click.prompt("Which", type=click.Choice(list(known)))
+    return Pushing(True, (name,), ())
+
+
+def _save(app: App, connection: Any, on: bool, carriers: tuple[str, ...], reasons: tuple[str, ...]) -> None:
+    from ..settings import save
+
+    save(
+        app.file,
+        {
+            "platform.name": connection.platform,
+            "platform.settings": dict(connection.settings),
+            "platform.secrets": dict(connection.secrets),
+            "push.on": on,
+            "push.carriers": list(carriers),
+            "push.reasons": list(reasons),
+        },
+    )
+
+
+def _mappings(engine: Engine, confirm_all: bool) -> tuple[list[str], list[str]]:
+    """Shows what is proposed; stores what is confirmed. Gives the titles confirmed and those left."""
+    from ..errors import PlatformError
+
+    confirmed: list[str] = []
+    left: list[str] = []
+    try:
+        proposals = engine.proposals()
+    except PlatformError as error:
+        return [], [f"the platform's forms could not be listed: {error.message}"]
+    for proposal in proposals:
+        title = f"{proposal.form.title or proposal.form.form} as {proposal.instrument.id}/{proposal.instrument.version}"
+        sure = proposal.complete and all(g.sure >= 95 for g in proposal.guesses if g.item is not None)
+        if _agreed(proposal, title, sure, confirm_all):
+            engine.confirm(proposal, author())
+            confirmed.append(title)
+        else:
+            left.append(f"{title} ({proposal.sure:.0f} % sure{'' if proposal.complete else ', incomplete'})")
+    return confirmed, left
+
+
+def _agreed(proposal: Proposal, title: str, sure: bool, confirm_all: bool) -> bool:
+    if confirm_all or not _on_terminal():
+        return confirm_all and sure
+    click.echo(f"\n{title}:")
+    for guess in proposal.guesses:
+        item = "left out" if guess.item is None else f"{guess.item.id} {guess.item.text}"
+        options = ", ".join(f"{name} = {value}" for name, value in guess.options.items())
+        click.echo(f"  {guess.question.text}\n    -> {item} ({guess.sure:.0f} %)  {options}")
+        if guess.problem:
+            click.echo(f"    problem: {guess.problem}")
+    return proposal.complete and click.confirm("Read the form like this?", default=False)
+
+
+@click.command()
+@click.argument("instrument")
+@json_option
+@pass_app
+def publish(app: App, instrument: str, as_json: bool) -> int:
+    """Make or update a form (such as gr18) on the platform, so that it can be sent to clients there."""
+    with app.engine(progress=not as_json) as engine:
+        made = engine.publish(engine.registry.instrument(instrument))
+    if as_json:
+        app.json({"form": made.form, "version": made.version, "id": made.remote_id, "changed": made.changed})
+    else:
+        click.echo(f"{'Published' if made.changed else 'There already, unchanged'}: {made.form} version {made.version}")
+    return 0
