@@ -1,0 +1,37 @@
+"""Runs one call beside the caller, so that the next page is on its way while this one is worked on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Ahead(Generic[T]):
+    """A call that has begun. The thread is a daemon, so that an interrupted program does not wait for a slow server."""
+
+    def __init__(self, call: Callable[[], T]) -> None:
+        self._call = call
+        self._value: list[T] = []
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="handrail-next-page", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._value.append(self._call())
+        except BaseException as error:  # noqa: BLE001 - handed to the caller, in whose thread it belongs
+            self._error = error
+
+    def result(self) -> T:
+        """Waits for the value, or raises what the call raised."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._value[0]
+
+    def settle(self, seconds: float) -> None:
+        """Waits a while for the thread's end, whatever comes of it."""
+        self._thread.join(seconds)

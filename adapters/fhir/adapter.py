@@ -1,0 +1,176 @@
+"""A FHIR R4 server as a platform: what `AdapterSpec.open` gives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from hashlib import sha256
+
+from ...plugin_core.contracts import AdapterContext, Carrier, Identity, Page, Published, RemoteForm
+from ...plugin_core.errors import Unsupported
+from ...schemas.records import Client, Cursor, Instrument, Json
+from ..http import Http, Refused
+from ..transport import Limits, Transport
+from ..waiting import Patience
+from .carriers import FORMS
+from .forms import forms
+from .origin import Origin
+from .publish import publish
+from .pull import PURPOSE, Puller
+from .push import Manner, ResourceCarrier
+from .server import ACCEPT, Server, query
+from .settings import auth_of, base_of
+from .single import fetch, listing_pages
+
+PATIENT = re.compile(r"Patient/([A-Za-z0-9\-.]{1,64})")
+CLIENT_BATCH = 50
+LISTING_PAGE = 1000
+CLIENT_PURPOSE = "look up clients (Patient)"
+MADE_BY = frozenset({"create", "update"})
+
+
+class FhirAdapter:
+    """One practice's account on one FHIR server."""
+
+    def __init__(self, context: AdapterContext, limits: Limits | None = None) -> None:
+        self._context = context
+        self._settings = settings = context.settings
+        base = base_of(settings)
+        patience = Patience(context.now, context.sleep)
+        self._transport = Transport(
+            context.user_agent, limits=limits, proxy=settings.get("proxy"), ca_file=settings.get("ca_file")
+        )
+        auth = auth_of(context, base, self._transport, patience)
+        self._server = Server(Http(base, self._transport, auth, patience, ACCEPT))
+        overlap = timedelta(minutes=settings.get("overlap_minutes", 5))
+        self._puller = Puller(self._server, settings.get("page_size", 500), overlap)
+        self._origin = Origin(self._server, context.warn, bool(settings.get("provenance", True)))
+
+    def test(self) -> Identity:
+        """Reads the server's description and asks for one form, so that a wrong credential shows at once."""
+        said = self._server.statement()
+        status, page, _ = self._server.read(
+            f"QuestionnaireResponse?{query(_count=1, _elements='id')}", PURPOSE, also=(400, 404)
+        )
+        if status != 200 or page.get("resourceType") != "Bundle":
+            raise Unsupported(
+                f"{self._server.base.site} is a FHIR server, but it does not offer filled-in questionnaires "
+                "(QuestionnaireResponse). Ask the vendor to switch that on."
+            )
+        mark = "|".join((self._server.base.text, said.software, said.release[:3], said.place))
+        can: dict[str, bool | None] = {name: self._takes(name) for name in FORMS}
+        listed = said.can("Questionnaire")
+        can["publish"] = "create" in listed.interactions if listed.listed else None
+        notes = (
+            ["The server does not list what it can do; what is tried and refused is reported."]
+            if not said.types
+            else []
+        )
+        return Identity(said.software, f"{said.version} (FHIR {said.release})".strip(), _hash(mark), can, notes)
+
+    def forms(self) -> Iterator[RemoteForm]:
+        """The server's Questionnaires."""
+        return forms(self._server)
+
+    def pull(self, cursor: Cursor | None) -> Iterator[Page]:
+        """See `Adapter.pull`; the next page is fetched while one is worked on."""
+        return self._puller.pages(cursor)
+
+    def fetch(self, remote_ids: Sequence[str]) -> Page:
+        """The named forms as they are now. A name that is no FHIR id is left out."""
+        return fetch(self._server, remote_ids, PURPOSE)
+
+    def listing(self) -> Iterator[Mapping[str, str | None]]:
+        """Ids with versions, page by page."""
+        parameters = query(_sort="_lastUpdated", _elements="id,meta", _count=LISTING_PAGE)
+        for listing, _, _ in listing_pages(self._server, parameters, PURPOSE):
+            yield {remote_id: version for remote_id, (version, _) in listing.rows.items()}
+
+    def clients(self, refs: Sequence[str]) -> Iterator[Client]:
+        """Names and clinicians of these clients; asked for in batches, alone where the server has no such search."""
+        ids = [found.group(1) for ref in dict.fromkeys(refs) if (found := PATIENT.fullmatch(ref))]
+        for start in range(0, len(ids), CLIENT_BATCH):
+            some = ids[start : start + CLIENT_BATCH]
+            known: dict[str, Json] = {}
+            try:
+                parameters = query(_id=",".join(some), _count=len(some))
+                for one in self._server.search("Patient", parameters, CLIENT_PURPOSE):
+                    if one.get("id") in some:
+                        known[str(one["id"])] = one
+            except Refused:
+                known = {}
+            for remote_id in some:
+                patient = known.get(remote_id) or self._patient(remote_id)
+                if patient is not None:
+                    yield client_from(patient)
+
+    def _patient(self, remote_id: str) -> Json | None:
+        status, patient, _ = self._server.read(f"Patient/{remote_id}", CLIENT_PURPOSE, also=(404, 410))
+        fits = status == 200 and patient.get("resourceType") == "Patient" and patient.get("id") == remote_id
+        return patient if fits else None
+
+    def publish(self, instrument: Instrument) -> Published:
+        """Makes or updates the Questionnaire."""
+        return publish(self._server, instrument)
+
+    def carrier(self, name: str) -> Carrier:
+        """The carrier, if the server says that it takes such entries or the setting `carriers` says so for it."""
+        form = FORMS.get(name)
+        if form is None:
+            raise Unsupported(f"There is no carrier named {name} here; there are {', '.join(FORMS)}.")
+        if self._takes(name) is False:
+            raise Unsupported(
+                f"{self._server.base.site} does not say that it takes entries of the kind {form.kind}. If its vendor "
+                f"says that it does, add {name} to the setting carriers; else use the list to enter by hand."
+            )
+        can = self._server.statement().can(form.kind)
+        way = self._settings.get("create_by", "auto")
+        if way == "auto":
+            # A server that says nothing of itself may still heed the condition; we look first in any case.
+            may = can.conditional_create or can.listed is None
+            way = "put" if can.update_create else "conditional" if may else "search"
+        searchable = way != "put" or not can.parameters or "identifier" in can.parameters
+        extra = {"intent": self._settings.get("task_intent", "proposal")} if name == "task" else {}
+        manner = Manner(way, extra, searchable)
+        return ResourceCarrier(self._server, form, manner, self._origin)
+
+    def _takes(self, name: str) -> bool | None:
+        """Yes, no, or None where the server says nothing of what it can do; the setting wins."""
+        if name in self._settings.get("carriers", ()):
+            return True
+        can = self._server.statement().can(FORMS[name].kind)
+        if can.listed is not True:
+            return can.listed
+        return not can.interactions or can.interactions >= MADE_BY
+
+    def close(self) -> None:
+        """Gives connections back."""
+        self._transport.close()
+
+
+def client_from(patient: Json) -> Client:
+    """Name and responsible clinician of a Patient; the name in use before others."""
+    names = [name for name in patient.get("name") or () if isinstance(name, dict)]
+    rank = {"usual": 0, "official": 1, None: 2}
+    names.sort(key=lambda name: rank.get(name.get("use"), 3))
+    carers = [c for c in patient.get("generalPractitioner") or () if isinstance(c, dict) and c.get("reference")]
+    carer = next((c for c in carers if "Practitioner" in str(c["reference"])), None)
+    return Client(
+        ref=f"Patient/{patient['id']}",
+        name=_full_name(names[0]) if names else None,
+        clinician=str(carer["reference"]) if carer else None,
+        clinician_name=str(carer["display"]) if carer and carer.get("display") else None,
+    )
+
+
+def _full_name(name: Json) -> str | None:
+    if isinstance(name.get("text"), str) and name["text"].strip():
+        return str(name["text"]).strip()
+    given = name.get("given") if isinstance(name.get("given"), list) else []
+    parts = [part for part in (*(given or ()), name.get("family")) if isinstance(part, str) and part.strip()]
+    return " ".join(parts) or None
+
+
+def _hash(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:32]

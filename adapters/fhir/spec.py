@@ -1,0 +1,47 @@
+"""The descriptor of the FHIR adapter: its settings, what it can do, and where its modules are found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...plugin_core.contracts import Adapter, AdapterContext, AdapterSpec, Capabilities
+from ...schemas.records import Instrument, Json
+from .carriers import CARRIERS
+
+if TYPE_CHECKING:
+    from marshmallow import Schema
+
+
+def _settings() -> type[Schema]:
+    from .settings import FhirSettings
+
+    return FhirSettings
+
+
+def _open(context: AdapterContext) -> Adapter:
+    from .adapter import FhirAdapter
+
+    return FhirAdapter(context)
+
+
+def _questionnaire(instrument: Instrument) -> Json:
+    from .questionnaire import questionnaire_of
+
+    return questionnaire_of(instrument)
+
+
+def _code_system(instrument: Instrument) -> Json:
+    from .questionnaire import code_system_of
+
+    return code_system_of(instrument)
+
+
+SPEC = AdapterSpec(
+    name="fhir",
+    title="A FHIR R4 server (HAPI, Medplum, sekmet and others)",
+    settings=_settings,
+    capabilities=Capabilities(lists_forms=True, publishes=True, gives_clinicians=True),
+    carriers=CARRIERS,
+    open=_open,
+    exports={"fhir-questionnaire": _questionnaire, "fhir-codesystem": _code_system},
+)

@@ -1,0 +1,173 @@
+"""Asks one platform: origin check, credential, patient repeats of reads, and plain sentences for what goes wrong.
+
+Reads are repeated after errors that pass. A write is sent once: what follows a lost answer is for the caller to
+decide, who looks first (F84a).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import TypeVar
+
+from ..plugin_core.errors import Denied, NotTheApi, PlatformError, Unreachable
+from .addresses import Base
+from .auth import Auth
+from .secret import Secret
+from .transport import Interrupted, Reply, Transport
+from .waiting import Patience, retry_after
+
+T = TypeVar("T")
+
+PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+BODY_TRIES = 3
+
+
+class Garbled(PlatformError):
+    """Raised by a `parse` function: the body is cut off or no JSON at all, so that asking again may help (F38)."""
+
+
+class Failing(Unreachable):
+    """The platform answered this request with a server error each time; others may work (F33)."""
+
+
+class OutcomeUnknown(Unreachable):
+    """A write was sent and its answer was lost or was a server error: it may have been done or not (F81, F84a)."""
+
+
+class Http:
+    """One connection to one configured address. `purpose` completes "... does not allow Handrail to ..."."""
+
+    def __init__(self, base: Base, transport: Transport, auth: Auth, patience: Patience, accept: str) -> None:
+        self.base = base
+        self.transport = transport
+        self.patience = patience
+        self._auth = auth
+        self._accept = accept
+
+    def read(
+        self,
+        url: str,
+        *,
+        purpose: str,
+        parse: Callable[[Reply], T],
+        also: Collection[int] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> T:
+        """GETs `url` and gives what `parse` makes of a 200 or of a status named in `also`.
+
+        Repeats what may pass, a bounded number of times with growing pauses. Raises Denied (401, 403), NotTheApi,
+        UnsafeLink, Unreachable (with Failing for a server error that stays), TooLarge, and PlatformError for the rest.
+        """
+        safe = self.base.link(url)
+        garbled = 0
+        for attempt in range(self.patience.tries):
+            last = attempt == self.patience.tries - 1
+            try:
+                reply = self._once("GET", safe, headers or {}, None)
+                if reply.status not in PASSING or reply.status in also:
+                    self._refuse(reply, purpose, also)
+                    return parse(reply)
+                if last:
+                    raise self._tired(reply.status)
+                self.patience.pause(attempt, retry_after(reply.headers))
+            except Garbled as error:
+                garbled += 1
+                if last or garbled == BODY_TRIES:
+                    raise Unreachable(error.message) from None
+                self.patience.pause(attempt)
+            except (Failing, Interrupted, Denied):
+                raise
+            except Unreachable:
+                if last:
+                    raise
+                self.patience.pause(attempt)
+        raise AssertionError("the loop returns or raises")
+
+    def write(self, method: str, url: str, body: bytes, headers: Mapping[str, str], *, purpose: str) -> Reply:
+        """Sends one write, once; the reply has any status but 401, 403 and those that leave the outcome open.
+
+        Raises OutcomeUnknown when the answer was lost or the server failed in mid-work, Denied as `read` does.
+        """
+        safe = self.base.link(url)
+        try:
+            reply = self._once(method, safe, headers, body)
+        except Denied:
+            raise
+        except Unreachable as error:
+            raise OutcomeUnknown(error.message, detail=error.detail) from None
+        if reply.status in (408, 500, 502, 504):
+            raise OutcomeUnknown(
+                f"{self.base.site} reported an error of its own (status {reply.status}) when asked to {purpose}."
+            )
+        if reply.status in (401, 403) or 300 <= reply.status < 400:
+            self._refuse(reply, purpose, ())
+        return reply
+
+    def _once(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
+        """One exchange; a 401 is answered with one renewal of the credential, then it stands (F44)."""
+        self.patience.hold()
+        credential = self._auth.header()
+        reply = self._exchange(method, url, headers, body, credential)
+        if reply.status == 401 and self._auth.renew(credential):
+            reply = self._exchange(method, url, headers, body, self._auth.header())
+        return reply
+
+    def _exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, credential: Secret | None
+    ) -> Reply:
+        sent = {"Accept": self._accept, **headers}
+        if credential is not None:
+            sent["Authorization"] = credential.reveal()
+        return self.transport.exchange(method, url, headers=sent, body=body, site=self.base.site)
+
+    def _refuse(self, reply: Reply, purpose: str, also: Collection[int]) -> None:
+        status, site = reply.status, self.base.site
+        if status == 200 or status in also:
+            return
+        if status == 401:
+            raise Denied(
+                f"{site} does not accept the sign-in. Check the credential in the settings, or have it renewed on "
+                "the platform, then run handrail connect again."
+            )
+        if status == 403:
+            raise Denied(
+                f"{site} does not allow Handrail to {purpose}. Ask whoever administers the platform to give the "
+                "application that right."
+            )
+        if 300 <= status < 400:
+            raise NotTheApi(
+                f"{site} answers with a redirect to another address, which is not followed. Enter the final address "
+                f"in the setting {self.base.setting}; a redirect to a sign-in page means that it is not the API's."
+            )
+        raise Refused(status, f"{site} refused to {purpose} (status {status}).")
+
+    def _tired(self, status: int) -> Unreachable:
+        site = self.base.site
+        if status == 429:
+            return Unreachable(f"{site} asks to be left alone for a while (too many requests). Go on later.")
+        kind = Failing if status == 500 else Unreachable
+        return kind(f"{site} reports an error of its own (status {status}) again and again. Go on later.")
+
+
+class Refused(PlatformError):
+    """The platform answered with a status that repeating does not change. `status` says which."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def require_json(reply: Reply, site: str) -> None:
+    """Raises NotTheApi where a page for people came instead of data: a login form, a proxy's notice (F39).
+
+    Judged by content type and first letter; the body is not kept or shown.
+    """
+    start = reply.body[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    if start in (b"{", b"["):
+        return
+    if start == b"<" or "html" in reply.headers.get("Content-Type", "").lower():
+        raise NotTheApi(
+            f"{site} answers with a web page instead of data. The address may be that of a sign-in page, or a proxy "
+            "stands in between; check the setting base_url."
+        )
+    raise Garbled(f"{site} sent an answer that is no data or is cut off, several times. Try again later.")

@@ -1,0 +1,286 @@
+"""SMART Backend Services: signs in with a key of ours and keeps the short-lived token fresh (F41 to F45).
+
+https://hl7.org/fhir/smart-app-launch/backend-services.html and client-confidential-asymmetric.html
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import msgspec
+
+from ..plugin_core.errors import Denied, NotTheApi, SettingsError, Unreachable, UnsafeLink
+from .addresses import Base, is_loopback
+from .secret import Secret
+from .transport import Interrupted, Reply, Transport
+from .waiting import Patience, retry_after
+
+if TYPE_CHECKING:
+    from joserfc.jwk import ECKey, RSAKey
+
+ASSERTION_SECONDS = 240
+EARLY_SECONDS = 30.0
+SHORT_LIFE = 60.0
+UNSAID_LIFE = 60.0
+MAX_BODY = 1 << 20
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+# RFC 6749, 5.2: what the server's error word means for the person who set the practice up.
+ERRORS = {
+    "invalid_client": "it does not know the client id, or the key is not the one that is registered there",
+    "invalid_scope": "it does not grant the scopes that were asked for",
+    "invalid_grant": "it does not accept the signed request; the clock of this computer may be wrong",
+    "unauthorized_client": "the application is not enabled there yet",
+    "unsupported_grant_type": "it does not offer sign-in between systems",
+}
+
+
+class _Discovery(msgspec.Struct):
+    token_endpoint: str | None = None
+
+
+class _Token(msgspec.Struct):
+    access_token: str
+    token_type: str = "Bearer"  # noqa: S105 - the kind of token, not a token
+    expires_in: float | str | None = None
+    scope: str | None = None
+
+
+class _Error(msgspec.Struct):
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What was agreed with the platform. `private_key` is read at each use: PEM or JWK text.
+
+    `token_url` overrides discovery; a token endpoint on another host is used only if `allowed_hosts` names it.
+    """
+
+    client_id: str
+    private_key: Callable[[], str]
+    scopes: str
+    algorithm: str | None = None
+    key_id: str | None = None
+    token_url: str | None = None
+    allowed_hosts: Sequence[str] = ()
+    allow_http: bool = False
+
+
+class SmartBackend:
+    """Gives a fresh token, fetched once for all threads that need it (F42)."""
+
+    def __init__(self, base: Base, transport: Transport, patience: Patience, registration: Registration) -> None:
+        self._base = base
+        self._transport = transport
+        self._patience = patience
+        self._registered = registration
+        self._lock = threading.Lock()
+        self._token: Secret | None = None
+        self._fresh_until = 0.0
+        self._endpoint: str | None = None
+        self.granted: str | None = None
+
+    def header(self) -> Secret | None:
+        """The bearer header. Raises Denied when the sign-in is refused, Unreachable when it cannot be asked (F45)."""
+        with self._lock:
+            if self._token is None or self._patience.now() >= self._fresh_until:
+                self._fetch()
+            return self._token
+
+    def renew(self, refused: Secret | None) -> bool:
+        """Fetches a new token unless another thread has done so meanwhile."""
+        with self._lock:
+            if self._token is refused:
+                self._fetch()
+            return True
+
+    def _fetch(self) -> None:
+        self._token = None
+        endpoint = self._token_endpoint()
+        asked_at = self._patience.now()
+        token = self._ask(lambda: self._request(endpoint), _read_token)
+        if token.token_type.lower() != "bearer" or not token.access_token.isascii():
+            raise NotTheApi(f"{self._base.site} gave a token of a kind that Handrail does not know.")
+        life = _seconds(token.expires_in)
+        self._fresh_until = asked_at + (life - EARLY_SECONDS if life > SHORT_LIFE else life / 2)
+        self.granted = token.scope
+        self._token = Secret("Bearer " + token.access_token)
+
+    def _ask(self, send: Callable[[], Reply], read: Callable[[Reply, str], Any]) -> Any:
+        """Repeats what may pass; each try is a new request, as a repeated assertion is refused."""
+        site = self._base.site
+        for attempt in range(self._patience.tries):
+            last = attempt == self._patience.tries - 1
+            try:
+                reply = send()
+            except Interrupted:
+                raise
+            except Unreachable:
+                if last:
+                    raise
+                self._patience.pause(attempt)
+                continue
+            if reply.status != 429 and reply.status < 500:
+                return read(reply, site)
+            if not last:
+                self._patience.pause(attempt, retry_after(reply.headers))
+        raise Unreachable(f"The sign-in service of {site} is not working at the moment. Go on later.")
+
+    def _request(self, endpoint: str) -> Reply:
+        form = {
+            "grant_type": "client_credentials",
+            "scope": self._registered.scopes,
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": self._assertion(endpoint),
+        }
+        headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
+        body = urlencode(form).encode()
+        return self._transport.exchange("POST", endpoint, headers=headers, body=body, site=self._base.site)
+
+    def _assertion(self, audience: str) -> str:
+        from joserfc import jwt
+
+        key = read_key(self._registered.private_key())
+        algorithm = self._registered.algorithm or algorithm_for(key)
+        now = int(self._patience.now())
+        claims = {
+            "iss": self._registered.client_id,
+            "sub": self._registered.client_id,
+            "aud": audience,
+            "iat": now,
+            "exp": now + ASSERTION_SECONDS,
+            "jti": str(uuid.uuid4()),
+        }
+        header = {"alg": algorithm, "typ": "JWT", "kid": self._registered.key_id or _key_id(key)}
+        return jwt.encode(header, claims, key, algorithms=[algorithm])
+
+    def _token_endpoint(self) -> str:
+        if self._endpoint is None:
+            if self._registered.token_url:
+                self._endpoint = Base.parse(
+                    self._registered.token_url, allow_http=self._registered.allow_http, setting="token_url"
+                ).text
+            else:
+                self._endpoint = self._checked(self._ask(self._discover, _read_discovery))
+        return self._endpoint
+
+    def _discover(self) -> Reply:
+        url = self._base.url(".well-known/smart-configuration")
+        return self._transport.exchange(
+            "GET", url, headers={"Accept": "application/json"}, body=None, site=self._base.site
+        )
+
+    def _checked(self, endpoint: str) -> str:
+        """The announced endpoint, if our signed request may go there."""
+        site = self._base.site
+        try:
+            place = Base.parse(endpoint, allow_http=True)
+        except SettingsError:
+            raise NotTheApi(f"{site} names no usable address for the sign-in. Set token_url by hand.") from None
+        if place.origin == self._base.origin:
+            return endpoint
+        if place.site not in self._registered.allowed_hosts:
+            raise UnsafeLink(
+                f"{site} wants the sign-in to go to another host, {place.site}. If that is right, add it to the "
+                "setting token_host_allowed."
+            )
+        if place.origin[0] == "http" and not (self._registered.allow_http or is_loopback(place.origin[1])):
+            raise UnsafeLink(f"{site} wants the sign-in to go over an unprotected connection. It was not sent.")
+        return endpoint
+
+
+def read_key(text: str) -> RSAKey | ECKey:
+    """A private key from PEM or JWK text. Raises SettingsError, which shows nothing of it."""
+    from joserfc.errors import JoseError
+    from joserfc.jwk import ECKey, RSAKey
+
+    try:
+        data: Any = msgspec.json.decode(text) if text.lstrip().startswith("{") else text
+        kinds = (
+            {"RSA": (RSAKey,), "EC": (ECKey,)}.get(data.get("kty"), ()) if isinstance(data, dict) else (RSAKey, ECKey)
+        )
+        for kind in kinds:
+            try:
+                key = kind.import_key(data)
+            except (JoseError, ValueError, TypeError, KeyError):
+                continue
+            if key.is_private:
+                return key
+    except (msgspec.DecodeError, UnicodeError):
+        data = None
+    raise SettingsError(
+        "The private key for the sign-in cannot be read. It is an RSA key or an EC key on the curve P-384, in PEM or "
+        "JWK form; handrail connect makes one."
+    )
+
+
+def algorithm_for(key: RSAKey | ECKey) -> str:
+    """RS384 for RSA, ES384 for P-384: the two that SMART asks of every client."""
+    if key.key_type == "RSA":
+        return "RS384"
+    if getattr(key, "curve_name", None) == "P-384":
+        return "ES384"
+    raise SettingsError("The private key for the sign-in is on a curve that SMART does not use; it must be P-384.")
+
+
+def new_key(algorithm: str) -> str:
+    """A new private key as JWK text, for `RS384` or `ES384`, with its thumbprint (RFC 7638) as key id."""
+    from joserfc.jwk import ECKey, RSAKey
+
+    key: RSAKey | ECKey
+    key = RSAKey.generate_key(3072) if algorithm == "RS384" else ECKey.generate_key("P-384")
+    data = {**key.as_dict(private=True), "kid": key.thumbprint(), "alg": algorithm, "use": "sig"}
+    return msgspec.json.encode(data).decode()
+
+
+def public_jwks(private_key: str) -> dict[str, Any]:
+    """The public JWK Set to register on the platform, from the private key's text."""
+    key = read_key(private_key)
+    public = {**key.as_dict(private=False), "kid": _key_id(key), "alg": algorithm_for(key), "use": "sig"}
+    public.pop("key_ops", None)
+    return {"keys": [public]}
+
+
+def _key_id(key: RSAKey | ECKey) -> str:
+    return key.kid or key.thumbprint()
+
+
+def _seconds(told: float | str | None) -> float:
+    try:
+        seconds = float(told) if told is not None else UNSAID_LIFE
+    except ValueError:
+        return UNSAID_LIFE
+    return min(seconds, 86400.0) if seconds > 0 else UNSAID_LIFE
+
+
+def _read_discovery(reply: Reply, site: str) -> str:
+    found = None
+    if reply.status == 200 and len(reply.body) <= MAX_BODY:
+        try:
+            found = msgspec.json.decode(reply.body, type=_Discovery).token_endpoint
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            found = None
+    if not found:
+        raise NotTheApi(
+            f"{site} does not say where to sign in (.well-known/smart-configuration). Check the setting base_url, or "
+            "set token_url by hand."
+        )
+    return found
+
+
+def _read_token(reply: Reply, site: str) -> _Token:
+    try:
+        if reply.status == 200 and len(reply.body) <= MAX_BODY:
+            return msgspec.json.decode(reply.body, type=_Token)
+        word = msgspec.json.decode(reply.body[:MAX_BODY], type=_Error).error
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        word = ""
+    if reply.status in (400, 401, 403):
+        why = ERRORS.get(word, "it gives no reason that Handrail knows")
+        raise Denied(f"The sign-in service of {site} refused: {why}. Check client id, key and scopes in the settings.")
+    raise NotTheApi(f"The sign-in service of {site} does not answer as one. Check base_url or token_url.")
