@@ -86,7 +86,7 @@ def fill(questionnaire: Json, answers: Answers) -> list[Json]:
 
 def _lines(items: Iterable[Json], answer: Callable[[str], int | Blank]) -> Iterable[Json]:
     for item in items:
-        line = {key: item[key] for key in ("linkId", "text") if key in item}
+        line: Json = {key: item[key] for key in ("linkId", "text") if key in item}
         inner = list(_lines(item.get("item", ()), answer))
         given = answer(item["linkId"])
         if item.get("answerOption") and given is not Blank.EMPTY:

@@ -26,7 +26,7 @@ class Course:
     clinical.md 3; `relief`, `change` and `horizon` those of the lines F1, F2, N2. `symptoms` holds totals of other
     forms. `caps` bound single lines; `marks` set single answers: {(instrument, form number): {item: raw number}}.
 
-    `raised` are the rules that must raise a flag in the year, `standing` those that stand on the last day,
+    `raised` are the rules that must raise a flag in the year, `passed` those of them whose flag is cleared by its end;
     `noted` says whether `P7` must have a note on the last form. `every` is in weeks, `ended` in days before the end.
     """
 
@@ -47,10 +47,15 @@ class Course:
     every: int = 4
     ended: tuple[int, int] = (3, 20)
     raised: frozenset[str] = frozenset()
-    standing: frozenset[str] = frozenset()
+    passed: frozenset[str] = frozenset()
     noted: bool = False
     dirt: tuple[str, ...] = ()
     act: str | None = None
+
+    @property
+    def standing(self) -> frozenset[str]:
+        """The rules whose flag stands on the last day."""
+        return self.raised - self.passed
 
 
 def level(curve: Curve, number: int, forms: int) -> float:
@@ -69,11 +74,6 @@ def level(curve: Curve, number: int, forms: int) -> float:
     return before[1]
 
 
-def _both(*names: str) -> dict[str, frozenset[str]]:
-    """Raised in the year, and standing at its end."""
-    return {"raised": frozenset(names), "standing": frozenset(names)}
-
-
 RISE: Curve = ((0, 1.0), (4, 1.0), (8, 2.5))
 FALL: Curve = ((0, 2.7), (4, 2.7), (8, 1.2))
 ONE_BAD: Curve = ((0, 1.0), (5, 1.0), (6, 2.6), (7, 1.0))
@@ -90,19 +90,24 @@ STRETCH = "a hard stretch in the middle of the year that passed"
 DISTRESS = "the symptom answers rise while growth rises: work on something painful"
 STEADY = "an even year"
 
-_P1 = Course("rising", RISING, reliance=RISE, outlook=RISE, **_both("P1"))
+_P1 = Course("rising", RISING, reliance=RISE, outlook=RISE, raised=frozenset({"P1"}))
 _P2 = Course(
-    "growth-down", "growth answers go down in the course of the year and stay down", growth=FALL, **_both("P2")
+    "growth-down",
+    "growth answers go down in the course of the year and stay down",
+    growth=FALL,
+    raised=frozenset({"P2"}),
 )
 _P3 = Course(
     "relief",
     "leaves sessions relieved, tries little that is new",
     relief=((0, 3.6),),
     change=((0, 2.4), (5, 2.4), (6, 0.5)),
-    **_both("P3"),
+    raised=frozenset({"P3"}),
 )
-_P5 = Course("steadily-high", "reliance answers are high all year", growth=((0, 1.7),), reliance=HIGH, **_both("P5"))
-_N = Course("grows", GROWS, growth=GREW, **_both("N"))
+_P5 = Course(
+    "steadily-high", "reliance answers are high all year", growth=((0, 1.7),), reliance=HIGH, raised=frozenset({"P5"})
+)
+_N = Course("grows", GROWS, growth=GREW, raised=frozenset({"N"}))
 _CHOICE = Course(
     "long-by-choice",
     CHOICE,
@@ -117,21 +122,23 @@ _PASSES = Course(
     PASSES,
     reliance=((0, 3.2), (2, 3.2), (3, 2.0), (6, 1.0)),
     outlook=((0, 2.0), (2, 2.0), (6, 1.0)),
-    **_both("N"),
+    raised=frozenset({"N"}),
 )
 _BAD_WEEK = Course("bad-week", BAD_WEEK, reliance=ONE_BAD, outlook=ONE_BAD)
-_STRETCH = Course("hard-stretch", STRETCH, reliance=ROUGH, outlook=ROUGH, raised=frozenset({"P1"}))
+_STRETCH = Course(
+    "hard-stretch", STRETCH, reliance=ROUGH, outlook=ROUGH, raised=frozenset({"P1"}), passed=frozenset({"P1"})
+)
 _DISTRESS = Course(
     "productive-distress",
     DISTRESS,
     growth=GREW,
     symptoms={"phq9": ((0, 8), (3, 8), (7, 15))},
-    **_both("N"),
+    raised=frozenset({"N"}),
 )
 
 COURSES: tuple[Course, ...] = (
     _P1,
-    Course("rising", RISING, reliance=RISE, outlook=RISE, symptoms={"phq9": ((0, 9),)}, **_both("P1")),
+    Course("rising", RISING, reliance=RISE, outlook=RISE, symptoms={"phq9": ((0, 9),)}, raised=frozenset({"P1"})),
     Course(
         "rising-fortnightly",
         "as before, asked every two weeks",
@@ -139,12 +146,12 @@ COURSES: tuple[Course, ...] = (
         outlook=((0, 1.0), (9, 1.0), (15, 2.5)),
         forms=26,
         every=2,
-        **_both("P1"),
+        raised=frozenset({"P1"}),
     ),
     _P2,
-    Course("growth-down", _P2.words, growth=FALL, symptoms={"gad7": ((0, 7),)}, **_both("P2")),
+    Course("growth-down", _P2.words, growth=FALL, symptoms={"gad7": ((0, 7),)}, raised=frozenset({"P2"})),
     _P3,
-    Course("relief", _P3.words, relief=_P3.relief, change=((0, 0.5),), forms=9, **_both("P3")),
+    Course("relief", _P3.words, relief=_P3.relief, change=((0, 0.5),), forms=9, raised=frozenset({"P3"})),
     Course(
         "little-change",
         "comes, and little changes; the prompt for it (P4) needs attended sessions and is not evaluated here",
@@ -153,13 +160,21 @@ COURSES: tuple[Course, ...] = (
         symptoms={"phq9": ((0, 12),)},
     ),
     _P5,
-    Course("steadily-high", _P5.words, growth=((0, 1.5),), reliance=HIGH, outlook=((0, 2.0),), forms=9, **_both("P5")),
+    Course(
+        "steadily-high",
+        _P5.words,
+        growth=((0, 1.5),),
+        reliance=HIGH,
+        outlook=((0, 2.0),),
+        forms=9,
+        raised=frozenset({"P5"}),
+    ),
     Course(
         "two-views",
         "the client says they decide, the therapist that they told the client what to choose; both agreed to compare",
         caps={"W5": 1},
         stance={"T3": 3},
-        **_both("P6"),
+        raised=frozenset({"P6"}),
     ),
     Course(
         "worth-asking",
@@ -168,34 +183,34 @@ COURSES: tuple[Course, ...] = (
         noted=True,
     ),
     _N,
-    Course("grows", GROWS, growth=GREW, symptoms={"phq9": ((0, 17), (3, 17), (9, 6))}, **_both("N")),
+    Course("grows", GROWS, growth=GREW, symptoms={"phq9": ((0, 17), (3, 17), (9, 6))}, raised=frozenset({"N"})),
     Course(
         "grows-weekly",
         "as before, asked every week",
         growth=((0, 1.4), (6, 1.4), (16, 2.9)),
         forms=30,
         every=1,
-        **_both("N"),
+        raised=frozenset({"N"}),
     ),
     Course(
         "horizon",
         "can picture an end now, as they could not in the first half of the year",
         horizon=((0, 1.0), (6, 1.0), (7, 3.0)),
-        **_both("N"),
+        raised=frozenset({"N"}),
     ),
     Course(
         "safety-phq9",
         "item 9 of the PHQ-9 was answered once with more than not at all, in an otherwise even year",
         symptoms={"phq9": ((0, 9),)},
         marks={("phq9", 10): {"Q9": 1}},
-        **_both("S"),
+        raised=frozenset({"S"}),
     ),
     Course(
         "safety-core10",
         "item 6 of the CORE-10 was answered once with more than not at all, in an otherwise even year",
         symptoms={"core10": ((0, 14),)},
         marks={("core10", 11): {"Q6": 1}},
-        **_both("S"),
+        raised=frozenset({"S"}),
     ),
     _DISTRESS,
     Course(
@@ -204,18 +219,26 @@ COURSES: tuple[Course, ...] = (
         growth=GREW,
         symptoms={"phq9": ((0, 8), (3, 8), (7, 15)), "gad7": ((0, 6), (4, 6), (8, 12))},
         forms=11,
-        **_both("N"),
+        raised=frozenset({"N"}),
     ),
     _CHOICE,
     Course("long-by-choice", CHOICE, growth=((0, 3.0),), reliance=((0, 0.8),), outlook=((0, 0.8),), caps={"N1": 1}),
     Course("long-by-choice", CHOICE, growth=((0, 3.3),), reliance=((0, 0.5),), horizon=((0, 4.0),), caps={"N1": 0}),
     _PASSES,
-    Course("early-reliance", PASSES, reliance=_PASSES.reliance, outlook=_PASSES.outlook, forms=10, **_both("N")),
+    Course(
+        "early-reliance", PASSES, reliance=_PASSES.reliance, outlook=_PASSES.outlook, forms=10, raised=frozenset({"N"})
+    ),
     _BAD_WEEK,
     Course("bad-week", BAD_WEEK, growth=((0, 2.5), (7, 2.5), (8, 1.2), (9, 2.5)), symptoms={"gad7": ((0, 8),)}),
     _STRETCH,
     Course(
-        "hard-stretch", STRETCH, reliance=ROUGH, outlook=ROUGH, symptoms={"phq9": ((0, 10),)}, raised=_STRETCH.raised
+        "hard-stretch",
+        STRETCH,
+        reliance=ROUGH,
+        outlook=ROUGH,
+        symptoms={"phq9": ((0, 10),)},
+        raised=_STRETCH.raised,
+        passed=_STRETCH.passed,
     ),
     Course("straight-line", "the same answer on every line of nearly every form", straight=3),
     Course("newcomer", "one form so far", forms=1),
@@ -235,7 +258,7 @@ COURSES: tuple[Course, ...] = (
         outlook=((0, 1.0), (4, 1.0), (7, 2.6), (-2, 2.6), (-1, 1.0)),
         ended=(25, 28),
         act="clears P1",
-        **_both("P1"),
+        raised=frozenset({"P1"}),
     ),
     Course(
         "next-withdraws",
@@ -243,14 +266,14 @@ COURSES: tuple[Course, ...] = (
         reliance=((0, 1.0), (-3, 1.0), (-2, 2.6)),
         outlook=((0, 1.0), (-3, 1.0), (-2, 2.6)),
         act="withdraws P1",
-        **_both("P1"),
+        raised=frozenset({"P1"}),
     ),
     Course(
         "next-amends",
         "a flag rests on the last form, which the client then corrects: the lines had been read the wrong way round",
         growth=((0, 2.7), (-3, 2.7), (-2, 1.1)),
         act="amends P2",
-        **_both("P2"),
+        raised=frozenset({"P2"}),
     ),
     Course("steady", STEADY, dirt=("amended", "some lines left out", "in progress")),
     Course("steady", STEADY, growth=((0, 2.6),), symptoms={"core10": ((0, 9),)}, dirt=("blank", "old wording")),

@@ -168,8 +168,8 @@ class Practice:
             for instrument in course.symptoms:
                 when += timedelta(minutes=rng.randrange(3, 9))
                 yield self.form(client, instrument, number, when)
-            if course.stance and number % 2 == course.forms % 2 - 1:
-                yield self.form(client, "ts8", number, when + timedelta(hours=1))
+            if course.stance and (course.forms - 1 - number) % 2 == 0:
+                yield self.form(client, "ts8", number, when - timedelta(hours=1))
 
     def _days(self, client: str) -> list[date]:
         """The days of a client's forms, oldest first; the last is exact, the others may be a day early or late."""
