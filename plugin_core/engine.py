@@ -179,7 +179,7 @@ class Engine:
         from ..schemas.problems import problems
 
         try:
-            loaded = spec.settings()().load(dict(connection.settings))
+            loaded = spec.settings()().load({**connection.settings, **connection.secrets})
         except ValidationError as error:
             lines = "; ".join(problems(error))
             raise SettingsError(f"The settings of {spec.title} are wrong: {lines}. Run: handrail connect") from None

@@ -141,10 +141,10 @@ class Evaluate:
                 for episode in self._episodes(rule, course, holds, quiet.get(rule.id, {}), done):
                     opened.setdefault(episode.key_form, []).append(episode)
             for form_id, together in opened.items():
-                first = shown(together)
+                behind = shown(together).more
                 for episode in together:
                     key = self._flag_key(course.client, episode.rule.id, form_id)
-                    found[key] = _Called(episode, episode in first, old)
+                    found[key] = _Called(episode, not any(episode is other for other in behind), old)
         return found
 
     def _episodes(
@@ -188,7 +188,7 @@ class Evaluate:
 
     def _raise(self, key: str, client: str, item: _Called, changes: _Changes, done: Evaluated) -> None:
         episode = item.episode
-        closed = episode.closed
+        closed = episode.closing_form
         state = FlagState.RAISED if closed is None else FlagState.CLEARED
         flag = Flag(
             key=key,
@@ -196,7 +196,7 @@ class Evaluate:
             rule=episode.rule.id,
             rule_version=episode.rule.version,
             state=state,
-            opened=episode.opened.authored,
+            opened=episode.form.authored,
             opening_form=episode.key_form,
             evidence=episode.evidence(),
             score=episode.score,
@@ -209,8 +209,8 @@ class Evaluate:
     def _move(self, row: flags.FlagRow, episode: Episode, changes: _Changes, done: Evaluated) -> None:
         """An episode that is stored: it has cleared since, stands again after an amendment, or goes on."""
         stands = row.state in (FlagState.RAISED, FlagState.ACKNOWLEDGED, FlagState.HELD)
-        if stands and episode.closed is not None:
-            self._set(row, FlagState.CLEARED, episode.closed.authored, changes)
+        if stands and episode.closing_form is not None:
+            self._set(row, FlagState.CLEARED, episode.closing_form.authored, changes)
             done.counts["cleared"] += 1
         elif not stands and episode.closed is None:
             self._set(row, FlagState.RAISED, None, changes)
