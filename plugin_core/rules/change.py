@@ -138,7 +138,7 @@ def _explain_horizon(view: View, base: tuple[int, ...], index: int) -> Evidence:
     values = " + ".join(str(answer(forms[i], HORIZON)) for i in base)
     return Evidence(
         reason=words.REASONS["N.horizon"].format(
-            date=dates_of(view.course, (index,)), line=text, now=now, baseline=baseline
+            date=dates_of(view.course, (index,)), line=words.quoted(text), now=now, baseline=baseline
         ),
         forms=(
             *(used(forms[i], "baseline", (), (HORIZON,)) for i in base),

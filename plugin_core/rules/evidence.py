@@ -127,7 +127,7 @@ def moves_words(moves: Sequence[LineMove]) -> str:
     if not moves:
         return ""
     lines = [
-        words.MOVE.format(text=m.text, before=words.raw(m.before or 0.0), after=m.after) for m in moves
+        words.MOVE.format(line=words.quoted(m.text), before=words.raw(m.before or 0.0), after=m.after) for m in moves
     ]
     return words.MOVES.format(lines=", ".join(lines))
 

@@ -60,7 +60,7 @@ def _relieved(view: View, index: int) -> bool:
 def _explain_relief(view: View, window: tuple[int, ...]) -> Evidence:
     course = view.course
     met = sum(_relieved(view, i) for i in window)
-    relief, change = (course.instrument.item(name).text for name in (RELIEF, NEW_STEPS))
+    relief, change = (words.quoted(course.instrument.item(name).text) for name in (RELIEF, NEW_STEPS))
     steps = [
         Step(
             f"Form on {dates_of(course, (i,))}",
@@ -190,7 +190,7 @@ def judge_asked(course: Course) -> Sequence[Reading]:
 
 def _explain_asked(course: Course, index: int, lines: tuple[str, ...]) -> Evidence:
     form = course.forms[index]
-    texts = [f"“{course.instrument.item(name).text}”" for name in lines]
+    texts = [words.quoted(course.instrument.item(name).text) for name in lines]
     return Evidence(
         reason=words.REASONS["P7"].format(date=dates_of(course, (index,)), lines=words.listed(texts)),
         forms=(used(form, "this form", (), ASKED_LINES),),

@@ -29,7 +29,8 @@ class Episode:
     """One flag from its opening to its clearing.
 
     `opened` and `closed` are indices into the course's forms (`closed` None: it stands); `last_false` are the two
-    forms on which the condition was false. `score` is the rule's running number at the opening.
+    forms on which the condition was false. `score` is the rule's running number at the opening, `closing_score` at
+    the clearing.
     """
 
     rule: RuleSpec
@@ -38,6 +39,7 @@ class Episode:
     opened: int
     closed: int | None = None
     last_false: tuple[int, ...] = ()
+    closing_score: float | None = None
 
     @property
     def form(self) -> ScoredForm:
@@ -121,7 +123,7 @@ def fold(
             continue
         false = () if reading.met else (*false, index)
         if len(false) == FALSE_TO_CLEAR:
-            found.append(Episode(rule, course, readings[opened], opened, index, false))
+            found.append(Episode(rule, course, readings[opened], opened, index, false, reading.score))
             quiet_from += _acknowledged(course.forms[opened], acknowledged)
             opened = None
     if opened is not None:

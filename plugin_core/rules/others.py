@@ -158,7 +158,7 @@ def _explain_little(
             band=words.one(width),
             origin=words.origin(growth.change.origin),
             dates=dates_of(course, window),
-            change=course.instrument.item(NEW_STEPS).text,
+            change=words.quoted(course.instrument.item(NEW_STEPS).text),
             first=new[0],
             second=new[1],
             sessions=sessions,
@@ -256,10 +256,10 @@ def _explain_two_views(course: Course, form: ScoredForm, check: ScoredForm) -> E
         reason=words.REASONS["P6"].format(
             client_date=words.day(form.authored.date()),
             client=client,
-            client_line=texts[0],
+            client_line=words.quoted(texts[0]),
             therapist_date=words.day(check.authored.date()),
             therapist=therapist,
-            therapist_line=texts[1],
+            therapist_line=words.quoted(texts[1]),
         ),
         forms=(
             used(form, "client's form", (), (DECIDES,)),

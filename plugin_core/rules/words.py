@@ -38,7 +38,7 @@ REASONS = {
         "working on something painful can do this. You might ask how the client sees it."
     ),
     "P3": (
-        "On {met} of the last {window} forms ({dates}) “{relief}” was answered 3 or 4 and “{change}” 0 or 1. "
+        "On {met} of the last {window} forms ({dates}) {relief} was answered 3 or 4 and {change} 0 or 1. "
         "Each of these is a single line, and how much it goes up and down by chance is not known. "
         "Often this means nothing: relief can be just what is needed in a hard month or an early phase, and new "
         "steps can take time or be ones that this line does not ask about. "
@@ -46,7 +46,7 @@ REASONS = {
     ),
     "P4": (
         "On the last form ({date}) the {count} {lines} averaged {now}; {baseline}, which is within the {band} we "
-        "assume for ordinary ups and downs ({origin}). On the last two forms ({dates}) “{change}” was answered "
+        "assume for ordinary ups and downs ({origin}). On the last two forms ({dates}) {change} was answered "
         "{first} and {second}, {sessions} attended sessions after the start, and {symptoms}. "
         "This may mean nothing: slow stretches are ordinary, holding steady can be what is wanted, and work on "
         "something painful may show later or on no form. You might ask what the client would notice first."
@@ -59,8 +59,8 @@ REASONS = {
         "a good choice. You might ask what the client would like to rely on, now and later."
     ),
     "P6": (
-        "On {client_date} the client answered {client} on “{client_line}”; on {therapist_date} the therapist's "
-        "self-check had {therapist} on “{therapist_line}”. Both are single lines of 0 to 4, and how much they go up "
+        "On {client_date} the client answered {client} on {client_line}; on {therapist_date} the therapist's "
+        "self-check had {therapist} on {therapist_line}. Both are single lines of 0 to 4, and how much they go up "
         "and down by chance is not known. Two people often see the same talk in two ways, and a hard month or an early "
         "phase can widen that. You might ask how decisions have been made of late."
     ),
@@ -78,7 +78,7 @@ REASONS = {
         "The fall is larger than the {band} we assume for ordinary ups and downs ({origin}). {moves}"
     ),
     "N.horizon": (
-        "On the last form ({date}) “{line}” was answered {now}; {baseline}. "
+        "On the last form ({date}) {line} was answered {now}; {baseline}. "
         "It is a single line, and how much it goes up and down by chance is not known. "
     ),
     "N.end": (
@@ -140,7 +140,7 @@ ORIGINS = {
 }
 
 MOVES = "Lines that moved most: {lines}. "
-MOVE = "“{text}” ({before} to {after})"
+MOVE = "{line} ({before} to {after})"
 
 NO_SYMPTOM_MEASURE = "no measure of symptoms is in use"
 SYMPTOMS_UNMOVED = "no measure of symptoms in use ({titles}) has moved by its reliable change"
@@ -186,6 +186,11 @@ def days(when: Sequence[date]) -> str:
     if len({d.year for d in when}) == 1:
         return ", ".join([*(f"{d.day} {_MONTHS[d.month - 1]}" for d in when[:-1]), day(when[-1])])
     return ", ".join(day(d) for d in when)
+
+
+def quoted(text: str) -> str:
+    """A line of a form as it is quoted inside a sentence, without its full stop."""
+    return f"“{text.removesuffix('.')}”"
 
 
 def count(number: int) -> str:
