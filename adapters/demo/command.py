@@ -1,0 +1,204 @@
+"""`handrail demo`: the whole job on an invented practice, over real HTTP on this machine, nothing to configure.
+
+It uses the same engine, adapter and store as a practice does; only the platform is ours. Its last day is "today", so
+that nothing it shows is stale.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ...plugin_core.cli.read import write_report
+from ...plugin_core.cli.work import show
+from ...plugin_core.engine import Engine, FlagRow
+from ...plugin_core.settings import Connection, Pushing, Settings, load, save
+from ...plugin_core.store import Store, keys
+from ...plugin_core.sync.run import Options
+from .practice import DEFAULT_SEED
+from .stage import Demo, open_demo
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FOLDER = Path("handrail-demo")
+OURS = (
+    "handrail.toml",
+    "handrail.db",
+    "handrail.db-wal",
+    "handrail.db-shm",
+    "handrail.key",
+    "demo.token",
+    "report.html",
+)
+SHOWN = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a run of the demo has shown, for `--json` and for tests."""
+
+    forms: int
+    flags: dict[str, int]
+    on_platform: dict[str, int]
+    second_sync: dict[str, int]
+    after_changes: dict[str, int]
+    set_aside: int
+    report: str
+
+
+def run(folder: Path | None, as_of: date | None, seed: int | None, as_json: bool = False) -> Shown:
+    """Plays the demo.
+
+    :param folder: where settings, store and report go; `handrail-demo` here if left out. Files of an earlier demo in
+        it are replaced, nothing else is touched.
+    :param as_of: the last day of the invented year; today if left out.
+    :param seed: another number gives other answers within the same courses.
+    """
+    place = (folder or FOLDER).absolute()
+    say = _Say(quiet=as_json)
+    for name in OURS:
+        (place / name).unlink(missing_ok=True)
+    with open_demo(place, as_of, DEFAULT_SEED if seed is None else seed) as demo:
+        say.step("An invented practice: 40 clients, a year of answers, on a small FHIR server on this machine")
+        say.text(f"{demo.base} - nobody here is real, and nothing leaves this machine.")
+        settings = _settings(demo)
+        with Engine(settings, now=lambda: _now(demo)) as engine:
+            shown = _play(demo, engine, say, place / "report.html")
+    say.step("Yours to look at")
+    say.text(f"Report:   {shown.report}")
+    say.text(
+        f"Again:    handrail --settings {place / 'handrail.toml'} flags   (also: explain, client, ack, hold, doctor)"
+    )
+    say.text("Next:     handrail init, then handrail connect fhir   (README: Connecting a platform)")
+    return shown
+
+
+def _now(demo: Demo) -> datetime:
+    return demo.server.clock.now()
+
+
+def _settings(demo: Demo) -> Settings:
+    """What `init` and `connect` would have made, in the demo's folder."""
+    folder = demo.folder
+    keys.write(f"file:{folder / 'handrail.key'}", keys.make_master())
+    keys.write(f"file:{folder / 'demo.token'}", demo.token)
+    connection = Connection("fhir", {"base_url": demo.base, "auth": "bearer"}, {"token": "file:demo.token"})
+    pushing = Pushing(on=True, carriers=("flag",))
+    save(
+        folder / "handrail.toml",
+        {
+            "practice": "demo",
+            "name": "Invented practice (demo)",
+            "time_zone": "Europe/Zurich",
+            "key": "file:handrail.key",
+            "platform.name": connection.platform,
+            "platform.settings": dict(connection.settings),
+            "platform.secrets": dict(connection.secrets),
+            "push.on": pushing.on,
+            "push.carriers": list(pushing.carriers),
+        },
+    )
+    settings = load(folder / "handrail.toml")
+    Store(settings.store_url, settings.practice, keys.master(settings.key_reference), create=True).close()
+    return settings
+
+
+def _play(demo: Demo, engine: Engine, say: _Say, report: Path) -> Shown:
+    say.step("Publish the forms on the platform")
+    for instrument in demo.practice.instruments():
+        made = engine.publish(instrument)
+        say.text(f"{instrument.id}/{instrument.version}  {instrument.title}  ->  {made.form}")
+    answered = demo.answer_year()
+    say.step(f"The clients answer: {answered} forms over a year. First sync: pull, score, let the rules read, push")
+    first = engine.sync(Options(consent=lambda _: True))
+    say.report(first)
+    rows = engine.flags()
+    say.step("The flags that stand, with their reasons. Most flags do not mean that something is wrong")
+    say.flags(rows)
+    say.step("Pull back what was pushed: Flag resources on the platform that carry our keys")
+    on_platform = _read_back(engine, rows)
+    say.text(", ".join(f"{number} {state}" for state, number in sorted(on_platform.items())) or "none")
+    say.text("Each has a neutral title, no score, no answer, and Provenance back to the forms it rests on.")
+    say.step("Sync again: nothing has changed, so nothing is stored or pushed")
+    second = engine.sync()
+    say.report(second)
+    deeds = demo.second_act()
+    say.step("Life goes on: " + "; ".join(deed.words for deed in deeds))
+    third = engine.sync()
+    say.report(third)
+    aside = engine.set_aside()
+    if aside:
+        say.step("Set aside instead of scored on a guess")
+        for item in aside:
+            say.text(f"{item.where}: {item.message}")
+    write_report(engine, report)
+    return Shown(
+        forms=answered,
+        flags=dict(Counter(row.flag.rule for row in rows)),
+        on_platform=on_platform,
+        second_sync=dict(second.counts),
+        after_changes=dict(third.counts),
+        set_aside=len(aside),
+        report=str(report),
+    )
+
+
+def _read_back(engine: Engine, rows: Sequence[FlagRow]) -> dict[str, int]:
+    """How many objects the platform holds for the flags that Handrail says it pushed: found by key, over HTTP."""
+    carrier = engine.adapter.carrier("flag")
+    found: Counter[str] = Counter()
+    for row in rows:
+        if row.deliveries:
+            number = len(carrier.find(row.flag.key))
+            found["there once" if number == 1 else f"there {number} times"] += 1
+    return dict(found)
+
+
+class _Say:
+    """Prints the demo's steps; nothing when the facts go out as JSON."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.quiet = quiet
+        self.number = 0
+
+    def console(self) -> Console:
+        """Where tables go."""
+        from rich.console import Console
+
+        return Console(highlight=False)
+
+    def step(self, text: str) -> None:
+        """The head of a step."""
+        self.number += 1
+        if not self.quiet:
+            click.secho(f"\n{self.number}. {text}", bold=True)
+
+    def text(self, text: str) -> None:
+        """A line of it."""
+        if not self.quiet:
+            click.echo(f"   {text}")
+
+    def report(self, report: Any) -> None:
+        """What a sync did."""
+        if not self.quiet:
+            show(report)
+
+    def flags(self, rows: Sequence[FlagRow]) -> None:
+        """The first few flags of different rules, the rest as a number: the list is `handrail flags`."""
+        if self.quiet:
+            return
+        from ...plugin_core.report.terminal import flags_table
+
+        by_rule: dict[str, FlagRow] = {}
+        for row in rows:
+            by_rule.setdefault(row.flag.rule, row)
+        first = list(by_rule.values())[:SHOWN]
+        self.console().print(flags_table(first))
+        self.text(f"{len(rows) - len(first)} more stand; all of them are in the report.")
