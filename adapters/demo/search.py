@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from .checks import Json, Refused
+from .checks import SHAPES, Json, Refused
 
 Pairs = Sequence[tuple[str, str]]
 Instant = int  # milliseconds since 1970
@@ -25,6 +25,7 @@ DEFAULT_COUNT = 100
 LARGEST_COUNT = 1000
 SORTS = ("_lastUpdated", "-_lastUpdated")
 PAGE = "_page"
+SUBSETTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class Query:
     sort: str | None = None
     count: int = DEFAULT_COUNT
     after: tuple[int, str] | None = None
+    elements: tuple[str, ...] = ()
     used: list[tuple[str, str]] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
 
@@ -123,6 +125,8 @@ def _take(query: Query, names: dict[str, Param], name: str, value: str) -> bool:
         if value not in SORTS:
             return False
         query.sort = value
+    elif name == "_elements":
+        query.elements = tuple(value.split(","))
     elif name == "_format":
         if "json" not in value:
             raise Refused(406, "not-supported", "This server speaks JSON only.")
@@ -141,6 +145,15 @@ def _take(query: Query, names: dict[str, Param], name: str, value: str) -> bool:
 def matches(query: Query, body: Json) -> bool:
     """Whether a resource is a match: every parameter, at least one of its alternatives."""
     return all(any(_one(param, value, body) for value in values) for param, values in query.filters)
+
+
+def shown(query: Query, body: Json) -> Json:
+    """The resource, or of it what `_elements` names beside what it must have; such a part is tagged SUBSETTED."""
+    if not query.elements:
+        return body
+    kept = {"resourceType", "id", *SHAPES[body["resourceType"]].required, *query.elements}
+    meta = {**body["meta"], "tag": [*body["meta"].get("tag", ()), SUBSETTED]}
+    return {**{name: value for name, value in body.items() if name in kept}, "meta": meta}
 
 
 def _one(param: Param, value: str, body: Json) -> bool:

@@ -22,7 +22,7 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from .checks import LARGEST_BODY, SHAPES, Json, Refused, outcome, read_body
-from .search import Query, known, understand
+from .search import Query, known, shown, understand
 from .store import Clock, Store, Stored, instant
 
 FHIR_JSON = "application/fhir+json"
@@ -241,7 +241,9 @@ class _Handler(BaseHTTPRequestHandler):
         bundle: Json = {"resourceType": "Bundle", "type": "searchset", "total": total, "link": links}
         bundle["meta"] = {"lastUpdated": instant(int(demo.clock.seconds() * 1000))}
         entries = [
-            {"fullUrl": f"{address}/{one.id}", "resource": one.body, "search": {"mode": "match"}} for one in page
+            {"fullUrl": f"{address}/{one.id}", "resource": shown(query, one.body), "search": {"mode": "match"}}
+            for one in page
+            if one.body is not None
         ]
         if query.ignored:
             text = f"Ignored search parameters: {', '.join(query.ignored)}."

@@ -259,6 +259,16 @@ def test_unknown_parameters_are_reported_or_refused(server: DemoServer, caller: 
     assert "colour" in strict.json()["issue"][0]["diagnostics"]
 
 
+def test_elements_gives_a_part_and_says_so(server: DemoServer, caller: Caller) -> None:
+    """The reconcile lists ids and versions only; a part that looks whole would be stored as a form without answers."""
+    server.load(form("one", subject={"reference": "Patient/a"}, item=[{"linkId": "G1"}]), NOON)
+    [entry] = caller.get("QuestionnaireResponse?_elements=id,meta", Prefer="handling=strict").json()["entry"]
+    part = entry["resource"]
+    assert part.keys() == {"resourceType", "id", "meta", "status"}
+    assert part["meta"]["tag"][0]["code"] == "SUBSETTED"
+    assert "item" in caller.get("QuestionnaireResponse/one").json()
+
+
 # --- manners -------------------------------------------------------------------------------------------------------
 
 
