@@ -48,7 +48,7 @@ def answer_checker(instrument: Instrument) -> Checker:
 
     It gives `{item id: number | Blank}` and raises marshmallow's ValidationError with a message for each line that the
     instrument does not have, and for each answer that is not among the line's options. A line that is left out stays
-    out. Compile it once an instrument; it takes about 3 µs for 19 lines.
+    out. Compile it once an instrument; it takes about 2 µs for 19 lines.
     """
     allowed = {item.id: frozenset(item.values) for item in instrument.items}
 
