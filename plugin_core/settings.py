@@ -6,7 +6,6 @@ relative to the file. A key that is misspelled is refused with the nearest right
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from marshmallow import ValidationError, fields, post_load, validate, validates
 
 from ..schemas.base import BaseSchema
 from ..schemas.problems import problems
+from . import private
 from .errors import SettingsError
 
 
@@ -197,9 +197,4 @@ def save(file: Path, changes: Mapping[str, Any]) -> None:
             table.pop(name, None)
         else:
             table[name] = value
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = file.with_name(file.name + ".new")
-    temporary.unlink(missing_ok=True)
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
-        out.write(tomlkit.dumps(document))
-    temporary.replace(file)
+    private.write(file, tomlkit.dumps(document))

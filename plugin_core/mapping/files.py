@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from hashlib import sha256
 from pathlib import Path
@@ -13,6 +12,7 @@ from marshmallow import ValidationError
 from ...schemas.mappings import MappingSchema
 from ...schemas.problems import problems
 from ...schemas.records import Mapping
+from .. import private
 from ..errors import InstrumentProblem
 
 
@@ -39,14 +39,8 @@ def _load(path: Path) -> Mapping:
 
 def save(folder: Path, mapping: Mapping) -> Path:
     """Writes a mapping, in place of an older one of the same form and version; gives its path."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / _name(mapping)
-    temporary = path.with_suffix(".new")
-    temporary.unlink(missing_ok=True)
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
-        json.dump(MappingSchema().dump(mapping), out, ensure_ascii=False, indent=2)
-        out.write("\n")
-    temporary.replace(path)
+    private.write(path, json.dumps(MappingSchema().dump(mapping), ensure_ascii=False, indent=2) + "\n")
     return path
 
 

@@ -8,7 +8,6 @@ every write here is keyed.
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 import time
@@ -22,6 +21,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
+from .. import private
 from ..errors import KeyProblem, StoreError
 from . import seal
 from .tables import keys, practices, sources
@@ -203,8 +203,7 @@ def _engine(url: str, *, create: bool) -> Engine:
 def _create_private(path: Path) -> None:
     """Makes the file for its owner only before SQLite sees it; journal files inherit the mode (S19)."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        private.create(path)
     except FileExistsError:
         return
     except OSError as error:

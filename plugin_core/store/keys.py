@@ -11,6 +11,7 @@ import secrets
 import stat
 from pathlib import Path
 
+from .. import private
 from ..errors import KeyProblem, SettingsError
 from .seal import KEY_BYTES
 
@@ -41,38 +42,40 @@ def read(reference: str) -> Secret:
 
     :raises KeyProblem: it is not there, or is readable by others; the message says what to do.
     """
-    kind, _, name = reference.partition(":")
-    if kind == "keyring" and name:
-        return Secret(_from_keyring(name))
-    if kind == "file" and name:
-        return Secret(_from_file(Path(name)))
-    raise SettingsError(
-        "A secret in the settings must be a reference such as keyring:NAME or file:/path, not the secret itself."
-    )
+    kind, name = _parts(reference)
+    return Secret(_from_keyring(name) if kind == "keyring" else _from_file(Path(name)))
 
 
 def write(reference: str, value: str) -> None:
     """Stores a secret under a reference: in the keyring, or in a new file that only its owner can read (S19)."""
-    kind, _, name = reference.partition(":")
+    kind, name = _parts(reference)
     if kind == "keyring":
-        keyring = _keyring()
-        keyring.set_password(SERVICE, name, value)
+        _Keyring().set_password(SERVICE, name, value)
         return
-    path = Path(name)
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = path.with_name(path.name + ".new")
-    temporary.unlink(missing_ok=True)
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
-        out.write(value + "\n")
-    temporary.replace(path)
+    try:
+        private.write(Path(name), value + "\n")
+    except OSError as error:
+        raise KeyProblem(
+            f"The secret file {name} cannot be written ({error.strerror}). Choose another place for it."
+        ) from None
 
 
 def exists(reference: str) -> bool:
     """Whether something is stored under the reference."""
-    kind, _, name = reference.partition(":")
+    kind, name = _parts(reference)
     if kind == "keyring":
-        return _keyring().get_password(SERVICE, name) is not None
+        return _Keyring().get_password(SERVICE, name) is not None
     return Path(name).exists()
+
+
+def _parts(reference: str) -> tuple[str, str]:
+    """Kind and name of a reference; what is none is never repeated, since it may be the secret itself (S9)."""
+    kind, _, name = reference.partition(":")
+    if kind not in ("keyring", "file") or not name:
+        raise SettingsError(
+            "A secret in the settings must be a reference such as keyring:NAME or file:/path, not the secret itself."
+        )
+    return kind, name
 
 
 def make_master() -> str:
@@ -104,16 +107,24 @@ def _from_file(path: Path) -> str:
         raise KeyProblem(
             f"The secret file {path} cannot be read ({error.strerror}). Put it back, or run: handrail init"
         ) from None
+    except UnicodeDecodeError:
+        raise KeyProblem(f"The secret file {path} holds no text. Put the right file back.") from None
 
 
 def _from_keyring(name: str) -> str:
-    value = _keyring().get_password(SERVICE, name)
+    value = _Keyring().get_password(SERVICE, name)
     if value is None:
         raise KeyProblem(
             f"The system's keyring has no entry {SERVICE}/{name}. If this is another computer or user, bring the key "
             "over; without it the store stays closed."
         )
     return str(value)
+
+
+def _keeps_nothing_secret(backend: object) -> bool:
+    """Whether a back end stores nothing at all, or in clear text (S10)."""
+    kind = type(backend)
+    return kind.__module__.endswith(".null") or "plaintext" in kind.__name__.lower()
 
 
 class _Keyring:
@@ -127,7 +138,7 @@ class _Keyring:
         self._ring = keyring
         self._error = keyring.errors.KeyringError
         backend = keyring.get_keyring()
-        if isinstance(backend, keyring.backends.fail.Keyring) or type(backend).__module__.endswith(".null"):
+        if isinstance(backend, keyring.backends.fail.Keyring) or _keeps_nothing_secret(backend):
             raise KeyProblem(
                 "This computer offers no keyring to this user (common on servers). Choose a key file that only you "
                 "can read: handrail init --key-file"
@@ -137,22 +148,14 @@ class _Keyring:
         try:
             return self._ring.get_password(service, name)
         except self._error as error:
-            raise KeyProblem(
-                f"The system's keyring did not open ({type(error).__name__}). Unlock it, try again."
-            ) from None
+            raise _locked(error) from None
 
     def set_password(self, service: str, name: str, value: str) -> None:
         try:
             self._ring.set_password(service, name, value)
         except self._error as error:
-            raise KeyProblem(
-                f"The system's keyring did not open ({type(error).__name__}). Unlock it, try again."
-            ) from None
+            raise _locked(error) from None
 
 
 def _locked(error: Exception) -> KeyProblem:
     return KeyProblem(f"The system's keyring did not open ({type(error).__name__}). Unlock it, then try again.")
-
-
-def _keyring() -> _Keyring:
-    return _Keyring()

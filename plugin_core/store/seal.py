@@ -63,7 +63,7 @@ class Sealer:
             if cipher is None:
                 raise InvalidTag
             return cipher.decrypt(sealed[3:15], sealed[15:], place.encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # ValueError: cut short, so that not even the nonce is whole
             raise SealBroken(
                 f"The stored value {place} was changed outside Handrail, or belongs to another row. "
                 "Nothing was repaired. Restore the store from a backup."
@@ -98,5 +98,5 @@ def unwrap(master: bytes, practice: str, number: int, wrapped: bytes) -> bytes |
     """The practice's key, or None when the master key is not the one it was wrapped with."""
     try:
         return AESGCM(_derive(master, b"wrap")).decrypt(wrapped[:12], wrapped[12:], f"{practice}:{number}".encode())
-    except InvalidTag:
+    except (InvalidTag, ValueError):
         return None

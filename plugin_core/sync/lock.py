@@ -17,6 +17,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from sqlalchemy import text
 
+from .. import private
 from ..errors import Busy
 from ..store import Store
 
@@ -46,7 +47,8 @@ def _file(database: Path, doing: str) -> Iterator[None]:
         raise Busy(f"Another Handrail is at work on this store{_who(owner)}. Wait until it has finished.") from None
     try:
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        owner.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": now, "doing": doing}))
+        me = {"pid": os.getpid(), "host": socket.gethostname(), "since": now, "doing": doing}
+        private.write(owner, json.dumps(me))
         yield
     finally:
         owner.unlink(missing_ok=True)
