@@ -199,20 +199,20 @@ def read_key(text: str) -> RSAKey | ECKey:
     from joserfc.errors import JoseError
     from joserfc.jwk import ECKey, RSAKey
 
-    try:
-        data: Any = msgspec.json.decode(text) if text.lstrip().startswith("{") else text
-        kinds = (
-            {"RSA": (RSAKey,), "EC": (ECKey,)}.get(data.get("kty"), ()) if isinstance(data, dict) else (RSAKey, ECKey)
-        )
-        for kind in kinds:
-            try:
-                key = kind.import_key(data)
-            except (JoseError, ValueError, TypeError, KeyError):
-                continue
-            if key.is_private:
-                return key
-    except (msgspec.DecodeError, UnicodeError):
-        data = None
+    for kind in (RSAKey, ECKey):
+        try:
+            data: Any = msgspec.json.decode(text) if text.lstrip().startswith("{") else text
+            key: RSAKey | ECKey = kind.import_key(data)
+        except (
+            JoseError,
+            ValueError,
+            TypeError,
+            KeyError,
+            AttributeError,
+        ):  # msgspec's and the PEM reader's among them
+            continue
+        if key.is_private:
+            return key
     raise SettingsError(
         "The private key for the sign-in cannot be read. It is an RSA key or an EC key on the curve P-384, in PEM or "
         "JWK form; handrail connect makes one."

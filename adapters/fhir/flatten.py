@@ -41,7 +41,7 @@ def flatten(resource: Resource, local: str) -> RemoteResponse:
         id=resource.id,
         form=form.partition("#")[0],
         client=client_of(subject.reference if subject is not None else None, local),
-        status=resource.status if resource.status in STATUSES else "unknown",  # type: ignore[arg-type]
+        status=resource.status if resource.status in STATUSES else "unknown",
         lines=_lines(resource.item or ()),
         authored=resource.authored,
         version=meta.versionId if meta is not None else None,

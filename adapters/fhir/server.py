@@ -111,9 +111,8 @@ class Server:
         """
         url = self.base.url(kind, parameters)
         trail = Trail(self.base, url)
-        following: str | None = url
         for _ in range(MAX_JSON_PAGES):
-            page = self.http.read(following, purpose=purpose, parse=lambda reply: json_of(reply, self.base.site))
+            page = self.http.read(url, purpose=purpose, parse=lambda reply: json_of(reply, self.base.site))
             if page.get("resourceType") != "Bundle":
                 raise NotTheApi(f"{self.base.site} does not answer a search as a FHIR server does.")
             entries = [entry for entry in _list(page.get("entry")) if isinstance(entry, dict)]
@@ -121,9 +120,10 @@ class Server:
                 resource = entry.get("resource")
                 if isinstance(resource, dict) and resource.get("resourceType") == kind:
                     yield resource
-            following = trail.next(link_of(page, "next"), following, len(entries))
+            following = trail.next(link_of(page, "next"), url, len(entries))
             if following is None:
                 return
+            url = following
         raise PlatformError(f"{self.base.site} has more pages than can be read.")
 
     def statement(self) -> Statement:
