@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -29,6 +29,7 @@ from .points import reach
 
 _encode = msgspec.json.Encoder().encode
 _SCORED = {status.value for status in SCORED_STATUSES}
+STREAM = "responses"
 BROKEN_SHARE = 0.5
 BROKEN_LEAST = 20
 FUTURE = timedelta(days=1)
@@ -220,7 +221,8 @@ class Ingest:
             forms.mark_dirty(tx, work.clients)
             forms.mark_keys_dirty(tx, touched | done.clients)
             if page.cursor is not None:
-                book.set_cursor(tx, page.cursor)
+                # Under our own name: an adapter may call its stream as it likes.
+                book.set_cursor(tx, replace(page.cursor, stream=STREAM))
             reach("page-before-commit")
             return touched, released
 

@@ -24,11 +24,10 @@ from ..settings import Settings
 from ..store import Store, book, flags, forms
 from . import hooks
 from .evaluate import PUSHED_KINDS, Evaluate
-from .ingest import Ingest
+from .ingest import STREAM, Ingest
 from .points import reach
 from .push import Push
 
-STREAM = "responses"
 RECONCILE = "reconcile"
 CLIENT_BATCH = 100
 Progress = Callable[[str, int, int | None], None]
