@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 
 from ...plugin_core.contracts import RemoteAnswer, RemoteLine, RemoteResponse
+from ...plugin_core.uris import BASE
 from ...schemas.vocab import QuarantineReason
-from .shapes import Answer, Item, Resource
+from .shapes import Answer, Item, Meta, Resource
 from .weights import weight_in
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
@@ -17,6 +18,8 @@ _CLIENT = re.compile(r"Patient/[A-Za-z0-9\-.]{1,64}")
 # https://hl7.org/fhir/R4/valueset-questionnaire-answers-status.html; a word that is not there is `unknown`.
 STATUSES = frozenset({"completed", "amended", "in-progress", "stopped", "entered-in-error"})
 MAX_LINES = 5000
+# Of a resource's tags only these are about the form: `shared` lets P6 read a self-check; others are the server's own.
+TAG_SYSTEM = f"{BASE}/CodeSystem/tag"
 
 
 class BadShape(Exception):
@@ -50,7 +53,14 @@ def flatten(resource: Resource, local: str) -> RemoteResponse:
         client_name=subject.display if subject is not None else None,
         source=source.reference if source is not None else None,
         language=resource.language,
+        tags=_tags(meta),
     )
+
+
+def _tags(meta: Meta | None) -> tuple[str, ...]:
+    if meta is None or not meta.tag:
+        return ()
+    return tuple(tag.code for tag in meta.tag if tag.system == TAG_SYSTEM and tag.code)
 
 
 def client_of(reference: str | None, local: str) -> str:
