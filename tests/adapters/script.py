@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -47,6 +48,7 @@ class Script:
 
     def __init__(self, reply: Callable[[Seen], Answer]) -> None:
         self.seen: list[Seen] = []
+        self.faults: list[BaseException | None] = []
         self._reply = reply
         script = self
 
@@ -81,7 +83,11 @@ class Script:
                 except OSError:
                     self.close_connection = True
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, *_: object) -> None:
+                script.faults.append(sys.exc_info()[1])
+
+        self._server = Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
@@ -101,6 +107,7 @@ class Script:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        assert self.faults == [], "the script itself failed"
 
 
 def response(remote_id: str, updated: str | None = "2026-11-01T10:00:00Z", **more: Any) -> dict[str, Any]:

@@ -80,7 +80,7 @@ class Shelf:
             if condition:
                 system, _, value = condition["identifier"][0].partition("|")
                 for one in self.stored.values():
-                    if one["resourceType"] == kind and {"system": system, "value": value} in one["identifier"]:
+                    if one["resourceType"] == kind and {"system": system, "value": value} in one.get("identifier", []):
                         return fhir(one)
             self.count += 1
             path, status = f"{kind}/s{self.count}", 201
