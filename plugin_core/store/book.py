@@ -25,9 +25,11 @@ def cursor(tx: Tx, stream: str) -> Cursor | None:
     if raw is None:
         return None
     try:
-        return _cursor.decode(raw)
+        found = _cursor.decode(raw)
     except msgspec.DecodeError:
         return None
+    # A time without an offset could not be compared with the server's, and would stop every run to come.
+    return None if found.since is not None and found.since.tzinfo is None else found
 
 
 def set_cursor(tx: Tx, value: Cursor) -> None:

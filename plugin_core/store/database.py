@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from .. import private
 from ..errors import KeyProblem, StoreError
@@ -87,8 +88,15 @@ class Store:
             with _plain(self.engine):
                 yield Tx(self._rehearsal, self.sealer, source)
             return
-        with _plain(self.engine), self.engine.connect() as conn, conn.begin():
+        with _plain(self.engine), self._snapshot() as conn, conn.begin():
             yield Tx(conn, self.sealer, source)
+
+    def _snapshot(self) -> Connection:
+        """A connection whose transaction sees one state of the store; SQLite's always does."""
+        conn = self.engine.connect()
+        if conn.dialect.name == "postgresql":
+            conn = conn.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        return conn
 
     def write(self, work: Callable[[Tx], T], source: int = 0) -> T:
         """Runs `work` in one transaction and commits it; repeats it whole when the database says "later".
@@ -96,7 +104,7 @@ class Store:
         `work` must only depend on what it reads inside, and have no effect outside.
         """
         if self._rehearsal is not None:
-            with _plain(self.engine):
+            with _plain(self.engine), self._rehearsal.begin_nested():
                 return work(Tx(self._rehearsal, self.sealer, source))
         for attempt in range(1, TRIES + 1):
             try:
@@ -163,11 +171,11 @@ class Store:
         def work(tx: Tx) -> int:
             where = (sources.c.practice == self.practice) & (sources.c.name == name)
             found = tx.conn.execute(select(sources.c.id).where(where)).scalar()
-            if found is None:
-                made = tx.conn.execute(
-                    insert(sources).values(practice=self.practice, name=name).returning(sources.c.id)
-                )
-                found = made.scalar_one()
+            if found is None:  # another process may be making it at this moment
+                make = postgresql.insert if tx.conn.dialect.name == "postgresql" else sqlite.insert
+                new = make(sources).values(practice=self.practice, name=name)
+                tx.conn.execute(new.on_conflict_do_nothing(index_elements=["practice", "name"]))
+                found = tx.conn.execute(select(sources.c.id).where(where)).scalar_one()
             return int(found)
 
         return self.write(work)
@@ -186,8 +194,21 @@ class Store:
 
 
 def _engine(url: str, *, create: bool) -> Engine:
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite":
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+        parsed.get_dialect().import_dbapi()
+    except (ArgumentError, NoSuchModuleError):
+        raise StoreError(
+            "The setting store is not the address of a database, such as sqlite:///handrail.db or "
+            "postgresql+psycopg://user@host/name. Mend it in the settings."
+        ) from None
+    except ImportError:
+        raise StoreError(
+            f"The store is on {backend}, and the driver for it is not installed. Run: pipx inject handrail "
+            '"handrail[postgres]"'
+        ) from None
+    if backend == "sqlite":
         path = Path(parsed.database or "")
         if not path.exists():
             if not create:
@@ -217,6 +238,7 @@ def _sqlite_connect(connection: Any, _record: object) -> None:
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA cache_size=-16384")
+        cursor.execute("PRAGMA temp_store=MEMORY")  # never into a folder that others share (S19)
     finally:
         cursor.close()
 
@@ -253,9 +275,18 @@ def upgrade(engine: Engine, *, create: bool = False) -> None:
 
 # --- errors --------------------------------------------------------------------------------------------------------
 
-_PASSING = re.compile(r"locked|busy|deadlock|could not serialize|connection|terminat|server closed", re.IGNORECASE)
+_REFUSED = (
+    "The database server does not let Handrail in (user, password, database name or rights). Check the setting store "
+    "and the server's password file, then run: handrail doctor"
+)
+_FULL = "The disk is full; nothing was half written. Make room, then run it again."
+# PostgreSQL speaks the language of its host, so its faults go by the SQLSTATE (class, or the whole code).
+_BY_STATE = {"28": _REFUSED, "3D": _REFUSED, "42501": _REFUSED, "53100": _FULL}
+_PASSING_STATES = ("08", "40", "55P03", "57P01", "57P02", "57P03")
+_PASSING = re.compile(r"locked|busy|connection|terminat|server closed", re.IGNORECASE)
 _PLAIN = (
-    ("disk is full|no space left", "The disk is full; nothing was half written. Make room, then run it again."),
+    ("password|role .* does not exist|database .* does not exist|no pg_hba.conf", _REFUSED),
+    ("disk is full|no space left", _FULL),
     ("readonly|read-only|permission denied", "The store cannot be written (read-only). Check the folder's rights."),
     ("locked|busy", "Another program holds the store (a backup, a virus scanner?). Close it, then run it again."),
     ("malformed|not a database|corrupt", "The store's file is damaged. Restore it from a backup."),
@@ -263,16 +294,24 @@ _PLAIN = (
 )
 
 
+def _state(error: SQLAlchemyError) -> str:
+    """The SQLSTATE of a fault, empty where the database gives none."""
+    return str(getattr(getattr(error, "orig", None), "sqlstate", None) or "")
+
+
 def _passing(error: DBAPIError) -> bool:
-    return error.connection_invalidated or (
-        isinstance(error, OperationalError) and bool(_PASSING.search(str(error.orig)))
-    )
+    """Whether the same transaction may well succeed a moment later."""
+    if error.connection_invalidated or _state(error).startswith(_PASSING_STATES):
+        return True
+    return isinstance(error, OperationalError) and not _state(error) and bool(_PASSING.search(str(error.orig)))
 
 
 def _as_store_error(error: SQLAlchemyError, engine: Engine) -> StoreError:
     """A plain sentence by the kind of fault. The database's own text may quote rows (S24), so it is never passed on."""
-    raw = str(getattr(error, "orig", error))
-    sentence = next((plain for pattern, plain in _PLAIN if re.search(pattern, raw, re.IGNORECASE)), None)
+    state, raw = _state(error), str(getattr(error, "orig", error))
+    sentence = _BY_STATE.get(state) or _BY_STATE.get(state[:2])
+    if sentence is None:
+        sentence = next((plain for pattern, plain in _PLAIN if re.search(pattern, raw, re.IGNORECASE)), None)
     if sentence is None:
         sentence = f"The store could not be read or written ({type(error).__name__}). Run: handrail doctor"
     return StoreError(sentence, detail=f"{engine.dialect.name}: {type(error).__name__}")

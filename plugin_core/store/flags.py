@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import case, func, insert, select, update
 
 from ...schemas.records import Acknowledgement, Evidence, Flag, Hold
 from ...schemas.vocab import STANDING_STATES, DeliveryState, FlagState, RemoteState
@@ -169,11 +169,16 @@ def count_by_state(tx: Tx) -> dict[str, int]:
 
 def acknowledge(tx: Tx, item: Acknowledgement) -> None:
     """Records that a person has seen a flag; a cleared or withdrawn one keeps its state."""
-    sealed = tx.sealer.seal(f"acknowledgements:{tx.source}:{item.flag}", _encode([item.author, item.note]))
-    values = {"source": tx.source, "flag": item.flag, "at_ms": to_ms(item.at), "useful": item.useful, "sealed": sealed}
+    at = to_ms(item.at)
+    sealed = tx.sealer.seal(_acknowledgement_place(tx, item.flag, at), _encode([item.author, item.note]))
+    values = {"source": tx.source, "flag": item.flag, "at_ms": at, "useful": item.useful, "sealed": sealed}
     tx.conn.execute(insert(acknowledgements).values(**values))
     where = (flags.c.source == tx.source) & (flags.c.key == item.flag) & (flags.c.state == FlagState.RAISED.value)
     tx.conn.execute(update(flags).where(where).values(state=FlagState.ACKNOWLEDGED.value, changed_ms=now_ms()))
+
+
+def _acknowledgement_place(tx: Tx, flag: str, at_ms: int) -> str:
+    return f"acknowledgements:{tx.source}:{flag}:{at_ms}"
 
 
 def acknowledged(tx: Tx, flag_keys: Iterable[str]) -> dict[str, list[Acknowledgement]]:
@@ -182,7 +187,8 @@ def acknowledged(tx: Tx, flag_keys: Iterable[str]) -> dict[str, list[Acknowledge
     for part in chunks(flag_keys):
         where = (acknowledgements.c.source == tx.source) & acknowledgements.c.flag.in_(part)
         for row in tx.conn.execute(select(acknowledgements).where(where).order_by(acknowledgements.c.id)):
-            author, note = msgspec.json.decode(tx.sealer.open(f"acknowledgements:{tx.source}:{row.flag}", row.sealed))
+            place = _acknowledgement_place(tx, row.flag, row.at_ms)
+            author, note = msgspec.json.decode(tx.sealer.open(place, row.sealed))
             entry = Acknowledgement(row.flag, from_ms(row.at_ms), author, note, row.useful)
             found.setdefault(row.flag, []).append(entry)
     return found
@@ -190,9 +196,14 @@ def acknowledged(tx: Tx, flag_keys: Iterable[str]) -> dict[str, list[Acknowledge
 
 def add_hold(tx: Tx, item: Hold) -> None:
     """Records a hold; `item.client` is our key of the client."""
-    sealed = tx.sealer.seal(f"holds:{tx.source}:{item.client}", _encode([item.reason, item.author]))
-    values = {"start": item.start.isoformat(), "until": item.until.isoformat(), "sealed": sealed}
-    tx.conn.execute(insert(holds).values(source=tx.source, client=item.client, **values))
+    start, until = item.start.isoformat(), item.until.isoformat()
+    sealed = tx.sealer.seal(_hold_place(tx, item.client, start, until), _encode([item.reason, item.author]))
+    values = {"source": tx.source, "client": item.client, "start": start, "until": until, "sealed": sealed}
+    tx.conn.execute(insert(holds).values(**values))
+
+
+def _hold_place(tx: Tx, client: str, start: str, until: str) -> str:
+    return f"holds:{tx.source}:{client}:{start}:{until}"
 
 
 def holds_of(tx: Tx, client_keys: Iterable[str]) -> dict[str, list[Hold]]:
@@ -201,7 +212,8 @@ def holds_of(tx: Tx, client_keys: Iterable[str]) -> dict[str, list[Hold]]:
     for part in chunks(client_keys):
         where = (holds.c.source == tx.source) & holds.c.client.in_(part)
         for row in tx.conn.execute(select(holds).where(where).order_by(holds.c.id)):
-            reason, author = msgspec.json.decode(tx.sealer.open(f"holds:{tx.source}:{row.client}", row.sealed))
+            place = _hold_place(tx, row.client, row.start, row.until)
+            reason, author = msgspec.json.decode(tx.sealer.open(place, row.sealed))
             hold = Hold(row.client, date.fromisoformat(row.start), date.fromisoformat(row.until), reason, author)
             found.setdefault(row.client, []).append(hold)
     return found
@@ -227,33 +239,58 @@ def want(tx: Tx, wishes: Mapping[str, RemoteState], carriers: Sequence[str]) -> 
     """Queues flags (key -> how it should look) for carriers, in the transaction that changed them.
 
     Deliveries that exist keep their carrier even if the practice has chosen another since: what was made there must
-    be taken back there. A wish that the platform meets already, or that cancels out, is nothing to send.
+    be taken back there. A wish that the platform meets already, or that cancels out, is nothing to send; one that is
+    no other than before changes nothing, so that a refusal stays one (F88) and a waiting time is waited.
     """
     if not wishes:
         return
-    have: dict[tuple[str, str], tuple[RemoteState, int]] = {}
+    have: dict[tuple[str, str], _Standing] = {}
     for part in chunks(wishes):
         where = (deliveries.c.source == tx.source) & deliveries.c.flag.in_(part)
-        columns = (deliveries.c.flag, deliveries.c.carrier, deliveries.c.on_platform, deliveries.c.attempts)
-        for flag, carrier, on_platform, _ in tx.conn.execute(select(*columns).where(where)):
-            have[flag, carrier] = (RemoteState(on_platform), 0)
+        columns = (deliveries.c.wanted, deliveries.c.on_platform, deliveries.c.state, deliveries.c.attempts)
+        for flag, carrier, *rest in tx.conn.execute(
+            select(deliveries.c.flag, deliveries.c.carrier, *columns).where(where)
+        ):
+            have[flag, carrier] = _Standing(*rest)
     for flag in wishes:
         for carrier in carriers:
-            have.setdefault((flag, carrier), (RemoteState.ABSENT, 0))
-    rows = [_wish(tx, flag, carrier, wishes[flag], now) for (flag, carrier), (now, _) in have.items()]
+            have.setdefault((flag, carrier), _NEW)
+    rows = [
+        _wish(tx, flag, carrier, wishes[flag], now)
+        for (flag, carrier), now in have.items()
+        if now.wanted != wishes[flag].value
+    ]
     upsert(tx, deliveries, rows, keep=["on_platform", "sealed"])
 
 
-def _wish(tx: Tx, flag: str, carrier: str, wanted: RemoteState, now: RemoteState) -> Row:
-    met = wanted == now or (now is RemoteState.ABSENT and wanted is not RemoteState.ACTIVE)
+class _Standing(NamedTuple):
+    """A delivery as it stands: what was wanted so far, how it looks on the platform, where it stands."""
+
+    wanted: str | None
+    on_platform: str
+    state: str
+    attempts: int
+
+    @property
+    def unsure(self) -> bool:
+        """Something was sent and its outcome is not known: it may be there although nobody confirmed it (F81, F82)."""
+        return self.on_platform == RemoteState.ABSENT and self.state == DeliveryState.PENDING and self.attempts > 0
+
+
+_NEW = _Standing(None, RemoteState.ABSENT.value, DeliveryState.PENDING.value, 0)
+
+
+def _wish(tx: Tx, flag: str, carrier: str, wanted: RemoteState, now: _Standing) -> Row:
+    cancels_out = now.on_platform == RemoteState.ABSENT and wanted is not RemoteState.ACTIVE and not now.unsure
+    met = wanted == now.on_platform or cancels_out
     return {
         "source": tx.source,
         "flag": flag,
         "carrier": carrier,
         "wanted": wanted.value,
-        "on_platform": now.value,
+        "on_platform": now.on_platform,
         "state": (DeliveryState.DELIVERED if met else DeliveryState.PENDING).value,
-        "attempts": 0,
+        "attempts": now.attempts if now.unsure else 0,
         "not_before_ms": None,
         "problem": None,
         "changed_ms": now_ms(),
@@ -293,7 +330,7 @@ def pending(tx: Tx, limit: int, not_later_ms: int) -> list[Outgoing]:
 def _outgoing(tx: Tx, row: Any) -> Outgoing:
     remote = StoredDelivery()
     if row.sealed is not None:
-        remote = _delivery.decode(tx.sealer.open(f"deliveries:{tx.source}:{row.flag}", row.sealed))
+        remote = _delivery.decode(tx.sealer.open(_place_of(tx, row.flag, row.carrier), row.sealed))
     return Outgoing(
         flag=row.flag,
         client=row.client,
@@ -313,17 +350,34 @@ def _delivery_where(tx: Tx, flag: str, carrier: str) -> Any:
     return (deliveries.c.source == tx.source) & (deliveries.c.flag == flag) & (deliveries.c.carrier == carrier)
 
 
+def sending(tx: Tx, item: Outgoing) -> None:
+    """Commits, before anything goes out, that it is about to: a process that dies after the write leaves a delivery
+    of which nobody knows the outcome, and such a one must not cancel out with what is wanted later (F82, F87).
+    """
+    where = _delivery_where(tx, item.flag, item.carrier)
+    tx.conn.execute(update(deliveries).where(where).values(attempts=item.attempts + 1))
+
+
+def _place_of(tx: Tx, flag: str, carrier: str) -> str:
+    return f"deliveries:{tx.source}:{flag}:{carrier}"
+
+
+def _unless_wanted_otherwise(item: Outgoing, state: DeliveryState) -> Any:
+    """The state that follows from a result, unless something else was wanted while it was on its way."""
+    return case((deliveries.c.wanted == item.wanted.value, state.value), else_=DeliveryState.PENDING.value)
+
+
 def sent(tx: Tx, item: Outgoing, remote_id: str | None, remote_version: str | None) -> None:
     """The platform now looks as wanted; the remote id is kept for the update and the retraction."""
     stored = _encode(StoredDelivery(remote_id, remote_version))
     values = {
         "on_platform": item.wanted.value,
-        "state": DeliveryState.DELIVERED.value,
+        "state": _unless_wanted_otherwise(item, DeliveryState.DELIVERED),
         "attempts": item.attempts + 1,
         "not_before_ms": None,
         "problem": None,
         "changed_ms": now_ms(),
-        "sealed": tx.sealer.seal(f"deliveries:{tx.source}:{item.flag}", stored),
+        "sealed": tx.sealer.seal(_place_of(tx, item.flag, item.carrier), stored),
     }
     tx.conn.execute(update(deliveries).where(_delivery_where(tx, item.flag, item.carrier)).values(**values))
 
@@ -331,7 +385,7 @@ def sent(tx: Tx, item: Outgoing, remote_id: str | None, remote_version: str | No
 def not_sent(tx: Tx, item: Outgoing, problem: str, *, refused: bool, not_before_ms: int | None = None) -> None:
     """The write failed: refused for good (F88), or to be tried again later."""
     values = {
-        "state": (DeliveryState.REFUSED if refused else DeliveryState.PENDING).value,
+        "state": _unless_wanted_otherwise(item, DeliveryState.REFUSED if refused else DeliveryState.PENDING),
         "attempts": item.attempts + 1,
         "not_before_ms": not_before_ms,
         "problem": problem,
