@@ -43,7 +43,7 @@ Source = Path | Iterable[bytes | str]
 
 
 @dataclass(frozen=True, slots=True)
-class Registry:
+class Descriptors:
     """What can be read and judged: forms, rules and special scorers. Without arguments Handrail's own."""
 
     instruments: Sequence[Instrument] = field(default_factory=lambda: _own_instruments())
@@ -92,7 +92,7 @@ def screen(
     rejects: Path | Sink | None = None,
     trace: Path | Sink | None = None,
     scores: Path | Sink | None = None,
-    registry: Registry | None = None,
+    descriptors: Descriptors | None = None,
     processes: int = 1,
     progress: Callable[[int], object] | None = None,
 ) -> ScreenReport:
@@ -103,21 +103,22 @@ def screen(
         may have to be read twice.
     :param out: where the lines go; a path is replaced only once all is written. So with the other three.
     :param rules: ids of the rules to follow; None follows all.
+    :param descriptors: the forms, rules and scorers to go by.
     :param processes: how many to judge in; more than one needs rules that can be pickled, and a caller that guards its
         main module as `multiprocessing` asks. The output is the same.
     :param progress: told the number of forms done, after each batch of some two thousand.
     :raises UsageError: an unknown rule, a CSV header that lacks a column, an output that is the input.
     :raises HandrailError: a file cannot be read or written.
     """
-    registry = registry or Registry()
-    chosen = _chosen(registry.rules, rules)
+    known = descriptors or Descriptors()
+    chosen = _chosen(known.rules, rules)
     wanted = {"out": out, "rejects": rejects, "trace": trace, "scores": scores}
     _check(source, wanted)
     with ExitStack() as stack:
         sinks = {name: stack.enter_context(_writer(sink)) for name, sink in wanted.items() if sink is not None}
         file = stack.enter_context(_seekable(source))
         first = next((raw for _, _, raw in numbered(file)), b"")
-        job = Job(registry.instruments, chosen, dict(registry.scorers), first, "trace" in sinks, "scores" in sinks)
+        job = Job(known.instruments, chosen, dict(known.scorers), first, "trace" in sinks, "scores" in sinks)
         return _run(file, sinks, job, processes, progress)
 
 

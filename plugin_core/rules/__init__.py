@@ -39,9 +39,7 @@ def builtin_rules(apart: frozenset[str] = KEPT_APART) -> tuple[RuleSpec, ...]:
     )
 
 
-def _spec(
-    rule: str, judge: Judge, *, order: int, kind: str = "prompt", instrument: str | None = "gr18"
-) -> RuleSpec:
+def _spec(rule: str, judge: Judge, *, order: int, kind: str = "prompt", instrument: str | None = "gr18") -> RuleSpec:
     return RuleSpec(
         id=rule,
         version=VERSION,

@@ -43,9 +43,7 @@ def judge_shift(
     return readings
 
 
-def _explain_shift(
-    rule: str, view: View, track: Track, index: int, sign: int, inside: Sequence[str]
-) -> Evidence:
+def _explain_shift(rule: str, view: View, track: Track, index: int, sign: int, inside: Sequence[str]) -> Evidence:
     found = shift(view, track, index, sign, inside)
     baseline = track.pair(index)[0][1].baseline
     width = baseline.band.width
@@ -108,9 +106,7 @@ def _mean(view: View, indices: Sequence[int]) -> float:
     return sum(values) / len(values) if values else 0.0
 
 
-def _explain_news(
-    view: View, growth: Track, warning: Track, horizon: tuple[int, ...] | None, index: int
-) -> Evidence:
+def _explain_news(view: View, growth: Track, warning: Track, horizon: tuple[int, ...] | None, index: int) -> Evidence:
     parts: list[Evidence] = []
     for track, sign, name in ((growth, UP, "N.growth"), (warning, DOWN, "N.warning")):
         over = track.over(index, sign)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from ...schemas.records import Course, Evidence, LineMove, Step
+from ...schemas.records import Course, Evidence, LineMove, ScoredForm, Step
 from ..contracts import Reading
 from . import words
 from .bands import constants, reaches
@@ -36,36 +36,45 @@ FEW_WEEKS_12 = Reading(None, why="not yet: fewer than 12 weeks since the first f
 def judge_relief(course: Course, *, apart: frozenset[str]) -> Sequence[Reading]:
     """P3: F1 at 3 or more and F2 at 1 or less on three of the last four forms with both; not before 8 weeks."""
     view = view_of(course, apart)
-    readings = []
-    for index, window in enumerate(view.window((RELIEF, NEW_STEPS), RELIEF_WINDOW)):
-        if window is None:
+    relieved = [_relieved(form) for form in course.forms]
+    readings: list[Reading] = []
+    stretch = -1
+    window: tuple[int, ...] = ()
+    for index, here in enumerate(relieved):
+        if view.aside[index] is not None or here is None:
             readings.append(view.aside[index] or UNANSWERED)
-        elif len(window) < RELIEF_MET:
+            continue
+        if view.stretch[index] != stretch:
+            stretch, window = view.stretch[index], ()
+        window = (*window[1 - RELIEF_WINDOW :], index)
+        if len(window) < RELIEF_MET:
             readings.append(FEW_FORMS)
         elif view.weeks(index) < RELIEF_WEEKS:
             readings.append(FEW_WEEKS_8)
-        elif sum(_relieved(view, i) for i in window) >= RELIEF_MET:
+        elif sum(relieved[i] is True for i in window) >= RELIEF_MET:
             readings.append(Reading(True, evidence=partial(_explain_relief, view, window)))
         else:
             readings.append(NOT_MET)
     return readings
 
 
-def _relieved(view: View, index: int) -> bool:
-    form = view.course.forms[index]
+def _relieved(form: ScoredForm) -> bool | None:
+    """Whether relief was high and new steps few on this form; None where one of the two lines has no number."""
     relief, steps = answer(form, RELIEF), answer(form, NEW_STEPS)
-    return relief is not None and steps is not None and relief >= RELIEF_LEAST and steps <= STEPS_MOST
+    if relief is None or steps is None:
+        return None
+    return relief >= RELIEF_LEAST and steps <= STEPS_MOST
 
 
 def _explain_relief(view: View, window: tuple[int, ...]) -> Evidence:
     course = view.course
-    met = sum(_relieved(view, i) for i in window)
+    met = sum(_relieved(course.forms[i]) is True for i in window)
     relief, change = (words.quoted(course.instrument.item(name).text) for name in (RELIEF, NEW_STEPS))
     steps = [
         Step(
             f"Form on {dates_of(course, (i,))}",
             f"{RELIEF} {answer(course.forms[i], RELIEF)} ≥ 3 and {NEW_STEPS} {answer(course.forms[i], NEW_STEPS)} ≤ 1",
-            _relieved(view, i),
+            _relieved(course.forms[i]),
         )
         for i in window
     ]
@@ -196,9 +205,7 @@ def _explain_asked(course: Course, index: int, lines: tuple[str, ...]) -> Eviden
         forms=(used(form, "this form", (), ASKED_LINES),),
         steps=tuple(Step(f"Answer on {name}", f"{answer(form, name)} = {ASKED_ANSWER}", True) for name in lines),
         constants=rule_constants((("answer looked for", ASKED_ANSWER),)),
-        moves=tuple(
-            LineMove(name, course.instrument.item(name).text, None, ASKED_ANSWER) for name in lines
-        ),
+        moves=tuple(LineMove(name, course.instrument.item(name).text, None, ASKED_ANSWER) for name in lines),
         clears_when=words.CLEARS["note"],
     )
 

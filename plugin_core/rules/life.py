@@ -148,9 +148,7 @@ def _acknowledged(form: ScoredForm, acknowledged: Mapping[str, datetime] | None)
     return [] if when is None else [when]
 
 
-def _guarded(
-    rule: RuleSpec, course: Course, index: int, holds: Sequence[Hold], quiet_from: Sequence[datetime]
-) -> bool:
+def _guarded(rule: RuleSpec, course: Course, index: int, holds: Sequence[Hold], quiet_from: Sequence[datetime]) -> bool:
     """Whether something delays the opening of a prompt at this form; good news is not guarded."""
     if rule.kind != PROMPT:
         return False

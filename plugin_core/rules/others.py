@@ -230,16 +230,16 @@ def judge_two_views(course: Course, *, apart: frozenset[str]) -> Sequence[Readin
 
 
 def _two_views(view: View, index: int, checks: list[ScoredForm]) -> Reading:
-    if (aside := view.aside[index]) is not None:
-        return aside
     form = view.course.forms[index]
-    client = answer(form, DECIDES)
-    if client is None:
-        return UNANSWERED
     since, until = _span(view, index)
     near = [check for check in checks if check.authored <= until and (since is None or since <= check.authored)]
     if not near or view.days[index] - near[-1].authored.toordinal() > NEAR_DAYS:
         return NO_SELF_CHECK
+    if (aside := view.aside[index]) is not None:
+        return aside
+    client = answer(form, DECIDES)
+    if client is None:
+        return UNANSWERED
     therapist = answer(near[-1], TOLD) or 0
     if (client <= LITTLE and therapist >= MUCH) or (client >= MUCH and therapist <= LITTLE):
         return Reading(True, evidence=partial(_explain_two_views, view.course, form, near[-1]))
