@@ -19,26 +19,54 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .measure import report
+from handrail.plugin_core.engine import Engine
+from handrail.plugin_core.paths import default_file
+from handrail.plugin_core.settings import Settings, load, save
+from handrail.plugin_core.store import Store, keys
+from handrail.schemas.records import RunReport
+
+from .measure import report as tell
 
 
-class NotConnected(Exception):
-    """The engine cannot be driven yet."""
+def _settings(base_url: str) -> Settings:
+    """What `handrail init --key-file` and `handrail connect fhir` would have written."""
+    file = default_file()
+    save(file, {"practice": "bench", "key": "file:handrail.key", "platform.name": "fhir"})
+    save(file, {"platform.settings": {"base_url": base_url}})
+    keys.write(f"file:{file.parent / 'handrail.key'}", keys.make_master())
+    settings = load(file)
+    Store(settings.store_url, settings.practice, keys.master(settings.key_reference), create=True).close()
+    return settings
+
+
+def _sync(settings: Settings) -> tuple[RunReport, float]:
+    began = time.perf_counter()
+    with Engine(settings) as engine:
+        report = engine.sync()
+    seconds = time.perf_counter() - began
+    if report.outcome != "complete":
+        sys.exit("; ".join(problem.what for problem in report.problems))
+    return report, seconds
 
 
 def full_sync(base_url: str, folder: Path) -> dict[str, Any]:
     """Make settings and an empty store in `folder`, then pull, judge, score and store all that `base_url` has."""
-    raise NotConnected("the engine is not connected yet")
+    report, seconds = _sync(_settings(base_url))
+    return {"responses": report.counts.get("new", 0), "seconds": seconds}
 
 
 def sync_again(base_url: str, folder: Path) -> dict[str, Any]:
     """Sync the store in `folder` once more; "responses" is how many had changed."""
-    raise NotConnected("the engine is not connected yet")
+    report, seconds = _sync(load(default_file()))
+    return {"responses": report.counts.get("new", 0) + report.counts.get("replaced", 0), "seconds": seconds}
 
 
 def rescore(folder: Path) -> dict[str, Any]:
     """Compute all scores and flags of the store in `folder` anew from the stored answers, and write them."""
-    raise NotConnected("the engine is not connected yet")
+    began = time.perf_counter()
+    with Engine(load(default_file())) as engine:
+        done = engine.rescore(dry_run=False)
+    return {"responses": done.forms, "seconds": time.perf_counter() - began}
 
 
 def main() -> None:
@@ -54,13 +82,10 @@ def main() -> None:
         "rescore": lambda: rescore(options.dir),
     }
     began = time.perf_counter()
-    try:
-        result = jobs[options.job]()
-    except NotConnected as why:
-        sys.exit(str(why))
+    result = jobs[options.job]()
     result["whole_seconds"] = round(time.perf_counter() - began, 4)
     result["per_s"] = round(result["responses"] / result["seconds"], 1)
-    report(result)
+    tell(result)
 
 
 if __name__ == "__main__":

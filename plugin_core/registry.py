@@ -23,6 +23,7 @@ class Registry:
 
     def __init__(self, plugins: Plugins) -> None:
         self.plugins = plugins
+        self._ordered: dict[str, list[RuleSpec]] = {}
         self._compiled: dict[tuple[str, str], Scorer] = {}
 
     @cached_property
@@ -83,5 +84,8 @@ class Registry:
 
     def rules_for(self, instrument_id: str) -> list[RuleSpec]:
         """The rules that read courses of this instrument, those that read every instrument included, in their order."""
-        found = [r.descriptor for r in self.rules.values() if r.descriptor.instrument in (None, instrument_id)]
-        return sorted(found, key=lambda rule: (rule.order, rule.id))
+        if instrument_id not in self._ordered:
+            every = (registered.descriptor for registered in self.rules.values())
+            found = [rule for rule in every if rule.instrument in (None, instrument_id)]
+            self._ordered[instrument_id] = sorted(found, key=lambda rule: (rule.order, rule.id))
+        return self._ordered[instrument_id]

@@ -52,8 +52,9 @@ class _Question:
             return True
         return False
 
-    def number(self, answer: RemoteAnswer, where: str) -> Answer:
-        """The number of an answer."""
+    def number(self, answer: RemoteAnswer) -> Answer:
+        """The number of an answer, or why it has none."""
+        where = f"line {self.item}"
         value = self._look_up(answer)
         if value is None:
             raise _SetAside(R.UNKNOWN_ANSWER, where, "an answer that the form's mapping does not know")
@@ -85,21 +86,24 @@ class _Form:
         """Answers by item and totals by score, from a form's lines."""
         answers: dict[str, Answer] = {}
         totals: dict[str, float] = {}
-        for line in lines:
-            question = self.questions.get(line.question)
+        find = self.questions.get
+        for line in lines:  # the innermost loop of a sync: the common case takes no call
+            question = find(line.question)
             if question is None:
                 self._other(line, totals)
                 continue
-            where = f"line {question.item}"
-            if not question.accepts(line.text):
-                raise _SetAside(
-                    R.CHANGED_DEFINITION, where, "the question is worded differently than when it was mapped"
-                )
-            if not line.answers:
+            if line.text not in question.seen and not question.accepts(line.text):
+                raise _SetAside(R.CHANGED_DEFINITION, f"line {question.item}", _REWORDED)
+            given = line.answers
+            if not given:
                 continue
-            if len(line.answers) > 1 or question.item in answers:
-                raise _SetAside(R.TWO_ANSWERS, where, "two answers on one line")
-            answers[question.item] = question.number(line.answers[0], where)
+            if len(given) > 1 or question.item in answers:
+                raise _SetAside(R.TWO_ANSWERS, f"line {question.item}", "two answers on one line")
+            answer = given[0]
+            value = question.options.get(answer.code) if answer.code is not None else None
+            if value is None or (answer.weight is not None and answer.weight != value):
+                value = question.number(answer)
+            answers[question.item] = value
         return answers, totals
 
     def _other(self, line: RemoteLine, totals: dict[str, float]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import lru_cache
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -26,12 +27,15 @@ T = TypeVar("T")
 Row = dict[str, Any]
 
 
+_Plain = tuple[str, float | None, int, int, str, str | None]  # a score, as it is sealed
+
+
 class Stored(msgspec.Struct, array_like=True, gc=False):
     """What is sealed of a response. New fields go to the end, with a default, so that old rows stay readable."""
 
     id: str
     answers: dict[str, int | str]
-    scores: list[tuple[str, float | None, int, int, str, str | None]]
+    scores: list[_Plain]
     straight_line: bool
     mode: str
     language: str | None = None
@@ -211,7 +215,7 @@ def _form(key: str, authored: datetime, stored: Stored) -> ScoredForm:
         id=key,
         authored=authored,
         answers=as_answers(stored.answers),
-        scores={s[0]: Score(*s) for s in stored.scores},
+        scores={score[0]: _score(score) for score in stored.scores},
         straight_line=stored.straight_line,
         tags=frozenset(stored.tags),
         mode=Mode(stored.mode),
@@ -219,11 +223,19 @@ def _form(key: str, authored: datetime, stored: Stored) -> ScoredForm:
     )
 
 
+@lru_cache(maxsize=8192)
+def _score(plain: _Plain) -> Score:
+    """The record of a stored score. There are few different ones, and a frozen record costs more than a look-up."""
+    return Score(*plain)
+
+
 _BLANKS = {blank.value: blank for blank in Blank}
 
 
-def as_answers(raw: Mapping[str, int | str]) -> dict[str, Answer]:
+def as_answers(raw: Mapping[str, int | str]) -> Mapping[str, Answer]:
     """Answers as records have them from answers as they are stored."""
+    if _BLANKS.keys().isdisjoint(raw.values()):
+        return raw  # type: ignore[return-value]  # numbers only: as it is
     return {item: value if isinstance(value, int) else _BLANKS[value] for item, value in raw.items()}
 
 

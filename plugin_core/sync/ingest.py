@@ -72,6 +72,8 @@ class Ingest:
         self.reader = reader
         self.context = context
         self.schema = ResponseSchema(self._instruments())
+        self._key = store.sealer.hasher("response", str(source))
+        self._client_key = store.sealer.hasher("client", str(source))
         self._reading = _encode(sorted(f"{i.id}/{i.version}/{i.sha256}" for i in self._instruments()))
 
     def _instruments(self) -> list[Any]:
@@ -95,12 +97,6 @@ class Ingest:
         return done
 
     # --- recognising ---------------------------------------------------------------------------------------------
-
-    def _key(self, remote_id: str) -> str:
-        return self.store.sealer.hash("response", str(self.source), remote_id)
-
-    def _client_key(self, ref: str) -> str:
-        return self.store.sealer.hash("client", str(self.source), ref)
 
     def _content(self, r: RemoteResponse) -> str:
         """The hash of everything that bears on answers and scores; versions and server times do not."""
