@@ -65,6 +65,8 @@ class RuleSpec:
     `kind`: `prompt` (has a life, guarded), `good-news` (has a life, not guarded), `note` (pre-session page only, no
     life), `safety` (own channel, closed by a person only, nothing silences it).
     `order`: among prompts of one client and form the lowest is shown and pushed, the rest stay behind "more".
+    `at_budget`: for model rules, the same rule at another sparingness (2, 5 or 10 benign clients in a hundred prompted
+        about in a year, in simulation); None for rules without such a choice.
     """
 
     id: str
@@ -74,6 +76,7 @@ class RuleSpec:
     judge: Judge
     kind: str = "prompt"
     order: int = 100
+    at_budget: Callable[[int], RuleSpec] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,11 @@ class Registry:
             self._compiled[key] = Scorer(self.instruments[key].descriptor, specials)
         return self._compiled[key]
 
+    def rules_at(self, budget: int) -> list[RuleSpec]:
+        """All rules, model rules among them as sparing as the budget says (2, 5 or 10)."""
+        every = [registered.descriptor for registered in self.rules.values()]
+        return [rule if rule.at_budget is None else rule.at_budget(budget) for rule in every]
+
     def rules_for(self, instrument_id: str) -> list[RuleSpec]:
         """The rules that read courses of this instrument, those that read every instrument included, in their order."""
         if instrument_id not in self._ordered:

@@ -1,0 +1,92 @@
+"""`handrail screen`: offline, answers in, flags out, by the same code as sync."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from .app import App, Progress, json_option, pass_app
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("-o", "--out", type=_FILE, required=True, help="Where the flags go (JSON Lines).")
+@click.option("--rules", help="Only these rules, by id: R1,P1")
+@click.option(
+    "--budget",
+    type=click.Choice(["2", "5", "10"]),
+    default="5",
+    show_default=True,
+    help="How sparing model rules are: benign clients in a hundred prompted about in a year, in simulation.",
+)
+@click.option("--trace", type=_FILE, help="Also write each rule's running number after each form.")
+@click.option("--scores", type=_FILE, help="Also write every score of every form.")
+@click.option("--rejects", type=_FILE, help="Where lines that cannot be read go, with their reason.")
+@json_option
+@pass_app
+def screen(
+    app: App,
+    file: Path,
+    out: Path,
+    rules: str | None,
+    budget: str,
+    trace: Path | None,
+    scores: Path | None,
+    rejects: Path | None,
+    as_json: bool,
+) -> int:
+    """Read answers from FILE (JSON Lines or CSV), follow every rule, write a line each time a flag changes state."""
+    from ..manager import Plugins
+    from ..registry import Registry
+    from ..screen import Descriptors
+    from ..screen import screen as run
+
+    registry = Registry(Plugins(app.settings.plugins if app.file.exists() else ()))
+    descriptors = Descriptors(
+        instruments=[found.descriptor for found in registry.instruments.values()],
+        rules=registry.rules_at(int(budget)),
+        scorers={name: found.descriptor for name, found in registry.scorers.items()},
+    )
+    chosen = None if rules is None else [name.strip() for name in rules.split(",") if name.strip()]
+    with Progress(sys.stderr.isatty() and not as_json) as progress:
+        report = run(
+            file,
+            out,
+            rules=chosen,
+            rejects=rejects,
+            trace=trace,
+            scores=scores,
+            descriptors=descriptors,
+            progress=lambda forms: progress("forms", forms),
+        )
+    facts = {
+        "lines": report.lines,
+        "forms": report.forms,
+        "clients": report.clients,
+        "rejected": report.rejected,
+        "replaced": report.replaced,
+        "events": dict(report.events),
+        "failed_rules": dict(report.failed),
+    }
+    if as_json:
+        app.json(facts)
+    else:
+        _tell(facts, out, rejects)
+    return report.exit_status
+
+
+def _tell(facts: dict[str, object], out: Path, rejects: Path | None) -> None:
+    click.echo(f"{facts['forms']:,} forms of {facts['clients']:,} clients. Written: {out}")
+    events = facts["events"]
+    if isinstance(events, dict) and events:
+        click.echo("  " + ", ".join(f"{number:,} {event}" for event, number in events.items()))
+    if facts["rejected"]:
+        where = f"see {rejects}" if rejects else "to see why, add --rejects FILE"
+        click.echo(f"  {facts['rejected']:,} lines could not be read; {where}")
+    failed = facts["failed_rules"]
+    if isinstance(failed, dict) and failed:
+        click.echo(f"  Rules that failed for some clients: {', '.join(sorted(failed))}. Update their plugin.")
