@@ -299,14 +299,18 @@ def counts(tx: Tx) -> dict[str, int]:
 
 
 def mark_dirty(tx: Tx, refs: Mapping[str, str]) -> None:
-    """Says that the rules must read these courses anew (client key -> platform reference); makes new clients."""
+    """Says that these clients (key -> platform reference) have a new form; makes new clients.
+
+    The rules must read their courses anew, and the platform is to be asked anew who they and their therapists are.
+    Both stay to be done until they are done, whatever stops the sync in between.
+    """
     if not refs:
         return
     have: set[str] = set()
     for part in chunks(refs):
         where = (clients.c.source == tx.source) & clients.c.key.in_(part)
         have.update(tx.conn.execute(select(clients.c.key).where(where)).scalars())
-        tx.conn.execute(update(clients).where(where).values(dirty=True))
+        tx.conn.execute(update(clients).where(where).values(dirty=True, known=None))
     new = [
         {
             "source": tx.source,
@@ -318,11 +322,11 @@ def mark_dirty(tx: Tx, refs: Mapping[str, str]) -> None:
         for key, ref in refs.items()
         if key not in have
     ]
-    upsert(tx, clients, new, keep=["sealed", "known"])
+    upsert(tx, clients, new, keep=["sealed"])
 
 
 def mark_keys_dirty(tx: Tx, keys: Iterable[str]) -> None:
-    """The same for clients that are known to be there."""
+    """Only that the rules must read these courses anew."""
     for part in chunks(keys):
         where = (clients.c.source == tx.source) & clients.c.key.in_(part)
         tx.conn.execute(update(clients).where(where).values(dirty=True))
@@ -362,7 +366,7 @@ def read_clients(tx: Tx, keys: Sequence[str] | None = None) -> dict[str, StoredC
 
 
 def unasked(tx: Tx, limit: int) -> dict[str, str]:
-    """Clients of whom the platform was not asked yet: key -> reference."""
+    """Clients of whom the platform was not asked since their last new form: key -> reference."""
     where = (clients.c.source == tx.source) & clients.c.known.is_(None)
     keys = list(tx.conn.execute(select(clients.c.key).where(where).order_by(clients.c.key).limit(limit)).scalars())
     return {key: stored.ref for key, stored in read_clients(tx, keys).items()}

@@ -59,7 +59,7 @@ clients = Table(
     Column("source", Integer, primary_key=True),
     _key("key", primary_key=True),
     Column("dirty", Boolean, nullable=False),  # forms changed since the rules last read this client's course
-    Column("known", Boolean),  # None: not asked; False: the platform does not know them
+    Column("known", Boolean),  # None: not asked since their last new form; False: the platform does not know them
     Column("sealed", LargeBinary, nullable=False),
     Index("ix_clients_dirty", "source", "dirty"),
 )

@@ -55,7 +55,6 @@ class _Run:
     problems: list[Problem] = field(default_factory=list)
     undone: list[str] = field(default_factory=list)
     outcome: RunOutcome = RunOutcome.COMPLETE
-    touched: set[str] = field(default_factory=set)
     sorted: bool = True
 
     def fail(self, error: HandrailError, source: str) -> None:
@@ -172,7 +171,6 @@ class Sync:
             reach("page-fetched")
             done = self.ingest.page(page)
             run.counts.update(done.counts)
-            run.touched |= done.clients
             run.sorted = run.sorted and page.sorted
             run.say([*page.warnings, *done.problems], self.spec.title)
             if done.stored:
@@ -188,17 +186,12 @@ class Sync:
         for part in forms.chunks([item.remote_id for item in waiting], CLIENT_BATCH):
             done = self.ingest.page(self.adapter.fetch(part))
             run.counts.update({"retried": len(part)} | done.counts)
-            run.touched |= done.clients
 
     def _clients(self, run: _Run) -> None:
         """Names and therapists of clients who are new, or who have a new form; optional, so a refusal is only said."""
         if not self.spec.capabilities.gives_clinicians:
             return
         try:
-            with self.store.reading(self.source) as tx:
-                touched = {key: person.ref for key, person in forms.read_clients(tx, sorted(run.touched)).items()}
-            for part in forms.chunks(sorted(touched.items()), CLIENT_BATCH):
-                self._ask(run, dict(part))
             while True:
                 with self.store.reading(self.source) as tx:
                     unasked = forms.unasked(tx, CLIENT_BATCH)
