@@ -1,8 +1,8 @@
 """The numbers that the rules use: bands around a baseline, computed by formula from an instrument's constants.
 
 Nothing here is typed in that can be computed: the standard error follows from a score's standard deviation and
-retest correlation, the band from the standard error and from how many forms make the baseline. What is a decision
-(the factors, the weeks) stands in `RULE_CONSTANTS` with its origin, so that evidence can name it.
+retest correlation, the band from the standard error and from how many forms make the baseline. What is a decision and
+not a measurement (the factors, the weeks, the levels) goes into evidence with the origin `rule`.
 """
 
 from __future__ import annotations
@@ -14,16 +14,14 @@ from typing import NamedTuple
 from ...schemas.records import Change, Constant
 
 TOLERANCE = 1e-9
-"""Scores are means of whole numbers in binary floating point: a distance of less than this is no distance. It is
-taken off before `>` and given before `>=`, here and nowhere else (`beyond`, `reaches`)."""
+"""Scores are means of whole numbers in binary floating point: a distance of less than this is no distance. Used by
+`beyond` (`>`), `reaches` (`>=`) and the running number of `Track.over`, which is 0 there, and nowhere else."""
 
 PAIR_DAYS = 6 * 7
 """The first two scored forms make the baseline together if they lie at most 6 weeks apart."""
 
 PAIR_FACTOR = 1.645
 SINGLE_FACTOR = 1.96
-
-_SOURCE = "docs/rules.md, the band"
 
 
 def beyond(value: float, limit: float) -> bool:
@@ -111,4 +109,4 @@ def constants(name: str, change: Change, band: Band) -> tuple[Constant, ...]:
 
 def rule_constant(name: str, value: float) -> Constant:
     """A number that is a decision of the rule, not a measurement."""
-    return Constant(name, value, "rule", _SOURCE if "band" in name else "docs/rules.md")
+    return Constant(name, value, "rule", "docs/rules.md")

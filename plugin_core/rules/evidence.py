@@ -20,7 +20,7 @@ from ...schemas.records import (
 )
 from ...schemas.vocab import Blank
 from . import words
-from .bands import constants
+from .bands import constants, rule_constant
 from .view import APART, NO_SCORE, STRAIGHT, Baseline, Track, View, answer
 
 MOST_MOVED = 3
@@ -191,4 +191,4 @@ def answer_words(instrument: Instrument, item: str, value: int | Blank) -> str:
 
 def rule_constants(pairs: Iterable[tuple[str, float]]) -> tuple[Constant, ...]:
     """Numbers that are decisions of a rule."""
-    return tuple(Constant(name, value, "rule", "docs/rules.md") for name, value in pairs)
+    return tuple(rule_constant(name, value) for name, value in pairs)

@@ -141,21 +141,10 @@ def _explain_steady(view: View, growth: Track, place: Place, row: tuple[int, ...
     reliance = course.instrument.score("reliance")
     width = baseline.band.width
     values = [course.forms[i].value("reliance") or 0.0 for i in row]
-    both = lines_of(growth.definition)
     edge = baseline.mean + width
     items = (*reliance.items, *growth.definition.items)
     return Evidence(
-        reason=words.REASONS["P5"].format(
-            dates=dates_of(course, row),
-            **lines_of(reliance),
-            values=words.listed([words.one(v) for v in values]),
-            growth_count=both["count"],
-            growth_lines=both["lines"],
-            growth=words.one(place.value),
-            baseline=baseline_words(view, baseline),
-            band=words.one(width),
-            origin=words.origin(growth.change.origin),
-        ),
+        reason=_steady_words(view, growth, place, row, values),
         forms=(
             *baseline_used(view, baseline, ("growth",), growth.definition.items),
             *(used(course.forms[i], f"form {n}", ("reliance", "growth"), items) for n, i in enumerate(row, 1)),
@@ -178,6 +167,21 @@ def _explain_steady(view: View, growth: Track, place: Place, row: tuple[int, ...
         clears_when=words.CLEARS["P5"].format(
             edge=words.exact(edge), mean=words.exact(baseline.mean), band=words.exact(width)
         ),
+    )
+
+
+def _steady_words(view: View, growth: Track, place: Place, row: tuple[int, ...], values: list[float]) -> str:
+    both = lines_of(growth.definition)
+    return words.REASONS["P5"].format(
+        dates=dates_of(view.course, row),
+        **lines_of(view.course.instrument.score("reliance")),
+        values=words.listed([words.one(v) for v in values]),
+        growth_count=both["count"],
+        growth_lines=both["lines"],
+        growth=words.one(place.value),
+        baseline=baseline_words(view, place.baseline),
+        band=words.one(place.baseline.band.width),
+        origin=words.origin(growth.change.origin),
     )
 
 

@@ -147,23 +147,9 @@ def _explain_little(
 ) -> Evidence:
     course, baseline = view.course, place.baseline
     width = baseline.band.width
-    titles = ", ".join(dict.fromkeys(symptom.course.instrument.title for symptom in symptoms))
-    new = [answer(course.forms[i], NEW_STEPS) for i in window]
+    new = [answer(course.forms[i], NEW_STEPS) or 0 for i in window]
     return Evidence(
-        reason=words.REASONS["P4"].format(
-            date=dates_of(course, (index,)),
-            **lines_of(growth.definition),
-            now=words.one(place.value),
-            baseline=baseline_words(view, baseline),
-            band=words.one(width),
-            origin=words.origin(growth.change.origin),
-            dates=dates_of(course, window),
-            change=words.quoted(course.instrument.item(NEW_STEPS).text),
-            first=new[0],
-            second=new[1],
-            sessions=sessions,
-            symptoms=words.SYMPTOMS_UNMOVED.format(titles=titles) if titles else words.NO_SYMPTOM_MEASURE,
-        ),
+        reason=_little_words(view, growth, place, window, new, sessions, symptoms),
         forms=(
             *baseline_used(view, baseline, ("growth",), growth.definition.items),
             used(course.forms[window[0]], "first", ("growth",), (NEW_STEPS,)),
@@ -188,6 +174,32 @@ def _explain_little(
         ),
         moves=(),
         clears_when=words.CLEARS["P4"].format(band=words.exact(width), mean=words.exact(baseline.mean)),
+    )
+
+
+def _little_words(
+    view: View,
+    growth: Track,
+    place: Place,
+    window: tuple[int, ...],
+    new: list[int],
+    sessions: int,
+    symptoms: tuple[Symptom, ...],
+) -> str:
+    titles = ", ".join(dict.fromkeys(symptom.course.instrument.title for symptom in symptoms))
+    return words.REASONS["P4"].format(
+        date=dates_of(view.course, window[-1:]),
+        **lines_of(growth.definition),
+        now=words.one(place.value),
+        baseline=baseline_words(view, place.baseline),
+        band=words.one(place.baseline.band.width),
+        origin=words.origin(growth.change.origin),
+        dates=dates_of(view.course, window),
+        change=words.quoted(view.course.instrument.item(NEW_STEPS).text),
+        first=new[0],
+        second=new[1],
+        sessions=sessions,
+        symptoms=words.SYMPTOMS_UNMOVED.format(titles=titles) if titles else words.NO_SYMPTOM_MEASURE,
     )
 
 

@@ -165,7 +165,7 @@ EMPTY_STATES = {
 }
 """What is shown in place of a course with so few forms. Never "nothing found"."""
 
-ACCURACY = (
+ACCURACY = (  # stands on every page that shows prompts (clinical.md 4.2)
     "Most prompts of this kind do not mean that something is wrong. How often they do is not known for these forms."
 )
 
@@ -209,8 +209,8 @@ def one(value: float) -> str:
 
 
 def exact(value: float) -> str:
-    """A number in a sum: up to three decimals, without trailing noughts."""
-    return f"{value:.3f}".rstrip("0").rstrip(".")
+    """A number in a sum: up to four decimals, without trailing noughts, so that the next line comes out as printed."""
+    return f"{value:.4f}".rstrip("0").rstrip(".")
 
 
 def raw(value: float) -> str:
