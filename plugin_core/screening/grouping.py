@@ -86,9 +86,7 @@ def _in_order(
             yield client, number, raw
 
 
-def _sorted(
-    file: BinaryIO, skip: int, client_of: ClientOf, unreadable: Unreadable
-) -> Iterator[tuple[str, int, bytes]]:
+def _sorted(file: BinaryIO, skip: int, client_of: ClientOf, unreadable: Unreadable) -> Iterator[tuple[str, int, bytes]]:
     def places() -> Iterator[tuple[str, int, int]]:
         for number, place, raw in numbered(file, skip):
             client = client_of(raw)

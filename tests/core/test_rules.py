@@ -156,8 +156,9 @@ def test_a_practice_may_let_tagged_forms_in() -> None:
     tagged = [scored(GR18, f, 4 * n, frozenset({"interpreter"})) for n, f in enumerate([*same(2), RISEN, RISEN])]
     assert met("P1", course(*tagged)) == [None] * 4
     switched = next(rule for rule in builtin_rules(frozenset()) if rule.id == "P1")
-    assert met(switched, course(*tagged))[-1] is True
-    assert met("P1", course(*tagged)) == [None] * 4, "the two ways must not share what they prepared"
+    same_course = course(*tagged)
+    assert met("P1", same_course) == [None] * 4
+    assert met(switched, same_course)[-1] is True, "the two ways must not share what they prepared"
 
 
 def test_a_new_therapist_starts_the_baseline_again() -> None:
@@ -166,6 +167,19 @@ def test_a_new_therapist_starts_the_baseline_again() -> None:
     change = START + timedelta(weeks=7)
     assert met("P1", course(*forms))[3:] == [True, True, True]
     assert met("P1", course(*forms, therapists=(change,))) == [None, None, None, None, None, False]
+
+
+@pytest.mark.parametrize(("width", "step"), [(0.5, 5), (1.0, 10), (1.5, 15), (0.3, 3), (0.7, 7)])
+def test_growth_exactly_on_its_band_is_within_it(width: float, step: int) -> None:
+    """One form against the band (P4, P5) goes by the same ">" as two in a row."""
+    change = Change("assumed", "made up for a test", sd=width / (1.645 * sqrt(1.5) * sqrt(1 - 0.75)), retest=0.75)
+    instrument = replace(GR18, scores=tuple(replace(s, change=change) if s.id == "growth" else s for s in GR18.scores))
+    for total, expected in ((20 + step, True), (20 + step + 1, False), (20 - step, True), (20 - step - 1, False)):
+        forms = [answers(growth=20, F2=1)] * 3 + [answers(growth=total, F2=1)]
+        assert met("P4", coming(*forms, instrument=instrument))[-1] is expected, total
+        steady = {**answers(growth=total), "W2": 3, "W5": 3, "N1": 3}
+        of = course(*[{**answers(growth=20), "W2": 3, "W5": 3, "N1": 3}] * 3, steady, instrument=instrument)
+        assert met("P5", of)[-1] is (total <= 20 + step), total
 
 
 # --- P3 to P7, N ---------------------------------------------------------------------------------------------------
