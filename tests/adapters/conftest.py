@@ -74,7 +74,7 @@ def _no_secret_in_any_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """S23: every test runs with all loggers at DEBUG; tokens, ids in URLs and answers must be in no line."""
     caplog.set_level(logging.DEBUG)
     yield
-    for record in caplog.records:
+    for record in caplog.get_records("call"):
         line = record.getMessage()
         assert CANARY not in line
         assert "Patient/" not in line

@@ -40,6 +40,9 @@ POISON = {
     "F48 a fraction": with_item("bad", '{"linkId":"a","answer":[{"valueInteger":2.7}]}'),
     "F48 no linkId": with_item("bad", '{"text":"a"}'),
     "two values": with_item("bad", '{"linkId":"a","answer":[{"valueInteger":3,"valueString":"3"}]}'),
+    "two values, one coded": with_item(
+        "bad", '{"linkId":"a","answer":[{"valueInteger":3,"valueCoding":{"code":"a"}}]}'
+    ),
     "no subject": json.dumps({k: v for k, v in response("bad").items() if k != "subject"}),
     "foreign subject": json.dumps(response("bad", subject={"reference": "https://evil.example/fhir/Patient/p1"})),
     "a group": json.dumps(response("bad", subject={"reference": "Group/p1"})),

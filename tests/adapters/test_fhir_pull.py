@@ -154,8 +154,9 @@ def test_f16_a_broken_off_walk_is_not_forgotten(connect) -> None:  # type: ignor
         fitting = sorted((r for r in rows if r["meta"]["lastUpdated"] >= since), key=lambda r: r["meta"]["lastUpdated"])
         offset = int(query.get("_offset", "0"))
         following = f"?_lastUpdated=ge{since}&_offset={offset + 2}" if offset + 2 < len(fitting) else None
-        return fhir(bundle(*fitting[offset : offset + 2], following=following))
+        return fhir(bundle(*fitting[offset : offset + 2], following=following), Date=date)
 
+    date = DATE
     with Script(reply) as server:
         walk = connect(server.base, page_size=2, overlap_minutes=0).pull(None)
         seen = ids([next(walk)])
@@ -164,6 +165,7 @@ def test_f16_a_broken_off_walk_is_not_forgotten(connect) -> None:  # type: ignor
         walk.close()
         rows[0] = response("r0", "2026-11-22T12:00:05Z", version="2")
         rows[5] = response("r5", "2026-11-22T12:00:06Z", version="2")
+        date = "Sun, 22 Nov 2026 12:30:00 GMT"  # the second run is later than the move
         rest = list(connect(server.base, page_size=2, overlap_minutes=0).pull(broken_off.cursor))
     assert set(seen + ids(rest)) == {f"r{n}" for n in range(6)}
     assert sum("second time" in note for page in rest for note in page.warnings) == 1

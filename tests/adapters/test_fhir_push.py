@@ -101,6 +101,18 @@ def test_f81_f82_f84a_a_lost_answer_makes_no_second_one(connect, clock, way: dic
     assert clock.slept[0] >= 2.0
 
 
+@pytest.mark.parametrize("status", [500, 502, 504, 408])
+def test_f84a_a_server_error_on_a_write_leaves_it_open_and_is_looked_after(connect, clock, status: int) -> None:  # type: ignore[no-untyped-def]
+    """The error may come after the work was done, so a look comes before the next write."""
+    shelf = Shelf(conditional=True, refuse={"Flag": [status]}, kinds=("Flag",))
+    with Script(shelf) as server:
+        assert connect(server.base).carrier("flag").deliver(NOTICE, None, None).created
+        paths = [(one.method, one.path.partition("?")[0]) for one in server.seen]
+    first = paths.index(("POST", "/fhir/Flag"))
+    assert paths[first + 1] == ("GET", "/fhir/Flag")
+    assert clock.slept[0] >= 2.0
+
+
 def test_f81_a_lost_update_is_known_as_ours(connect) -> None:  # type: ignore[no-untyped-def]
     """Taken for a person's edit, it would block the retraction that may have to follow."""
     shelf = Shelf(put=True)

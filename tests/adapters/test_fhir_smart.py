@@ -10,9 +10,12 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+from handrail.adapters.addresses import Base
 from handrail.adapters.fhir.adapter import FhirAdapter
 from handrail.adapters.fhir.settings import FhirSettings
-from handrail.adapters.smart import new_key, public_jwks, read_key
+from handrail.adapters.smart import Registration, SmartBackend, new_key, public_jwks, read_key
+from handrail.adapters.transport import Transport
+from handrail.adapters.waiting import Patience
 from handrail.plugin_core.contracts import AdapterContext
 from handrail.plugin_core.errors import Denied, NotTheApi, SettingsError, Unreachable, UnsafeLink
 from joserfc import jwt
@@ -129,6 +132,19 @@ def test_f42_ten_threads_meet_the_expiry_at_once(sign_in) -> None:  # type: igno
         for thread in threads:
             thread.join()
     assert ehr.tokens == 1
+
+
+def test_f42_a_token_that_another_thread_has_renewed_is_not_renewed_again(clock) -> None:  # type: ignore[no-untyped-def]
+    """Ten workers with one expired token must not ask ten times."""
+    ehr = Ehr()
+    with Script(ehr) as server:
+        transport = Transport("test/1")
+        registration = Registration("c1", lambda: KEYS["ES384"], "system/*.rs")
+        backend = SmartBackend(Base.parse(server.base), transport, Patience(clock.now, clock.sleep), registration)
+        old = backend.header()
+        assert all(backend.renew(old) for _ in range(10))
+        transport.close()
+    assert ehr.tokens == 2
 
 
 def test_f45_a_sign_in_service_that_is_down_is_not_a_wrong_key(sign_in, clock) -> None:  # type: ignore[no-untyped-def]
