@@ -256,11 +256,12 @@ class Engine:
 
     def proposals(self, instruments: Sequence[Instrument] | None = None) -> list[Proposal]:
         """For each form of the platform that resembles an instrument, how it would be read; to be confirmed."""
-        from .mapping.propose import propose
+        from .mapping.propose import fits, propose
 
         wanted = list(instruments or (registered.descriptor for registered in self.registry.instruments.values()))
-        mapped = {mapping.form for mapping in self.mappings()}
-        found = (propose(form, wanted) for form in self.adapter.forms() if form.form not in mapped)
+        mapped = self.mappings()
+        open_forms = (form for form in self.adapter.forms() if not any(fits(form, mapping) for mapping in mapped))
+        found = (propose(form, wanted) for form in open_forms)
         return [proposal for proposal in found if proposal is not None]
 
     def confirm(self, proposal: Proposal, by: str) -> Path:

@@ -14,7 +14,7 @@ from rapidfuzz import fuzz
 from ...schemas.records import Answer, Instrument, Item, MappedQuestion, Mapping, Option
 from ...schemas.vocab import Blank
 from ..contracts import RemoteAnswer, RemoteForm, RemoteQuestion
-from .texts import plain
+from .texts import plain, same
 
 SURE = 95.0
 POSSIBLE = 70.0
@@ -73,6 +73,15 @@ def propose(form: RemoteForm, instruments: Sequence[Instrument]) -> Proposal | N
     proposals = [_for(form, instrument) for instrument in instruments]
     best = max(proposals, key=lambda proposal: proposal.sure, default=None)
     return best if best is not None and best.sure >= POSSIBLE else None
+
+
+def fits(form: RemoteForm, mapping: Mapping) -> bool:
+    """Whether a mapping still reads this form: the same version, and every question worded as it was confirmed."""
+    if mapping.form != form.form or mapping.form_version not in (None, form.version):
+        return False
+    texts = {question.question: question.text for question in mapping.questions}
+    asked = [question for question in form.questions if question.question in texts]
+    return len(asked) > 0 and all(same(question.text, texts[question.question]) for question in asked)
 
 
 def _for(form: RemoteForm, instrument: Instrument) -> Proposal:

@@ -122,6 +122,13 @@ def set_state(tx: Tx, key: str, state: FlagState, closed: datetime | None) -> No
     tx.conn.execute(update(flags).where(where).values(**values))
 
 
+def set_evidence(tx: Tx, key: str, evidence: Evidence, score: float | None) -> None:
+    """Renews what a flag rests on: the same episode, other numbers."""
+    sealed = tx.sealer.seal(_flag_place(tx, key), _encode(StoredFlag(evidence, score)))
+    where = (flags.c.source == tx.source) & (flags.c.key == key)
+    tx.conn.execute(update(flags).where(where).values(sealed=sealed))
+
+
 def read(tx: Tx, *, states: Sequence[str] = STANDING, client: str | None = None) -> list[tuple[Flag, str]]:
     """Flags with their kind, newest first; standing ones unless other states are asked for."""
     query = select(flags).where(flags.c.source == tx.source, flags.c.state.in_(states))

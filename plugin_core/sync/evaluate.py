@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 
-from ...schemas.records import Acknowledgement, Course, Flag, Hold, ScoredForm
-from ...schemas.vocab import FlagState
+from ...schemas.records import Acknowledgement, Course, Evidence, Flag, Hold, ScoredForm
+from ...schemas.vocab import STANDING_STATES, FlagState
 from ..contracts import HookContext, Refusal, RuleSpec
 from ..errors import PluginError
 from ..registry import Registry
@@ -24,6 +24,7 @@ from . import hooks
 from .points import reach
 
 CLIENTS_A_PAGE = 200
+WITHDRAWN_SINCE = "The form with this answer was withdrawn on the platform since."
 PUSHED_KINDS = ("prompt", "good-news")
 _LIVING_KINDS = ("prompt", "good-news", "safety")
 
@@ -42,6 +43,7 @@ class _Changes:
 
     new: list[tuple[Flag, str]] = field(default_factory=list)
     states: list[tuple[str, FlagState, datetime | None]] = field(default_factory=list)
+    evidence: dict[str, tuple[Evidence, float | None]] = field(default_factory=dict)
     wishes: dict[str, FlagState] = field(default_factory=dict)
     told: list[Flag] = field(default_factory=list)
 
@@ -98,6 +100,8 @@ class Evaluate:
             flags.save(tx, changes.new)
             for key, state, closed in changes.states:
                 flags.set_state(tx, key, state, closed)
+            for key, (evidence, score) in changes.evidence.items():
+                flags.set_evidence(tx, key, evidence, score)
             wishes = {key: flags.wanted_for(state) for key, state in changes.wishes.items()}
             flags.want(tx, wishes, self.carriers)
             if settled:
@@ -125,6 +129,7 @@ class Evaluate:
             quiet = _quiet(stored[key], acknowledged)
             called = self._called_for(courses, holds.get(key, []), quiet, done)
             self._compare(key, called, stored[key], changes, done)
+            self._refresh(tx, called, stored[key], changes, done)
         return changes
 
     def _called_for(
@@ -186,6 +191,29 @@ class Evaluate:
             if row.key not in called and row.rule in self._judging and row.state is not FlagState.WITHDRAWN:
                 self._withdraw(row, changes, done)
 
+    def _refresh(
+        self,
+        tx: Tx,
+        called: dict[str, _Called],
+        stored: Sequence[flags.FlagRow],
+        changes: _Changes,
+        done: Evaluated,
+    ) -> None:
+        """Keeps the evidence of standing flags true: an amended form may have changed the numbers that they rest on,
+        and a safety notice whose answer was withdrawn says so (it is closed by people only)."""
+        standing = [row.key for row in stored if row.state in STANDING_STATES]
+        for key, old in flags.evidence_of(tx, standing).items():
+            item = called.get(key)
+            if item is not None:
+                new, score = item.episode.evidence(), item.episode.score
+            elif any(row.key == key and row.kind == "safety" for row in stored) and WITHDRAWN_SINCE not in old.reason:
+                new, score = replace(old, reason=f"{old.reason} {WITHDRAWN_SINCE}"), None
+            else:
+                continue
+            if new != old:
+                changes.evidence[key] = (new, score)
+                done.counts["evidence_renewed"] += 1
+
     def _raise(self, key: str, client: str, item: _Called, changes: _Changes, done: Evaluated) -> None:
         episode = item.episode
         closed = episode.closing_form
@@ -208,7 +236,7 @@ class Evaluate:
 
     def _move(self, row: flags.FlagRow, episode: Episode, changes: _Changes, done: Evaluated) -> None:
         """An episode that is stored: it has cleared since, stands again after an amendment, or goes on."""
-        stands = row.state in (FlagState.RAISED, FlagState.ACKNOWLEDGED, FlagState.HELD)
+        stands = row.state in STANDING_STATES
         if stands and episode.closing_form is not None:
             self._set(row, FlagState.CLEARED, episode.closing_form.authored, changes)
             done.counts["cleared"] += 1
