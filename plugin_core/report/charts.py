@@ -1,0 +1,308 @@
+"""Pictures of a course as SVG, with the same numbers as a table: no script, no style attribute, no random id.
+
+The look (colours, dark mode, print) is the page's style sheet; without one a chart is black on white. Meaning is
+always in a shape and a word: a diamond is a form that a flag rests on, a square one that the rules pass over, a cross
+one without score, a dashed upright line a new therapist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from markupsafe import Markup, escape
+
+from ...schemas.records import Course, ScoreDefinition, ScoredForm
+from ..rules import words
+from . import phrases
+from .series import Mark, Point, Series, Span, few, lines_named, notes_on, plain, series_of, shown_value
+
+LEFT, RIGHT, TOP, BOTTOM = 40.0, 12.0, 20.0, 26.0
+DATE_WIDTH = 66.0
+STEPS = (0.5, 1, 2, 5, 10, 20, 25, 50, 100)
+MOST_TICKS = 5
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+Attribute = str | float | int
+
+
+def tag(name: str, *inside: str, **attributes: Attribute) -> Markup:
+    """One element: attributes and plain text are escaped, elements inside are not; `class_` and `a_b` as in Python."""
+    told = Markup("").join(
+        Markup(' {}="{}"').format(key.rstrip("_").replace("_", "-"), _short(value)) for key, value in attributes.items()
+    )
+    body = Markup("").join(part if isinstance(part, Markup) else escape(plain(part)) for part in inside)
+    start, end = Markup(f"<{name}"), Markup(f"</{name}>")  # noqa: S704 - names are literals in this file
+    return start + told + (Markup(">") + body + end if inside else Markup("/>"))
+
+
+def _short(value: Attribute) -> str:
+    return plain(value) if isinstance(value, str) else f"{value:.1f}".removesuffix(".0")
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """Where a date and a value lie in the picture."""
+
+    width: float
+    height: float
+    first: datetime
+    last: datetime
+    low: float
+    high: float
+
+    def x(self, when: datetime) -> float:
+        """Across: by time; a single form lies in the middle."""
+        whole = (self.last - self.first).total_seconds()
+        part = (when - self.first).total_seconds() / whole if whole else 0.5
+        return LEFT + 6 + part * (self.width - LEFT - RIGHT - 6)
+
+    def y(self, value: float) -> float:
+        """Down: by value; what lies outside the scale is drawn at its edge."""
+        inside = min(max(value, self.low), self.high)
+        return self.floor - (inside - self.low) / (self.high - self.low) * (self.floor - TOP)
+
+    @property
+    def floor(self) -> float:
+        """The lower end of the scale."""
+        return self.height - BOTTOM
+
+
+def course_svg(
+    course: Course, score_id: str, *, marked: Iterable[str] = (), width: float = 340, height: float = 180
+) -> Markup:
+    """One score over time.
+
+    :param marked: ids of the forms that a flag rests on; they are drawn as diamonds.
+    :param width: in units of the picture; it is scaled to the room it gets.
+    :raises KeyError: the instrument has no such score.
+    """
+    series, rests = series_of(course, score_id), frozenset(marked)
+    told = Markup("").join((tag("title", heading(series)), tag("desc", described(series, rests))))
+    shape = {"viewBox": f"0 0 {_short(width)} {_short(height)}", "role": "img", "class_": "course"}
+    if not series.points:
+        return tag("svg", told, **shape)
+    scale = series.definition
+    frame = _Frame(width, height, series.points[0].when, series.points[-1].when, scale.low, scale.high)
+    parts = [
+        *(_band(frame, span) for span in series.spans),
+        *_axis(frame, scale),
+        *_dates(frame, [point.when for point in series.points]),
+        *(_therapist(frame, when) for when in series.therapists),
+        *(_line(frame, run) for run in series.lines() if len(run) > 1),
+        *(_point(frame, point, point.form in rests) for point in series.points),
+    ]
+    return tag("svg", told, *parts, **shape)
+
+
+# --- parts of the picture --------------------------------------------------------------------------------------------
+
+
+def _band(frame: _Frame, span: Span) -> Markup:
+    left, right = frame.x(span.start), frame.x(span.end)
+    top, bottom, mean = frame.y(span.high), frame.y(span.low), frame.y(span.mean)
+    area = tag(
+        "rect", class_="band", x=left, y=top, width=right - left, height=bottom - top, fill="#000", fill_opacity="0.1"
+    )
+    base = tag("line", class_="base", x1=left, y1=mean, x2=right, y2=mean, stroke="#000", stroke_dasharray="5 3")
+    return area + base
+
+
+def _axis(frame: _Frame, scale: ScoreDefinition) -> list[Markup]:
+    """Lines across at round numbers, the ends in words."""
+    found = []
+    for value in _ticks(scale.low, scale.high):
+        y = frame.y(value)
+        end = {scale.low: " least", scale.high: " most"}.get(value, "")
+        across = {"x1": LEFT, "x2": frame.width - RIGHT, "y1": y, "y2": y}
+        found.append(tag("line", class_="grid", stroke="#000", stroke_opacity="0.2", **across))
+        found.append(tag("text", f"{value:g}{end}", class_="tick", x=LEFT - 4, y=y + 3.5, text_anchor="end"))
+    return found
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    step = next((s for s in STEPS if (high - low) / s < MOST_TICKS), high - low)
+    inner = [low + step * n for n in range(1, MOST_TICKS) if low + step * (n + 0.6) <= high]
+    return [low, *inner, high]
+
+
+def _dates(frame: _Frame, when: Sequence[datetime]) -> list[Markup]:
+    """A tick for each form; dates below the first, the last, and as many between as there is room for."""
+    ticks = [
+        tag("line", class_="grid", x1=frame.x(w), x2=frame.x(w), y1=frame.floor, y2=frame.floor + 4, stroke="#000")
+        for w in when
+    ]
+    left, right = LEFT + DATE_WIDTH, frame.width - 2 - DATE_WIDTH
+    labels = [_date(when[0], LEFT, "start", frame)]
+    for moment in when[1:-1]:
+        x = frame.x(moment)
+        if left + DATE_WIDTH * 0.6 <= x <= right - DATE_WIDTH * 0.6:
+            labels.append(_date(moment, x, "middle", frame))
+            left = x + DATE_WIDTH * 0.6
+    if when[-1].date() != when[0].date():
+        labels.append(_date(when[-1], frame.width - 2, "end", frame))
+    return [*ticks, *labels]
+
+
+def _date(when: datetime, x: float, anchor: str, frame: _Frame) -> Markup:
+    return tag("text", short_day(when), class_="tick", x=x, y=frame.floor + 17, text_anchor=anchor)
+
+
+def _therapist(frame: _Frame, when: datetime) -> Markup:
+    x = frame.x(when)
+    anchor, aside = ("start", 4) if x < frame.width / 2 else ("end", -4)
+    line = tag("line", class_="break", x1=x, x2=x, y1=TOP - 12, y2=frame.floor, stroke="#000", stroke_dasharray="2 3")
+    return line + tag("text", "new therapist", class_="tick", x=x + aside, y=TOP - 6, text_anchor=anchor)
+
+
+def _line(frame: _Frame, run: Sequence[Point]) -> Markup:
+    points = " ".join(f"{_short(frame.x(p.when))},{_short(frame.y(p.value or 0.0))}" for p in run)
+    return tag("polyline", class_="line", points=points, fill="none", stroke="#000", stroke_width=1.5)
+
+
+def _point(frame: _Frame, point: Point, rests: bool) -> Markup:
+    x = frame.x(point.when)
+    if point.value is None:
+        return _cross(x, frame.floor - 7) if not rests else _cross(x, frame.floor - 7) + _ring(x, frame.floor - 7)
+    y = frame.y(point.value)
+    if rests:
+        return tag("path", class_="rests", d=f"M{x:.1f} {y - 6.5:.1f}l6.5 6.5l-6.5 6.5l-6.5-6.5z", stroke="#000")
+    if point.mark is Mark.PASSED:
+        return tag("rect", class_="passed", x=x - 3.5, y=y - 3.5, width=7, height=7, fill="#fff", stroke="#000")
+    return tag("circle", class_="form", cx=x, cy=y, r=3.2)
+
+
+def _cross(x: float, y: float) -> Markup:
+    path = f"M{x - 3.5:.1f} {y - 3.5:.1f}l7 7m0-7l-7 7"
+    return tag("path", class_="none", d=path, fill="none", stroke="#000", stroke_width=1.5)
+
+
+def _ring(x: float, y: float) -> Markup:
+    return tag("circle", class_="ring", cx=x, cy=y, r=7, fill="none", stroke="#000")
+
+
+# --- words for the picture -------------------------------------------------------------------------------------------
+
+
+def short_day(when: date) -> str:
+    """A day as a table or an axis has room for it: 3 May 2026."""
+    return f"{when.day} {_MONTHS[when.month - 1]} {when.year}"
+
+
+def heading(series: Series) -> str:
+    """What is shown, with the ends of the scale and the hoped-for direction as the form defines it."""
+    scale = series.definition
+    hoped = phrases.HOPED[scale.direction]
+    return f"{scale.title}, {scale.low:g} to {scale.high:g}{f'; {hoped}' if hoped else ''}"
+
+
+def described(series: Series, rests: frozenset[str]) -> str:
+    """The picture in words, for those who do not see it."""
+    points = [f"{short_day(p.when)}: {_value_words(p)}{_rests_words(p, rests)}" for p in series.points]
+    bands = [
+        f"Baseline from {short_day(s.start)}: {words.one(s.mean)}, band {words.one(s.low)} to {words.one(s.high)} "
+        f"({words.origin(s.origin)})"
+        for s in series.spans
+    ]
+    breaks = [f"New therapist from {short_day(when)}" for when in series.therapists]
+    return ". ".join([*points, *bands, *breaks]) or "No form so far"
+
+
+def _value_words(point: Point) -> str:
+    if point.value is None:
+        return Mark.NONE.value
+    return words.one(point.value) + (f", {Mark.PASSED.value}" if point.mark is Mark.PASSED else "")
+
+
+def _rests_words(point: Point, rests: frozenset[str]) -> str:
+    return ", a form that the flag rests on" if point.form in rests else ""
+
+
+def legend(series: Sequence[Series], rests: frozenset[str]) -> list[tuple[str, str]]:
+    """(shape, words) of what stands in these pictures."""
+    points = [point for one in series for point in one.points]
+    marks = {point.mark for point in points}
+    spans = [span for one in series for span in one.spans]
+    origins = sorted({words.origin(span.origin) for span in spans})
+    found = [("●", "a form", Mark.SCORED in marks)]
+    found.append(("◆", "a form that this flag rests on", any(point.form in rests for point in points)))
+    found.append(("□", "a form that the rules pass over", Mark.PASSED in marks))
+    found.append(("×", "no score on this form", Mark.NONE in marks))
+    found.append(("▒", f"ordinary ups and downs around the baseline ({'; '.join(origins)})", bool(spans)))
+    found.append(("┆", "a new therapist: the baseline begins anew", any(one.therapists for one in series)))
+    return [(shape, told) for shape, told, there in found if there]
+
+
+# --- pictures with their numbers -------------------------------------------------------------------------------------
+
+
+def course_figure(
+    course: Course,
+    scores: Sequence[str],
+    *,
+    table: Sequence[str] = (),
+    marked: Iterable[str] = (),
+    title: str = "",
+    height: float = 180,
+) -> Markup:
+    """The pictures of several scores side by side, what the shapes mean, and all numbers as a table to open.
+
+    `table` names the scores of the table where they are more than those drawn. With too few forms a sentence stands in
+    place of the pictures.
+    """
+    rests = frozenset(marked)
+    head = tag("h4", title) if title else Markup("")
+    numbers = course_table(course, table or scores, marked=rests)
+    if (empty := few(course)) is not None:
+        return tag("figure", head, tag("p", empty, class_="empty"), numbers, class_="courses")
+    drawn = [series_of(course, name) for name in scores]
+    charts = [
+        tag("div", tag("p", heading(one), class_="chart-title"), _chart(course, one, rests, height), class_="chart")
+        for one in drawn
+    ]
+    shapes = [tag("span", tag("b", shape), f" {told}", class_="key") for shape, told in legend(drawn, rests)]
+    parts = (tag("div", *charts, class_="charts"), tag("figcaption", Markup(" ").join(shapes)))
+    return tag("figure", head, *parts, numbers, class_="courses")
+
+
+def _chart(course: Course, series: Series, rests: frozenset[str], height: float) -> Markup:
+    return course_svg(course, series.definition.id, marked=rests, height=height)
+
+
+def course_table(course: Course, scores: Sequence[str], *, marked: Iterable[str] = ()) -> Markup:
+    """The numbers of the pictures as a table in a details element, with what is missing by name."""
+    rests = frozenset(marked)
+    titles = [course.instrument.score(name).title for name in scores]
+    head = tag("tr", *(tag("th", name, scope="col") for name in ("Form of", *titles, "Remarks")))
+    rows = [_row(course, form, scores, form.id in rests) for form in course.forms]
+    bands = [tag("li", told) for name in scores for told in _band_words(course, name)]
+    named = [tag("li", f"{name}: {text}") for name, text in lines_named(course)]
+    return tag(
+        "details",
+        tag("summary", "The same numbers as a table"),
+        tag("div", tag("table", tag("thead", head), tag("tbody", *rows)), class_="wide"),
+        *(tag("ul", *items, class_="small") for items in (bands, named) if items),
+    )
+
+
+def _row(course: Course, form: ScoredForm, scores: Sequence[str], rests: bool) -> Markup:
+    cells, remarks = [], ["a form that this flag rests on"] if rests else []
+    for name in scores:
+        value, why = shown_value(form, name)
+        cells.append(tag("td", value, class_="number"))
+        if why:
+            remarks.append(f"{course.instrument.score(name).title}: {why}")
+    remarks += notes_on(course, form)
+    day = tag("th", short_day(form.authored), scope="row")
+    return tag("tr", day, *cells, tag("td", "; ".join(remarks)))
+
+
+def _band_words(course: Course, score: str) -> list[str]:
+    title = course.instrument.score(score).title
+    return [
+        f"{title}: baseline {words.exact(span.mean)} from {phrases.many(len(span.forms), 'form', 'forms')}, "
+        f"band {words.exact(span.low)} to {words.exact(span.high)} ({words.origin(span.origin)}), "
+        f"{short_day(span.start)} to {short_day(span.end)}"
+        for span in series_of(course, score).spans
+    ]

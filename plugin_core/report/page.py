@@ -1,0 +1,248 @@
+"""The practice's page: one HTML file without script that needs no network, reads at any width and prints well.
+
+Everything from outside passes through Jinja2's autoescape and `plain`; a strict policy in the page allows its own
+style sheet by hash and nothing else, so that a hostile name is a name and nothing more (S28).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from ...schemas.records import Course, Quarantined, RunReport
+from ...schemas.vocab import STANDING_STATES, FlagState
+from ..rules import words
+from . import phrases
+from .charts import course_figure, short_day
+from .series import all_scores, main_scores, plain, scores_for, visible
+
+if TYPE_CHECKING:
+    from ..engine import ClientView, Engine, FlagRow
+
+YEAR = timedelta(weeks=52)
+SMALL = 140
+RULE_COLUMNS = ("stand", "cleared", "withdrawn", "seen by a person", "useful", "not useful", "not sure")
+
+Json = dict[str, Any]
+
+
+def report_html(engine: Engine, *, as_of: datetime) -> str:
+    """The whole page as HTML.
+
+    :param engine: what is read: flags, clients, counts, forms set aside, runs, the practice's name.
+    :param as_of: the time that the page speaks of; nothing else on it depends on a clock.
+    """
+    css = Markup(_file("page.css"))  # noqa: S704 - our own file, no data in it
+    views = {key: engine.client(key) for key, _ in engine.clients()}
+    rows = engine.flags(everything=True)
+    titles = {rule: found.descriptor.title for rule, found in engine.registry.rules.items()}
+    cards = _cards(rows, views, titles)
+    standing = [row for row in rows if row.flag.state in STANDING_STATES]
+    facts: Json = {
+        "policy": _policy(css),
+        "css": css,
+        "practice": engine.settings.name or engine.settings.practice,
+        "as_of": words.day(as_of),
+        "about": phrases.ABOUT,
+        "accuracy": words.ACCURACY,
+        "no_safety": phrases.NO_SAFETY,
+        "no_flag": phrases.NO_FLAG,
+        "next_words": phrases.NEXT,
+        "empty": words.EMPTY_STATES[0],
+        "summary": _summary(standing),
+        "safety": [card for card in cards if card["kind"] == "safety"],
+        "standing": [card for card in cards if card["kind"] != "safety"],
+        "clients": [_client(view, titles) for view in views.values()],
+        "numbers": _numbers(engine.status(), rows, as_of),
+        "by_rule": _by_rule(rows, titles),
+        "by_rule_columns": RULE_COLUMNS,
+        "aside": [_aside(one) for one in engine.set_aside()],
+        "runs": [_run(run) for run in engine.runs()],
+        "run_columns": [name for _, name in phrases.RUN_COUNTS],
+    }
+    return _environment().from_string(_file("page.html")).render(facts)
+
+
+def _environment() -> Environment:
+    def shown(value: object) -> object:
+        return value if isinstance(value, Markup | int | float) else plain(value)
+
+    return Environment(autoescape=True, finalize=shown, undefined=StrictUndefined, trim_blocks=True)
+
+
+def _file(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _policy(css: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
+    return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+
+
+# --- flags -----------------------------------------------------------------------------------------------------------
+
+
+def _cards(rows: Iterable[FlagRow], views: Mapping[str, ClientView], titles: Mapping[str, str]) -> list[Json]:
+    """Cards of the standing flags in their order; those behind "more" inside the first of their form."""
+    standing = [row for row in rows if row.flag.state in STANDING_STATES]
+    first: dict[tuple[str, str], Json] = {}
+    found, behind = [], []
+    for row in standing:
+        card = _card(row, views.get(row.flag.client), titles)
+        form = (row.flag.client, row.flag.opening_form)
+        if row.flag.shown:
+            found.append(card)
+            if row.kind == "prompt":
+                first[form] = card
+        else:
+            behind.append((form, card))
+    for form, card in behind:
+        # Where the first of the form no longer stands, the one behind it is shown by itself.
+        first[form]["more"].append(card) if form in first else found.append(card)
+    return found
+
+
+def _card(row: FlagRow, view: ClientView | None, titles: Mapping[str, str]) -> Json:
+    flag, evidence = row.flag, row.flag.evidence
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        "shape": phrases.SHAPES.get(row.kind, "·"),
+        "title": phrases.heading(row, titles),
+        "client": row.client,
+        "meta": [
+            f"since {words.day(flag.opened)}",
+            *([f"therapist: {row.clinician}"] if row.clinician else []),
+            phrases.STATES[flag.state],
+            phrases.sent_of(row),
+            f"rule {flag.rule}/{flag.rule_version}, flag {row.id}",
+        ],
+        "reason": evidence.reason,
+        "said": [*phrases.seen_of(row), *([phrases.held(row.hold)] if row.hold else [])],
+        "figure": Markup("") if view is None or row.kind == "safety" else _figure(row, view),
+        "options": words.OPTIONS if row.kind in ("prompt", "good-news") else (),
+        "steps": [
+            {"what": step.what, "working": step.working, "result": phrases.result(step.result)}
+            for step in evidence.steps
+        ],
+        "constants": [phrases.constant(item) for item in evidence.constants],
+        "forms": [
+            f"{short_day(form.authored)} ({form.role}): {phrases.values(form.values)}" for form in evidence.forms
+        ],
+        "clears": evidence.clears_when,
+        "more": [],
+    }
+
+
+def _figure(row: FlagRow, view: ClientView) -> Markup:
+    rests = {form.id for form in row.flag.evidence.forms}
+    course = next((c for c in visible(view.courses) if any(form.id in rests for form in c.forms)), None)
+    if course is None:
+        return Markup("")
+    return course_figure(course, scores_for(row.flag, course), marked=rests)
+
+
+# --- clients ---------------------------------------------------------------------------------------------------------
+
+
+def _client(view: ClientView, titles: Mapping[str, str]) -> Json:
+    standing = [row for row in view.flags if row.flag.state in STANDING_STATES and row.flag.shown]
+    stand = "; ".join(phrases.heading(row, titles) for row in standing)
+    return {
+        "name": view.shown,
+        "meta": [*([f"therapist: {view.clinician}"] if view.clinician else []), stand or "no flag stands"],
+        "holds": [phrases.held(hold) for hold in view.holds],
+        "figures": [_small(course) for course in visible(view.courses)],
+    }
+
+
+def _small(course: Course) -> Markup:
+    """A course with its main pictures; the table beneath has every score."""
+    form = course.instrument
+    draft = " (unvalidated draft)" if form.status == "draft" else ""
+    title = f"{form.title}, version {form.version}{draft}: {phrases.many(len(course.forms), 'form', 'forms')}"
+    return course_figure(course, main_scores(form), table=all_scores(form), title=title, height=SMALL)
+
+
+# --- numbers ---------------------------------------------------------------------------------------------------------
+
+
+def _summary(standing: Sequence[FlagRow]) -> str:
+    kinds = Counter(row.kind for row in standing if row.flag.shown or row.kind == "safety")
+    told = [
+        phrases.many(kinds["safety"], "safety notice", "safety notices"),
+        phrases.many(kinds["prompt"], "prompt", "prompts"),
+        phrases.many(kinds["good-news"], "piece of good news", "pieces of good news"),
+    ]
+    return f"Standing today: {', '.join(told)}."
+
+
+def _numbers(status: Mapping[str, int], rows: Sequence[FlagRow], as_of: datetime) -> list[tuple[str, str]]:
+    clients = status.get("clients", 0)
+    prompts = [row for row in rows if row.kind == "prompt" and row.flag.shown]
+    stand = sum(row.flag.state in STANDING_STATES for row in prompts)
+    year = sum(as_of - YEAR < row.flag.opened <= as_of for row in prompts)
+    answers = Counter(row.acknowledgements[-1].useful for row in rows if row.acknowledgements)
+    seen = sum(answers.values())
+    said = seen - answers[None]
+    return [
+        ("Clients", f"{clients:,}"),
+        ("Forms stored", f"{status.get('responses', 0):,}"),
+        ("Forms set aside", f"{status.get('set_aside', 0):,}"),
+        *((f"Flags: {state.value}", f"{status.get(f'flags_{state.value}', 0):,}") for state in FlagState),
+        ("Prompts that stand, per 100 clients", _per_hundred(stand, clients)),
+        ("Prompts in the last 52 weeks, per 100 clients", _per_hundred(year, clients)),
+        ("Flags that a person has noted as seen", f"{seen:,}"),
+        ("Of these: useful", f"{answers['yes']:,} of {said:,} who said" if said else "nobody has said yet"),
+    ]
+
+
+def _per_hundred(number: int, clients: int) -> str:
+    return f"{100 * number / clients:.1f}" if clients else "no client yet"
+
+
+def _by_rule(rows: Sequence[FlagRow], titles: Mapping[str, str]) -> list[tuple[str, list[str]]]:
+    found: dict[str, Counter[str]] = {}
+    names: dict[str, str] = {}
+    for row in rows:
+        counts = found.setdefault(row.flag.rule, Counter())
+        names[row.flag.rule] = f"{row.flag.rule}: {phrases.title(row, titles)}"
+        counts["stand" if row.flag.state in STANDING_STATES else row.flag.state.value] += 1
+        if row.acknowledgements:
+            counts["seen by a person"] += 1
+            useful = row.acknowledgements[-1].useful
+            counts[{"yes": "useful", "no": "not useful", "unsure": "not sure"}.get(useful or "", "")] += 1
+    return [(names[rule], [f"{found[rule][name]:,}" for name in RULE_COLUMNS]) for rule in sorted(found)]
+
+
+def _aside(one: Quarantined) -> Json:
+    return {
+        "remote_id": one.remote_id,
+        "why": phrases.SET_ASIDE[one.reason],
+        "where": one.where,
+        "message": one.message,
+    }
+
+
+def _run(run: RunReport) -> Json:
+    return {
+        "begun": phrases.moment(run.started),
+        "outcome": phrases.OUTCOMES[run.outcome],
+        "seconds": f"{(run.finished - run.started).total_seconds():.1f}",
+        "counts": [f"{run.counts.get(name, 0):,}" for name, _ in phrases.RUN_COUNTS],
+        "problems": [
+            *(
+                f"{'Stopped' if problem.fatal else 'Note'} ({problem.source}): {problem.what}"
+                for problem in run.problems
+            ),
+            *(f"Left to do: {line}" for line in run.undone),
+        ],
+    }

@@ -1,0 +1,139 @@
+"""A small plot of one score in characters: the band as a shade, forms as marks, in the same meaning as on the page.
+
+Every mark is a shape with its word in the legend; nothing depends on colour. There is a set of plain ASCII marks for
+terminals and files that know no others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..rules import words
+from .charts import short_day
+from .series import Mark, Point, Series, Span
+
+ROWS = 9
+LEFT = 9
+LEAST, MOST = 24, 72
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The characters of a plot."""
+
+    form: str
+    rests: str
+    passed: str
+    none: str
+    band: str
+    base: str
+    therapist: str
+    axis: str
+    floor: str
+
+
+FINE = Marks("●", "◆", "□", "×", "░", "┄", "┆", "│", "─")
+ASCII = Marks("o", "#", "u", "x", ".", "-", ":", "|", "-")
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """Which cell a date and a value fall into."""
+
+    series: Series
+    across: int
+
+    def column(self, when: datetime) -> int:
+        """Across: by time; a single form lies in the middle."""
+        first, last = self.series.points[0].when, self.series.points[-1].when
+        whole = (last - first).total_seconds()
+        return round((when - first).total_seconds() / whole * (self.across - 1)) if whole else self.across // 2
+
+    def row(self, value: float) -> int:
+        """Down: the nearest row."""
+        low, high = self.series.definition.low, self.series.definition.high
+        inside = min(max(value, low), high)
+        return ROWS - 1 - round((inside - low) / (high - low) * (ROWS - 1))
+
+    def centre(self, row: int) -> float:
+        """The value of a row."""
+        low, high = self.series.definition.low, self.series.definition.high
+        return high - (high - low) * row / (ROWS - 1)
+
+    def band(self, span: Span) -> list[int]:
+        """The rows of a band, the baseline's own always among them."""
+        return [r for r in range(ROWS) if span.low <= self.centre(r) <= span.high or r == self.row(span.mean)]
+
+    def place(self, point: Point) -> int:
+        """The row of a form: on that side of the band's edge where it lies, although a row is coarser than that."""
+        if point.value is None:
+            return ROWS - 1
+        row = self.row(point.value)
+        span = next((s for s in self.series.spans if s.start <= point.when <= s.end), None)
+        if span is None:
+            return row
+        rows = self.band(span)
+        if span.low <= point.value <= span.high:
+            return min(max(row, rows[0]), rows[-1])
+        return max(min(row, rows[0] - 1), 0) if point.value > span.high else min(max(row, rows[-1] + 1), ROWS - 1)
+
+
+def plot(series: Series, *, marked: Iterable[str] = (), width: int = 60, marks: Marks = FINE) -> list[str]:
+    """The lines of a plot, at most `width` characters wide; empty where there is no form.
+
+    Across by time, down by value. Two forms in one cell show the later one; a form that a flag rests on always shows.
+    """
+    if not series.points:
+        return []
+    grid = _Grid(series, min(max(width - LEFT - 1, LEAST), MOST))
+    cells = [[" "] * grid.across for _ in range(ROWS)]
+    for span in series.spans:
+        for x in range(grid.column(span.start), grid.column(span.end) + 1):
+            for y in grid.band(span):
+                cells[y][x] = marks.band
+            cells[grid.row(span.mean)][x] = marks.base
+    for when in series.therapists:
+        for line in cells:
+            line[grid.column(when)] = marks.therapist
+    rests = frozenset(marked)
+    for point in sorted(series.points, key=lambda p: p.form in rests):
+        cells[grid.place(point)][grid.column(point.when)] = _mark(point, rests, marks)
+    return [*_framed(series, cells, marks), *_dates(series, grid.across, marks)]
+
+
+def _mark(point: Point, rests: frozenset[str], marks: Marks) -> str:
+    if point.mark is Mark.NONE:
+        return marks.none
+    if point.form in rests:
+        return marks.rests
+    return marks.form if point.mark is Mark.SCORED else marks.passed
+
+
+def _framed(series: Series, cells: list[list[str]], marks: Marks) -> list[str]:
+    low, high = series.definition.low, series.definition.high
+    names = {0: f"{high:g} most", ROWS // 2: f"{(low + high) / 2:g}", ROWS - 1: f"{low:g} least"}
+    return [f"{names.get(y, ''):>{LEFT - 1}} {marks.axis}{''.join(line).rstrip()}" for y, line in enumerate(cells)]
+
+
+def _dates(series: Series, across: int, marks: Marks) -> list[str]:
+    floor = " " * LEFT + marks.floor * (across + 1)
+    start, end = short_day(series.points[0].when), short_day(series.points[-1].when)
+    dates = start if start == end else f"{start}{end:>{across - len(start)}}"
+    return [floor, " " * (LEFT + 1) + dates]
+
+
+def legend(series: Iterable[Series], rests: frozenset[str], marks: Marks = FINE) -> str:
+    """What the marks in these plots mean, only those that occur."""
+    drawn = list(series)
+    points = [point for one in drawn for point in one.points]
+    kinds = {point.mark for point in points}
+    origins = sorted({words.origin(span.origin) for one in drawn for span in one.spans})
+    found = [(marks.form, "a form", Mark.SCORED in kinds)]
+    found.append((marks.rests, "a form that a flag rests on", any(p.form in rests for p in points)))
+    found.append((marks.passed, "a form that the rules pass over", Mark.PASSED in kinds))
+    found.append((marks.none, "no score on this form", Mark.NONE in kinds))
+    found.append((marks.band, f"ordinary ups and downs around the baseline ({'; '.join(origins)})", bool(origins)))
+    found.append((marks.therapist, "a new therapist", any(one.therapists for one in drawn)))
+    return "   ".join(f"{mark} {told}" for mark, told, there in found if there)

@@ -1,0 +1,323 @@
+"""The views for the terminal: a client's course, the list of flags, and a flag redone step by step.
+
+Built for 80 columns and for a pipe as much as for a wide screen: words before colours, no boxes, and every text from
+outside cleared of what could steer a terminal (S28). Import this module only where something is printed: it loads rich.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.segment import Segment
+from rich.text import Text
+
+from ...schemas.records import Course, ScoredForm
+from ...schemas.vocab import STANDING_STATES
+from ..contracts import RuleSpec
+from ..rules import builtin_rules, words
+from ..rules.life import notes
+from . import phrases
+from .charts import short_day
+from .plot import ASCII, FINE, Marks, legend, plot
+from .series import (
+    Series,
+    all_scores,
+    few,
+    lines_named,
+    main_scores,
+    notes_on,
+    plain,
+    scores_for,
+    series_of,
+    shown_value,
+    visible,
+)
+
+if TYPE_CHECKING:
+    from ..engine import ClientView, FlagRow
+
+HEAD, KIND, QUIET = "bold", "bold", "dim"
+INDENT = 2
+DAY, CELL = 11, 10
+_NO_TITLES: Mapping[str, str] = {}
+
+
+def _text(value: object, style: str = "") -> Text:
+    """Text that is shown as it is: no markup in it is read, nothing in it steers the terminal."""
+    return Text(plain(value), style=style)
+
+
+@dataclass(frozen=True, slots=True)
+class _Hanging:
+    """A label with a text hanging to the right of it, without blanks at the ends of lines."""
+
+    label: str
+    room: int
+    inside: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        width = max(options.max_width - self.room, 1)
+        lines = console.render_lines(self.inside, options.update(width=width), pad=False)
+        for number, line in enumerate(lines):
+            if number == 0 or any(segment.text.strip() for segment in line):
+                yield Segment(f"{self.label if number == 0 else '':{self.room}}")
+            yield from line
+            yield Segment.line()
+
+
+def _inside(*parts: RenderableType) -> _Hanging:
+    return _Hanging("", INDENT, Group(*parts))
+
+
+# --- the list of flags -----------------------------------------------------------------------------------------------
+
+
+def flags_table(rows: Sequence[FlagRow], titles: Mapping[str, str] = _NO_TITLES) -> RenderableType:
+    """The flags as a list: safety notices on top, then the others in the given order.
+
+    :param titles: rule titles by id where the rules are not the built-in ones.
+    """
+    safety = [row for row in rows if row.kind == "safety"]
+    others = [row for row in rows if row.kind != "safety"]
+    parts: list[RenderableType] = []
+    for name, group in (("Safety notices", safety), ("Prompts and good news", others)):
+        if group:
+            parts += [_text(name, HEAD), *(_flag(row, titles) for row in group)]
+    return Group(*parts) if parts else _text(phrases.NO_FLAG)
+
+
+def _flag(row: FlagRow, titles: Mapping[str, str]) -> RenderableType:
+    """One flag in the list: a line to find it by, its state, and the first sentence of its reason."""
+    head = Text.assemble(_text(row.client, HEAD), "  ", _text(phrases.heading(row, titles), KIND))
+    state = f"{short_day(row.flag.opened)}; {phrases.STATES[row.flag.state]}; {phrases.sent_of(row)}"
+    more = "" if row.flag.shown else " (behind “more”: not the first of its form)"
+    lines = [head, _text(state + more, QUIET), _text(phrases.first_sentence(row.flag.evidence.reason))]
+    if row.hold is not None:
+        lines.append(_text(f"On hold until {short_day(row.hold.until)}.", QUIET))
+    return _Hanging(row.id, len(row.id) + 2, Group(*lines, Text("")))
+
+
+# --- one client ------------------------------------------------------------------------------------------------------
+
+
+def client_panels(view: ClientView, rules: Sequence[RuleSpec] | None = None) -> RenderableType:
+    """A client's page before a session: flags, each form's course with its numbers, what is missing by name, holds.
+
+    :param rules: the rules whose notes on the last form are shown; by default Handrail's own.
+    """
+    standing = [row for row in view.flags if row.flag.state in STANDING_STATES]
+    passed = [row for row in view.flags if row.flag.state not in STANDING_STATES]
+    courses = visible(view.courses)
+    rests = frozenset(form.id for row in standing for form in row.flag.evidence.forms)
+    parts: list[RenderableType] = [_text(view.shown, HEAD)]
+    if view.clinician:
+        parts.append(_text(f"Therapist: {view.clinician}"))
+    parts += [_text(phrases.held(hold)) for hold in view.holds]
+    parts += _standing(standing)
+    for course in courses:
+        parts += [Text(""), *_course(course, rests, builtin_rules() if rules is None else rules)]
+    if not courses:
+        parts += [Text(""), _text(words.EMPTY_STATES[0])]
+    if passed:
+        parts += [Text(""), _text("Earlier flags", HEAD)]
+        parts += [_inside(_earlier(row)) for row in passed]
+    parts += [Text(""), _text(phrases.ABOUT[1], QUIET)]
+    return Group(*parts)
+
+
+def _standing(rows: Sequence[FlagRow]) -> Iterator[RenderableType]:
+    for row in rows:
+        said = [_text(line, QUIET) for line in phrases.seen_of(row)]
+        head = _text(f"{phrases.heading(row, _NO_TITLES)} ({short_day(row.flag.opened)}, {row.id})", HEAD)
+        state = _text(f"{phrases.STATES[row.flag.state]}; {phrases.sent_of(row)}", QUIET)
+        yield Text("")
+        yield head
+        yield _inside(_text(row.flag.evidence.reason), state, *said)
+
+
+def _earlier(row: FlagRow) -> Text:
+    ended = f" to {short_day(row.flag.closed)}" if row.flag.closed else ""
+    return _text(
+        f"{short_day(row.flag.opened)}{ended}  {phrases.heading(row, _NO_TITLES)}, "
+        f"{phrases.STATES[row.flag.state]} ({row.id})"
+    )
+
+
+def _course(course: Course, rests: frozenset[str], rules: Sequence[RuleSpec]) -> Iterator[RenderableType]:
+    form = course.instrument
+    draft = ", unvalidated draft" if form.status == "draft" else ""
+    number = phrases.many(len(course.forms), "form", "forms")
+    yield _text(f"{form.title}, version {form.version}{draft}: {number}", HEAD)
+    if (empty := few(course)) is not None:
+        yield _inside(_text(empty))
+    else:
+        drawn = [series_of(course, name) for name in main_scores(form)]
+        yield _inside(*(_Plot(series, rests) for series in drawn), _Legend(tuple(drawn), rests))
+    yield _inside(_Numbers(course), *_remarks(course), *_bands(course))
+    for told in _notes_on_last(course, rules):
+        yield _inside(Text(""), told)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plot:
+    """A plot as wide as there is room, in characters that the output knows."""
+
+    series: Series
+    rests: frozenset[str]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        hoped = phrases.HOPED[self.series.definition.direction]
+        yield _text(f"{self.series.definition.title}{f' ({hoped})' if hoped else ''}")
+        lines = plot(self.series, marked=self.rests, width=options.max_width, marks=_marks(options))
+        yield Text("\n".join(lines), no_wrap=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Legend:
+    """The meaning of the marks, in the same characters."""
+
+    series: tuple[Series, ...]
+    rests: frozenset[str]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        yield Text(legend(self.series, self.rests, _marks(options)), style=QUIET)
+
+
+def _marks(options: ConsoleOptions) -> Marks:
+    return ASCII if options.ascii_only else FINE
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """Every score of every form, in as many blocks as the width asks for: no column is cut off."""
+
+    course: Course
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        scores, forms = all_scores(self.course.instrument), self.course.forms
+        fit = max((options.max_width - DAY) // CELL, 1)
+        for block in (scores[n : n + fit] for n in range(0, len(scores), fit)):
+            heads = [wrap(plain(self.course.instrument.score(name).title), CELL - 1) for name in block]
+            tall = max(len(head) for head in heads)
+            rows = [["", *("" if tall - y > len(h) else h[y - tall + len(h)] for h in heads)] for y in range(tall)]
+            rows[-1][0] = "Form of"
+            for form in forms:
+                rows.append([short_day(form.authored), *(shown_value(form, name)[0] for name in block)])
+            lines = [f"{first:<{DAY}}" + "".join(f"{cell:>{CELL}}" for cell in cells) for first, *cells in rows]
+            ruled = [*lines[:tall], ("-" if options.ascii_only else "─") * (DAY + CELL * len(block)), *lines[tall:]]
+            yield Text("\n".join(["", *(line.rstrip() for line in ruled)]), no_wrap=True)
+
+
+def _remarks(course: Course) -> Iterator[RenderableType]:
+    """What is missing by name, and what else a reader must know of a form; then the lines that were named."""
+    for form in course.forms:
+        if told := [*_reasons(course, form), *notes_on(course, form)]:
+            yield _Hanging(short_day(form.authored), 13, _text("; ".join(told)))
+    for name, text in lines_named(course):
+        yield _Hanging(name, 13, _text(text, QUIET))
+
+
+def _reasons(course: Course, form: ScoredForm) -> Iterator[str]:
+    for name in all_scores(course.instrument):
+        _, why = shown_value(form, name)
+        if why and len(course.instrument.score(name).items) > 1:
+            yield f"{course.instrument.score(name).title}: {why}"
+
+
+def _bands(course: Course) -> Iterator[RenderableType]:
+    for name in all_scores(course.instrument):
+        for span in series_of(course, name).spans:
+            yield _text(
+                f"{course.instrument.score(name).title}: baseline {words.one(span.mean)}, band "
+                f"{words.one(span.low)} to {words.one(span.high)} ({words.origin(span.origin)}), "
+                f"{short_day(span.start)} to {short_day(span.end)}",
+                QUIET,
+            )
+
+
+def _notes_on_last(course: Course, rules: Sequence[RuleSpec]) -> Iterator[RenderableType]:
+    """Notes belong to one form and are shown before a session only: those on the last form."""
+    last = len(course.forms) - 1
+    for rule in rules:
+        if rule.kind != "note" or rule.instrument not in (None, course.instrument.id):
+            continue
+        for episode in notes(rule, course):
+            if episode.opened == last:
+                yield Group(_text(rule.title, HEAD), _text(episode.evidence().reason))
+
+
+# --- one flag, step by step ------------------------------------------------------------------------------------------
+
+
+def explain_text(row: FlagRow, course: Course | None = None, titles: Mapping[str, str] = _NO_TITLES) -> RenderableType:
+    """The whole sum of a flag: forms, answers, numbers with their origin, each step, what would clear it, who knows.
+
+    :param course: the course that it rests on; with it the plot of its scores is shown.
+    """
+    flag, evidence = row.flag, row.flag.evidence
+    parts: list[RenderableType] = [
+        Text.assemble(_text(row.client, HEAD), "  ", _text(phrases.heading(row, titles), KIND)),
+        _text(f"Flag {row.id}, rule {flag.rule} version {flag.rule_version}, since {words.day(flag.opened)}", QUIET),
+        Text(""),
+        _text(evidence.reason),
+    ]
+    if course is not None and row.kind != "safety" and (shown := visible([course])) and few(shown[0]) is None:
+        parts += [Text(""), *_plots(row, shown[0])]
+    parts += _section("Forms that it rests on", [_form(form) for form in _forms(row)])
+    parts += _section("Numbers that were not computed", [_text(phrases.constant(item)) for item in evidence.constants])
+    parts += _section("The sum", [_steps(row)] if evidence.steps else [])
+    parts += _section("Lines that moved", [_text(told) for told in _moves(row)])
+    parts += _section("When it clears", [_text(evidence.clears_when)] if evidence.clears_when else [])
+    parts += _section("What became of it", [_text(told) for told in _became(row)])
+    if row.kind in ("prompt", "good-news"):
+        parts += _section(phrases.NEXT, [_text(f"- {option}") for option in words.OPTIONS])
+    return Group(*parts)
+
+
+def _section(head: str, inside: Sequence[RenderableType]) -> list[RenderableType]:
+    return [Text(""), _text(head, HEAD), _inside(*inside)] if inside else []
+
+
+def _plots(row: FlagRow, course: Course) -> Iterator[RenderableType]:
+    rests = frozenset(form.id for form in row.flag.evidence.forms)
+    drawn = [series_of(course, name) for name in scores_for(row.flag, course)]
+    yield _inside(*(_Plot(series, rests) for series in drawn), _Legend(tuple(drawn), rests))
+
+
+def _forms(row: FlagRow) -> Iterator[tuple[str, str]]:
+    for form in row.flag.evidence.forms:
+        yield f"{short_day(form.authored)} ({form.role})", phrases.values(form.values)
+
+
+def _form(form: tuple[str, str]) -> RenderableType:
+    return Group(_text(form[0]), _inside(_text(form[1] or "no number was read from it", QUIET)))
+
+
+def _steps(row: FlagRow) -> RenderableType:
+    found = []
+    for number, step in enumerate(row.flag.evidence.steps, 1):
+        working = _text(f"{step.working} → {phrases.result(step.result)}", QUIET)
+        found.append(_Hanging(f"{number:>2}.", 5, Group(_text(step.what), working)))
+    return Group(*found)
+
+
+def _moves(row: FlagRow) -> Iterator[str]:
+    for move in row.flag.evidence.moves:
+        before = "" if move.before is None else f"{words.raw(move.before)} to "
+        yield f"{words.quoted(move.text)} ({move.item}): {before}{move.after}"
+
+
+def _became(row: FlagRow) -> Iterator[str]:
+    flag = row.flag
+    yield phrases.sentence(f"{phrases.STATES[flag.state]}{f', {words.day(flag.closed)}' if flag.closed else ''}")
+    for delivery in row.deliveries:
+        yield phrases.sentence(phrases.sent(delivery))
+    if not row.deliveries:
+        yield "It was not sent to the platform; it is in the list: handrail flags"
+    yield from phrases.seen_of(row)
+    if row.hold is not None:
+        yield phrases.held(row.hold)
