@@ -122,6 +122,12 @@ def set_state(tx: Tx, key: str, state: FlagState, closed: datetime | None) -> No
     tx.conn.execute(update(flags).where(where).values(**values))
 
 
+def set_shown(tx: Tx, key: str, shown: bool) -> None:
+    """Whether a flag is shown or waits behind another one of its form."""
+    where = (flags.c.source == tx.source) & (flags.c.key == key)
+    tx.conn.execute(update(flags).where(where).values(shown=shown, changed_ms=now_ms()))
+
+
 def set_evidence(tx: Tx, key: str, evidence: Evidence, score: float | None) -> None:
     """Renews what a flag rests on: the same episode, other numbers."""
     sealed = tx.sealer.seal(_flag_place(tx, key), _encode(StoredFlag(evidence, score)))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 
 from ...schemas.records import Acknowledgement, Course, Evidence, Flag, Hold, ScoredForm
-from ...schemas.vocab import STANDING_STATES, FlagState
+from ...schemas.vocab import STANDING_STATES, FlagState, RemoteState
 from ..contracts import HookContext, Refusal, RuleSpec
 from ..errors import PluginError
 from ..registry import Registry
@@ -44,7 +44,8 @@ class _Changes:
     new: list[tuple[Flag, str]] = field(default_factory=list)
     states: list[tuple[str, FlagState, datetime | None]] = field(default_factory=list)
     evidence: dict[str, tuple[Evidence, float | None]] = field(default_factory=dict)
-    wishes: dict[str, FlagState] = field(default_factory=dict)
+    shown: dict[str, bool] = field(default_factory=dict)
+    wishes: dict[str, RemoteState] = field(default_factory=dict)
     told: list[Flag] = field(default_factory=list)
 
 
@@ -102,8 +103,9 @@ class Evaluate:
                 flags.set_state(tx, key, state, closed)
             for key, (evidence, score) in changes.evidence.items():
                 flags.set_evidence(tx, key, evidence, score)
-            wishes = {key: flags.wanted_for(state) for key, state in changes.wishes.items()}
-            flags.want(tx, wishes, self.carriers)
+            for key, is_shown in changes.shown.items():
+                flags.set_shown(tx, key, is_shown)
+            flags.want(tx, changes.wishes, self.carriers)
             if settled:
                 forms.clean(tx, keys)
             reach("rules-before-commit")
@@ -184,7 +186,7 @@ class Evaluate:
         by_key = {row.key: row for row in stored}
         for key, item in called.items():
             if key in by_key:
-                self._move(by_key[key], item.episode, changes, done)
+                self._move(by_key[key], item, changes, done)
             elif item.may_rise:
                 self._raise(key, client, item, changes, done)
         for row in stored:
@@ -234,27 +236,31 @@ class Evaluate:
         changes.new.append((flag, episode.rule.kind))
         done.counts["raised" if closed is None else "raised_and_cleared_since"] += 1
 
-    def _move(self, row: flags.FlagRow, episode: Episode, changes: _Changes, done: Evaluated) -> None:
-        """An episode that is stored: it has cleared since, stands again after an amendment, or goes on."""
-        stands = row.state in STANDING_STATES
-        if stands and episode.closing_form is not None:
-            self._set(row, FlagState.CLEARED, episode.closing_form.authored, changes)
+    def _move(self, row: flags.FlagRow, item: _Called, changes: _Changes, done: Evaluated) -> None:
+        """An episode that is stored: it has cleared since, stands again after an amendment, or goes on; and what
+        waited behind another prompt of its form is shown when that one is gone."""
+        episode, state = item.episode, row.state
+        if state in STANDING_STATES and episode.closing_form is not None:
+            state = FlagState.CLEARED
+            changes.states.append((row.key, state, episode.closing_form.authored))
             done.counts["cleared"] += 1
-        elif not stands and episode.closed is None:
-            self._set(row, FlagState.RAISED, None, changes)
+        elif state not in STANDING_STATES and episode.closed is None:
+            state = FlagState.RAISED
+            changes.states.append((row.key, state, None))
             done.counts["raised_again"] += 1
+        if item.shown != row.shown:
+            changes.shown[row.key] = item.shown
+        if row.kind in PUSHED_KINDS and (state is not row.state or item.shown != row.shown):
+            changes.wishes[row.key] = flags.wanted_for(state) if item.shown else RemoteState.INACTIVE
 
     def _withdraw(self, row: flags.FlagRow, changes: _Changes, done: Evaluated) -> None:
         """What the flag rests on is gone or says otherwise now. A safety notice stays: people close those (S)."""
         if row.kind == "safety":
             return
-        self._set(row, FlagState.WITHDRAWN, None, changes)
+        changes.states.append((row.key, FlagState.WITHDRAWN, None))
+        if row.kind in PUSHED_KINDS:
+            changes.wishes[row.key] = RemoteState.RETRACTED
         done.counts["withdrawn_flags"] += 1
-
-    def _set(self, row: flags.FlagRow, state: FlagState, closed: datetime | None, changes: _Changes) -> None:
-        changes.states.append((row.key, state, closed))
-        if row.shown and row.kind in PUSHED_KINDS:
-            changes.wishes[row.key] = state
 
     def _prepare(self, changes: _Changes, done: Evaluated) -> bool:
         """Lets plugins reword or veto what is new; safety notices are not theirs to touch.
@@ -284,7 +290,7 @@ class Evaluate:
         changes.told = [flag for flag, _ in changes.new]
         for flag, kind in changes.new:
             if flag.shown and kind in PUSHED_KINDS:
-                changes.wishes[flag.key] = flag.state
+                changes.wishes[flag.key] = flags.wanted_for(flag.state)
         return settled
 
 
