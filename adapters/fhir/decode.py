@@ -1,8 +1,8 @@
 """Reads a page of QuestionnaireResponses: only the fields that are used, typed, one bad record costs one record.
 
-Fast path: the whole page by one typed decoder. If that refuses anything, the page is cut into its entries by a scanner
-that knows only strings and brackets, and the same decoder judges each entry alone (F48, F52 to F54): there is one
-parser, so both paths accept and refuse the same (S36).
+Fast path: the whole page by one typed decoder, each form's lines by another. If the first refuses anything, the page is
+cut into its entries by a scanner that knows only strings and brackets, and the same decoder judges each entry alone
+(F48, F52 to F54): there is one parser, so both paths accept and refuse the same (S36).
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ import msgspec
 from ...plugin_core.contracts import RemoteResponse
 from ...schemas.records import Quarantined
 from ...schemas.vocab import QuarantineReason
-from .flatten import BadShape, flatten
+from .flatten import REFUSED, UNREADABLE, BadShape, flatten
 from .shapes import Bundle, Entry, Link, Meta, Resource
 
 _PAGE = msgspec.json.Decoder(Bundle)
 _ENTRY = msgspec.json.Decoder(Entry)
 _RESOURCE = msgspec.json.Decoder(Resource)
-_REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 # A text whose end is missing runs to the end of the page, so that the scanner stays linear; possessive for the same.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)|[\[\]{},]', re.DOTALL)
@@ -66,7 +65,7 @@ def read_page(data: bytes, local: str) -> ReadPage:
             raise msgspec.DecodeError("a text holds U+0000, which a database may refuse")  # F53
         bundle = _PAGE.decode(data)
         entries: Sequence[Entry] = bundle.entry or ()
-    except _REFUSED:
+    except REFUSED:
         bundle, entries = _entry_by_entry(data, broken)
     if bundle.resourceType != "Bundle":
         raise WrongKind(bundle.resourceType)
@@ -93,7 +92,7 @@ def read_one(data: bytes, local: str) -> RemoteResponse | Quarantined:
         if _NUL.search(data):
             raise msgspec.DecodeError("a text holds U+0000")
         resource = _RESOURCE.decode(data)
-    except _REFUSED:
+    except REFUSED:
         if not _complete(data):
             raise Unreadable("cut off") from None
         return _unreadable(b'{"resource":' + data + b"}")
@@ -130,7 +129,7 @@ def _entry_by_entry(data: bytes, broken: list[Quarantined]) -> tuple[Bundle, lis
     head, pieces = cut(data)
     try:
         bundle = _PAGE.decode(head)
-    except _REFUSED:
+    except REFUSED:
         raise Unreadable("no FHIR page") from None
     entries = []
     for piece in pieces:
@@ -138,7 +137,7 @@ def _entry_by_entry(data: bytes, broken: list[Quarantined]) -> tuple[Bundle, lis
             if _NUL.search(piece):
                 raise msgspec.DecodeError("a text holds U+0000")
             entries.append(_ENTRY.decode(piece))
-        except _REFUSED:
+        except REFUSED:
             broken.append(_unreadable(piece))
     return bundle, entries
 
@@ -216,13 +215,7 @@ def _complete(data: bytes) -> bool:
 
 
 def _unreadable(piece: bytes) -> Quarantined:
-    return Quarantined(
-        _id_of(piece),
-        QuarantineReason.UNREADABLE,
-        "the whole form",
-        "the platform sent it in a way that cannot be read: a number out of bounds, a broken character, or a field of "
-        "the wrong kind",
-    )
+    return Quarantined(_id_of(piece), QuarantineReason.UNREADABLE, "the whole form", UNREADABLE)
 
 
 def _id_of(piece: bytes) -> str:
@@ -273,7 +266,7 @@ def read_listing(data: bytes) -> ReadListing:
     """Ids and versions of a page, reading nothing else of its entries. Raises Unreadable."""
     try:
         page = msgspec.json.decode(data, type=_RowPage)
-    except _REFUSED:
+    except REFUSED:
         raise Unreadable("no FHIR page") from None
     if page.resourceType != "Bundle":
         raise WrongKind(page.resourceType)

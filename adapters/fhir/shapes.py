@@ -2,6 +2,8 @@
 
 Names are FHIR's own, which saves a renaming in the decoder. Integers are bounded as FHIR bounds them, so that no
 number is rounded on its way into a float (F54). https://hl7.org/fhir/R4/questionnaireresponse.html
+
+Lines stay raw bytes here: `flatten` decodes them one by one, and most of them it has met before.
 """
 
 # ruff: noqa: N815
@@ -47,7 +49,7 @@ class Answer(msgspec.Struct, gc=False):
     valueBoolean: bool | None = None
     valueQuantity: Quantity | None = None
     extension: list[Extension] | None = None
-    item: list[Item] | None = None
+    item: list[msgspec.Raw] | None = None
 
 
 class Item(msgspec.Struct, gc=False):
@@ -56,7 +58,7 @@ class Item(msgspec.Struct, gc=False):
     linkId: str
     text: str | None = None
     answer: list[Answer] | None = None
-    item: list[Item] | None = None
+    item: list[msgspec.Raw] | None = None
 
 
 class Reference(msgspec.Struct, gc=False):
@@ -100,7 +102,7 @@ class Resource(msgspec.Struct, gc=False):
     subject: Reference | None = None
     authored: str | None = None
     source: Reference | None = None
-    item: list[Item] | None = None
+    item: list[msgspec.Raw] | None = None
     issue: list[Issue] | None = None
 
 
