@@ -189,6 +189,16 @@ def deactivate(tx: Tx, keys: Sequence[str], status: str) -> list[str]:
     return sorted(touched)
 
 
+def stamp(tx: Tx, stamps: Mapping[str, int]) -> None:
+    """Notes when responses that no longer count were last changed (key -> ms), so that an older version which arrives
+    later does not bring them back (F63)."""
+    if not stamps:
+        return
+    where = (responses.c.source == bindparam("s")) & (responses.c.key == bindparam("k")) & ~responses.c.active
+    values = [{"s": tx.source, "k": key, "m": ms} for key, ms in stamps.items()]
+    tx.conn.execute(update(responses).where(where).values(updated_ms=bindparam("m")), values)
+
+
 def forms_of(tx: Tx, client_keys: Sequence[str]) -> dict[str, list[tuple[str, str, ScoredForm]]]:
     """The active forms of clients, oldest first: client key -> (instrument, version, form). Form ids are our keys."""
     columns = (

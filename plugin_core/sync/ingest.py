@@ -52,6 +52,7 @@ class _Work:
     rows: list[forms.Row] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
     inactive: dict[str, str] = field(default_factory=dict)
+    stamps: dict[str, int] = field(default_factory=dict)
     set_aside: dict[str, Quarantined] = field(default_factory=dict)
     good: list[str] = field(default_factory=list)
     clients: dict[str, str] = field(default_factory=dict)
@@ -147,6 +148,9 @@ class Ingest:
                 work.replaced.append(key)
         good = self._judge(flat, keys, fresh, work)
         self._score(good, fresh, work, done)
+        for key in (*work.inactive, *work.set_aside):
+            if key in fresh and (stamp := _ms(fresh[key][0].updated)) is not None:
+                work.stamps[key] = stamp
 
     def _judge(
         self, flat: list[dict[str, Any]], keys: list[str], fresh: dict[str, Any], work: _Work
@@ -212,6 +216,7 @@ class Ingest:
             forms.save(tx, work.rows, [key for key in work.replaced if key not in work.set_aside])
             touched = set(forms.deactivate(tx, [k for k, s in work.inactive.items()], forms.WITHDRAWN))
             touched.update(forms.deactivate(tx, list(work.set_aside), "set-aside"))
+            forms.stamp(tx, work.stamps)
             forms.set_aside(tx, work.set_aside)
             released = forms.release(tx, [*work.good, *work.inactive])
             forms.mark_dirty(tx, work.clients)
