@@ -29,6 +29,7 @@ from .points import reach
 from .push import Push
 
 RECONCILE = "reconcile"
+CONNECTION = "connection"
 CLIENT_BATCH = 100
 Progress = Callable[[str, int, int | None], None]
 
@@ -56,6 +57,7 @@ class _Run:
     undone: list[str] = field(default_factory=list)
     outcome: RunOutcome = RunOutcome.COMPLETE
     sorted: bool = True
+    tested: bool = False
 
     def fail(self, error: HandrailError, source: str) -> None:
         """A fault that ends a part of the run; unreachable means incomplete, all else failed."""
@@ -139,12 +141,13 @@ class Sync:
     def _pull_all(self, run: _Run, options: Options) -> None:
         with self.store.reading(self.source) as tx:
             cursor = book.cursor(tx, STREAM)
+            asked = book.cursor(tx, CONNECTION)
+        if options.full or cursor is None or asked is None or asked.server != self._connection():
+            self._guarded(run, "test", self._same_server)
         if options.full:
             cursor = None
         elif options.since is not None:
-            cursor = replace(cursor or Cursor(STREAM), since=options.since.astimezone(UTC))
-        if options.full or cursor is None:
-            self._guarded(run, "test", self._same_server)
+            cursor = _back_to(cursor, options.since.astimezone(UTC))
         if run.outcome is RunOutcome.COMPLETE:
             self._guarded(run, "pull", lambda r: self._pull(r, cursor))
         if options.retry_set_aside and run.outcome is RunOutcome.COMPLETE:
@@ -153,8 +156,16 @@ class Sync:
             with run.timed("clients"):
                 self._clients(run)
 
+    def _connection(self) -> str:
+        """A hash of the platform's settings: when they change, who answers is asked before anything is read."""
+        platform = self.settings.platform
+        facts = sorted(platform.settings.items()) if platform else []
+        return self.store.sealer.fingerprint(repr(facts).encode())
+
     def _same_server(self, run: _Run) -> None:
         """Stops when another server answers than the one that the store was filled from (F14)."""
+        if run.tested:
+            return
         identity = self.adapter.test()
         known = self.store.fingerprint(self.source)
         if known is None:
@@ -165,6 +176,9 @@ class Sync:
                 "Nothing was pulled. If the practice has moved, run: handrail connect --moved"
             )
         run.say(identity.notes, self.spec.title)
+        asked = Cursor(CONNECTION, server=self._connection())
+        self.store.write(lambda tx: book.set_cursor(tx, asked), self.source)
+        run.tested = True
 
     def _pull(self, run: _Run, cursor: Cursor | None) -> None:
         for page in self.adapter.pull(cursor):
@@ -245,6 +259,7 @@ class Sync:
 
     def _reconcile(self, run: _Run) -> None:
         """Ids only: finds forms that the platform has dropped; two runs must agree before one is withdrawn (F62)."""
+        self._same_server(run)
         listed: set[str] = set()
         for part in self.adapter.listing():
             listed.update(self.store.sealer.hash("response", str(self.source), remote_id) for remote_id in part)
@@ -334,6 +349,13 @@ class Sync:
         if not options.dry_run:
             hooks.tell(self.registry.plugins, "sync_finished", report=report, context=self.context)
         return report
+
+
+def _back_to(cursor: Cursor | None, since: datetime) -> Cursor:
+    """The cursor taken back to a day; never forward, which would pass over forms that nobody has read."""
+    if cursor is None or cursor.since is None:
+        return Cursor(STREAM, since)
+    return cursor if cursor.since <= since else replace(cursor, since=since)
 
 
 @contextmanager
