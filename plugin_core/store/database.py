@@ -30,6 +30,7 @@ from .tables import keys, practices, sources
 
 HEAD = "0001"
 TRIES = 5
+PAUSE = 0.05
 BUSY_SECONDS = 10
 _CHECK = b"handrail"
 T = TypeVar("T")
@@ -119,7 +120,7 @@ class Store:
             except DBAPIError as error:
                 if attempt == TRIES or not _passing(error):
                     raise _as_store_error(error, self.engine) from None
-                time.sleep(0.05 * 2**attempt)
+                time.sleep(PAUSE * 2**attempt)
         raise AssertionError("unreachable")
 
     @contextmanager
