@@ -41,6 +41,11 @@ class Registry:
         """Rules by id."""
         return self.plugins.descriptors("register_rules", lambda r: r.id, "rule")
 
+    @property
+    def titles(self) -> dict[str, str]:
+        """What rules are called, by id."""
+        return {name: registered.descriptor.title for name, registered in self.rules.items()}
+
     @cached_property
     def adapters(self) -> dict[str, Registered[AdapterSpec]]:
         """Platforms by name."""

@@ -101,7 +101,7 @@ def walk(practice: Practice) -> None:
     first = json.loads(practice.handrail("sync", "--yes", "--json"))
     assert first["outcome"] == "complete"
     assert first["counts"]["new"] == len(COURSE)
-    rows = json.loads(practice.handrail("flags", "--json"))
+    rows = json.loads(practice.handrail("flags", "--json"))["flags"]
     assert [row["rule"] for row in rows] == ["P1"]
     on_server = practice.flags()
     assert [flag["status"] for flag in on_server] == ["active"]
@@ -117,7 +117,7 @@ def walk(practice: Practice) -> None:
     last = json.loads(practice.handrail("sync", "--json"))
     assert last["counts"]["retracted"] == 1
     assert [flag["status"] for flag in practice.flags()] == ["entered-in-error"]
-    assert json.loads(practice.handrail("flags", "--json")) == []
+    assert json.loads(practice.handrail("flags", "--json"))["flags"] == []
     assert "All is well" in practice.handrail("doctor")
 
 

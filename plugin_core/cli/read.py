@@ -21,17 +21,18 @@ def flags(app: App, everything: bool, client: str | None, more: bool, as_json: b
         found = engine.flags(everything=everything, client=client)
         rows = [row for row in found if row.flag.shown or more or everything]
         hidden = len(found) - len(rows)
+        titles = engine.registry.titles
     if as_json:
         from ..report.data import flags_json
 
-        app.json(flags_json(rows))
+        app.json(flags_json(rows, titles))
         return 0
     if not rows:
         click.echo("No flag stands. That says nothing about clients who have not answered, or only once or twice.")
         return 0
     from ..report.terminal import flags_table
 
-    app.print(flags_table(rows))
+    app.print(flags_table(rows, titles))
     if hidden:
         click.echo(f"{hidden} more behind the first of their form: handrail flags --more")
     click.echo("Why: handrail explain FLAG.  Seen: handrail ack FLAG.  Most flags do not mean that something is wrong.")
@@ -52,7 +53,7 @@ def explain(app: App, names: tuple[str, ...], as_json: bool) -> int:
         if as_json:
             from ..report.data import flag_json
 
-            app.json(flag_json(row))
+            app.json(flag_json(row, engine.registry.titles))
             return 0
         from ..report.terminal import explain_text
 
@@ -76,9 +77,10 @@ def client(app: App, ref: str, as_json: bool) -> int:
 
             app.json(client_json(view))
             return 0
+        rules = [registered.descriptor for registered in engine.registry.rules.values()]
     from ..report.terminal import client_panels
 
-    app.print(client_panels(view))
+    app.print(client_panels(view, rules))
     return 0
 
 

@@ -191,14 +191,15 @@ def _ask(
     unknown = sorted((set(given) | set(secrets)) - set(fields))
     if unknown:
         raise UsageError(f"{spec.title} has no setting {unknown[0]}. It has: {', '.join(fields)}.")
+    plain = sorted(name for name in given if fields[name].metadata.get("secret"))
+    if plain:
+        raise SettingsError(f"{plain[0]} is a secret: give where it lies with --secret {plain[0]}=file:PATH.")
     settings: dict[str, Any] = dict(old.settings) if old else {}
     references: dict[str, str] = dict(old.secrets) if old else {}
     for name, field in fields.items():
         if field.metadata.get("secret"):
             if name in secrets:
                 references[name] = secrets[name]
-            elif name in given:
-                raise SettingsError(f"{name} is a secret: give where it lies with --secret {name}=file:PATH.")
             elif name not in references and _on_terminal():
                 _ask_secret(app, spec, name, field, settings, references)
         elif name in given:
