@@ -122,6 +122,12 @@ def test_within_four_weeks_of_a_new_therapist(days: int, expected: list[tuple[in
     assert [(e.opened, e.closed) for e in episodes(said("y", "good-news"), one)] == [(0, None)]
 
 
+def test_a_therapist_who_starts_later_on_the_day_of_the_form_is_no_guard() -> None:
+    """The form was judged by what lay before it; the change did not."""
+    one = replace(forms(1), therapists=(START + timedelta(hours=3),))
+    assert [episode.opened for episode in episodes(said("y"), one)] == [0]
+
+
 def acknowledged(week: float) -> dict[str, datetime]:
     return {"f0": START + timedelta(weeks=week)}
 
