@@ -15,11 +15,10 @@ from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Table, bindparam, delete, func, insert, literal, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from ...schemas.records import Answer, Client, Quarantined, Response, Score, ScoredForm
 from ...schemas.vocab import Blank, Mode, QuarantineReason, ResponseStatus
-from .database import Tx, now_ms
+from .database import Tx, dialect_insert, now_ms
 from .tables import clients, history, missing, quarantine, responses
 
 CHUNK = 500
@@ -80,7 +79,7 @@ def upsert(tx: Tx, table: Table, rows: Sequence[Row], *, keep: Sequence[str] = (
     """Inserts rows, or updates those whose primary key is there; columns in `keep` stay as they are then."""
     if not rows:
         return
-    make = postgresql.insert if tx.conn.dialect.name == "postgresql" else sqlite.insert
+    make = dialect_insert(tx.conn)
     primary = [column.name for column in table.primary_key]
     statement = make(table)
     new = {name: statement.excluded[name] for name in rows[0] if name not in primary and name not in keep}
