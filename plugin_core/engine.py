@@ -33,7 +33,6 @@ from .contracts import Adapter, AdapterContext, AdapterSpec, Identity, Published
 from .errors import SettingsError, Unsupported, UsageError
 from .manager import Plugins
 from .mapping import FormReader, own_mapping
-from .mapping import files as mapping_files
 from .registry import Registry
 from .settings import Connection, Settings, load
 from .store import Store, Tx, book, flags, forms, keys
@@ -204,6 +203,8 @@ class Engine:
 
     def mappings(self) -> list[FormMapping]:
         """Confirmed mappings of the platform, and those of all forms that Handrail itself publishes."""
+        from .mapping import files as mapping_files
+
         platform = self.connection.platform
         own = [own_mapping(registered.descriptor, platform) for registered in self.registry.instruments.values()]
         return mapping_files.load_all(self.settings.mappings, platform) + own
@@ -268,6 +269,8 @@ class Engine:
         """Stores a mapping that a person has confirmed; gives its file. Forms are pulled anew by it."""
         from dataclasses import replace
 
+        from .mapping import files as mapping_files
+
         confirmed = replace(
             proposal.mapping(self.connection.platform), confirmed=self.now().astimezone(UTC), confirmed_by=by
         )
@@ -289,6 +292,8 @@ class Engine:
         made = self.adapter.publish(instrument)
         own = own_mapping(instrument, self.connection.platform)
         if made.form != own.form:
+            from .mapping import files as mapping_files
+
             mapping_files.save(self.settings.mappings, own_mapping(instrument, self.connection.platform, made.form))
         detail = f"{instrument.id}/{instrument.version}"
         self.store.write(lambda tx: book.record(tx, "handrail", "form-published", None, detail), self.source)
