@@ -43,6 +43,7 @@ class _Changes:
 
     new: list[tuple[Flag, str]] = field(default_factory=list)
     states: list[tuple[str, FlagState, datetime | None]] = field(default_factory=list)
+    renewed: list[tuple[Flag, str]] = field(default_factory=list)
     evidence: dict[str, tuple[Evidence, float | None]] = field(default_factory=dict)
     shown: dict[str, bool] = field(default_factory=dict)
     wishes: dict[str, RemoteState] = field(default_factory=dict)
@@ -112,7 +113,7 @@ class Evaluate:
 
         self.store.write(write, self.source)
         reach("rules-after-commit")
-        if changes.told:
+        if changes.told and not self.store.rehearsing:  # plugins are told what is, not what would be
             told = tuple(changes.told)
             done.problems += hooks.tell(self.registry.plugins, "flags_changed", flags=told, context=self.context)
 
@@ -131,7 +132,7 @@ class Evaluate:
             quiet = _quiet(stored[key], acknowledged)
             called = self._called_for(courses, holds.get(key, []), quiet, done)
             self._compare(key, called, stored[key], changes, done)
-            self._refresh(tx, called, stored[key], changes, done)
+            self._refresh(tx, key, called, stored[key], changes, done)
         return changes
 
     def _called_for(
@@ -196,36 +197,37 @@ class Evaluate:
     def _refresh(
         self,
         tx: Tx,
+        client: str,
         called: dict[str, _Called],
         stored: Sequence[flags.FlagRow],
         changes: _Changes,
         done: Evaluated,
     ) -> None:
         """Keeps the evidence of standing flags true: an amended form may have changed the numbers that they rest on,
-        and a safety notice whose answer was withdrawn says so (it is closed by people only)."""
-        standing = [row.key for row in stored if row.state in STANDING_STATES]
-        for key, old in flags.evidence_of(tx, standing).items():
-            item = called.get(key)
-            if item is not None:
-                new, score = item.episode.evidence(), item.episode.score
-            elif any(row.key == key and row.kind == "safety" for row in stored) and WITHDRAWN_SINCE not in old.reason:
-                new, score = replace(old, reason=f"{old.reason} {WITHDRAWN_SINCE}"), None
-            else:
-                continue
-            if new != old:
-                changes.evidence[key] = (new, score)
+        and a safety notice whose answer was withdrawn says so (it is closed by people only).
+
+        The reason alone does not count as a change: a plugin may have reworded it.
+        """
+        kinds = {row.key: row.kind for row in stored if row.state in STANDING_STATES}
+        for key, old in flags.evidence_of(tx, kinds).items():
+            if (item := called.get(key)) is not None:
+                flag = self._flag(key, client, item)
+                if replace(flag.evidence, reason=old.reason) != old:
+                    changes.renewed.append((flag, kinds[key]))
+                    done.counts["evidence_renewed"] += 1
+            elif kinds[key] == "safety" and WITHDRAWN_SINCE not in old.reason:
+                changes.evidence[key] = (replace(old, reason=f"{old.reason} {WITHDRAWN_SINCE}"), None)
                 done.counts["evidence_renewed"] += 1
 
-    def _raise(self, key: str, client: str, item: _Called, changes: _Changes, done: Evaluated) -> None:
+    def _flag(self, key: str, client: str, item: _Called) -> Flag:
         episode = item.episode
         closed = episode.closing_form
-        state = FlagState.RAISED if closed is None else FlagState.CLEARED
-        flag = Flag(
+        return Flag(
             key=key,
             client=client,
             rule=episode.rule.id,
             rule_version=episode.rule.version,
-            state=state,
+            state=FlagState.RAISED if closed is None else FlagState.CLEARED,
             opened=episode.form.authored,
             opening_form=episode.key_form,
             evidence=episode.evidence(),
@@ -233,8 +235,10 @@ class Evaluate:
             closed=None if closed is None else closed.authored,
             shown=item.shown,
         )
-        changes.new.append((flag, episode.rule.kind))
-        done.counts["raised" if closed is None else "raised_and_cleared_since"] += 1
+
+    def _raise(self, key: str, client: str, item: _Called, changes: _Changes, done: Evaluated) -> None:
+        changes.new.append((self._flag(key, client, item), item.episode.rule.kind))
+        done.counts["raised" if item.episode.closed is None else "raised_and_cleared_since"] += 1
 
     def _move(self, row: flags.FlagRow, item: _Called, changes: _Changes, done: Evaluated) -> None:
         """An episode that is stored: it has cleared since, stands again after an amendment, or goes on; and what
@@ -263,29 +267,37 @@ class Evaluate:
         done.counts["withdrawn_flags"] += 1
 
     def _prepare(self, changes: _Changes, done: Evaluated) -> bool:
-        """Lets plugins reword or veto what is new; safety notices are not theirs to touch.
+        """Lets plugins reword or veto what is new or rests on other numbers; safety notices are not theirs to touch.
 
         When a plugin raises, the safety notices still rise, the rest waits, and False says that these courses are to be
         read again.
         """
-        free = [(flag, kind) for flag, kind in changes.new if kind != "safety"]
-        safety = [(flag, kind) for flag, kind in changes.new if kind == "safety"]
-        handed = [flag for flag, _ in free]
+        safety = [pair for pair in changes.new if pair[1] == "safety"]
+        new = [pair for pair in changes.new if pair[1] != "safety"]
+        renewed = [pair for pair in changes.renewed if pair[1] != "safety"]
+        handed = [flag for flag, _ in (*new, *renewed)]
         settled = True
-        kept = []
+        answers: Sequence[Flag | Refusal] = ()
+        refused: dict[int, str] = {}
         try:
             answers, refused = hooks.prepare(
                 self.registry.plugins, "prepare_flags", "flags", handed, Flag, self.context
             )
         except PluginError as error:
             done.problems.append(error.message)
-            answers, refused, free, settled = [], {}, [], False
-        for index, (answer, (flag, kind)) in enumerate(zip(answers, free, strict=True)):
+            new, renewed, settled = [], [], False
+        kept = []
+        for index, ((flag, kind), answer) in enumerate(zip((*new, *renewed), answers, strict=True)):
             if isinstance(answer, Refusal):
                 done.counts["vetoed"] += 1
                 done.problems.append(f"{refused[index]} vetoed a flag of rule {flag.rule}: {answer.reason}")
-            else:
+            elif index < len(new):
                 kept.append((replace(answer, key=flag.key, client=flag.client), kind))
+            else:
+                changes.evidence[flag.key] = (answer.evidence, answer.score)
+        for flag, kind in changes.renewed:
+            if kind == "safety":
+                changes.evidence[flag.key] = (flag.evidence, flag.score)
         changes.new = kept + safety
         changes.told = [flag for flag, _ in changes.new]
         for flag, kind in changes.new:

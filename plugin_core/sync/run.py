@@ -187,7 +187,7 @@ class Sync:
             run.counts.update(done.counts)
             run.sorted = run.sorted and page.sorted
             run.say([*page.warnings, *done.problems], self.spec.title)
-            if done.stored:
+            if done.stored and not self.store.rehearsing:
                 stored = tuple(done.stored)
                 told = hooks.tell(self.registry.plugins, "responses_stored", responses=stored, context=self.context)
                 run.say(told, "plugins")
@@ -346,7 +346,7 @@ class Sync:
         )
         reach("run-before-report")
         self.store.write(lambda tx: book.add_run(tx, report), self.source)
-        if not options.dry_run:
+        if not self.store.rehearsing:
             hooks.tell(self.registry.plugins, "sync_finished", report=report, context=self.context)
         return report
 
