@@ -52,7 +52,11 @@ class Seen:
 
     def flag(self, client: str, rule: str) -> list[tuple[Any, ...]]:
         """(opening form, state, shown) of one client's flags of a rule, in order of the opening."""
-        return [(opening, state, shown) for who, what, opening, state, shown, *_ in self.flags if (who, what) == (client, rule)]
+        return [
+            (opening, state, shown)
+            for who, what, opening, state, shown, *_ in self.flags
+            if (who, what) == (client, rule)
+        ]
 
     def differs(self, other: Seen) -> dict[str, tuple[list[Any], list[Any]]]:
         """What this store has and the other has not, and the other way round, by table."""

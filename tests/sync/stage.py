@@ -30,7 +30,7 @@ from .reading import Place, Seen, on_platform, seen
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 EVEN: Mapping[str, int] = {"growth": 2, "reliance": 1, "outlook": 1}
-LEANING: Mapping[str, int] = {"growth": 2, "reliance": 3, "outlook": 3}  # reliance and outlook up: P1
+LEANING: Mapping[str, int] = {"growth": 2, "reliance": 2, "outlook": 4}  # reliance and outlook up: P1
 SHRUNK: Mapping[str, int] = {"growth": 0, "reliance": 1, "outlook": 1}  # growth down: P2
 GROWN: Mapping[str, int] = {"growth": 4, "reliance": 1, "outlook": 1}  # growth up: N
 SINGLES = {"F1": 2, "F2": 2, "N2": 2}

@@ -99,9 +99,7 @@ def crash(stage: Stage, point: str, hit: int) -> None:
 
 
 @pytest.mark.parametrize(("point", "hit"), CASES)
-def test_f69_first_sync_killed_on_sqlite(
-    make: Make, right: Callable[[int], Outcome], point: str, hit: int
-) -> None:
+def test_f69_first_sync_killed_on_sqlite(make: Make, right: Callable[[int], Outcome], point: str, hit: int) -> None:
     """A practice's first sync is cut off; a lost or doubled prompt in a chart is what would hurt."""
     with make("sqlite") as stage:
         small_practice(stage)
@@ -144,9 +142,7 @@ def test_f69_killed_twice_on_postgresql(
 
 
 @pytest.mark.parametrize("point", ["page-before-commit", "rules-after-commit", "push-after-send"])
-def test_f82_killed_on_a_real_server(
-    tmp_path: Path, start_peer: Callable[[Any], Any], point: str
-) -> None:
+def test_f82_killed_on_a_real_server(tmp_path: Path, start_peer: Callable[[Any], Any], point: str) -> None:
     """A server that nobody here wrote: still one flag an episode, found by its key after the answer was lost."""
     server = start_peer(Sekmet(search=True))
     import requests
