@@ -112,7 +112,12 @@ class Practice:
                 "id": client,
                 "active": True,
                 "name": [_name(self.name(client))],
-                "generalPractitioner": [{"reference": f"Practitioner/{self.therapist(client)}"}],
+                "generalPractitioner": [
+                    {
+                        "reference": f"Practitioner/{self.therapist(client)}",
+                        "display": THERAPISTS[int(self.therapist(client)[-1]) - 1],
+                    }
+                ],
             }
             for client in self.courses
         ]
