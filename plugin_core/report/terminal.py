@@ -64,7 +64,7 @@ class _Hanging:
         lines = console.render_lines(self.inside, options.update(width=width), pad=False)
         for number, line in enumerate(lines):
             if number == 0 or any(segment.text.strip() for segment in line):
-                yield Segment(f"{self.label if number == 0 else '':{self.room}}")
+                yield Segment(f"{plain(self.label) if number == 0 else '':<{self.room}}")
             yield from line
             yield Segment.line()
 
@@ -184,7 +184,7 @@ class _Legend:
     rests: frozenset[str]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        yield Text(legend(self.series, self.rests, _marks(options)), style=QUIET)
+        yield _text(legend(self.series, self.rests, _marks(options)), QUIET)
 
 
 def _marks(options: ConsoleOptions) -> Marks:
@@ -205,8 +205,7 @@ class _Numbers:
             tall = max(len(head) for head in heads)
             rows = [["", *("" if tall - y > len(h) else h[y - tall + len(h)] for h in heads)] for y in range(tall)]
             rows[-1][0] = "Form of"
-            for form in forms:
-                rows.append([short_day(form.authored), *(shown_value(form, name)[0] for name in block)])
+            rows += [[short_day(form.authored), *(shown_value(form, name)[0] for name in block)] for form in forms]
             lines = [f"{first:<{DAY}}" + "".join(f"{cell:>{CELL}}" for cell in cells) for first, *cells in rows]
             ruled = [*lines[:tall], ("-" if options.ascii_only else "─") * (DAY + CELL * len(block)), *lines[tall:]]
             yield Text("\n".join(["", *(line.rstrip() for line in ruled)]), no_wrap=True)
