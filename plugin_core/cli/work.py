@@ -25,6 +25,7 @@ _WORDS = {
     "set_aside": "forms set aside",
     "released": "forms taken out of quarantine",
     "withdrawn_as_deleted": "forms withdrawn because the platform dropped them",
+    "found_late": "forms found that had become visible late",
     "new_therapists": "clients with a new therapist",
     "raised": "flags raised",
     "raised_and_cleared_since": "flags raised and cleared in the past",

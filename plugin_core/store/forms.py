@@ -6,6 +6,7 @@ is written a page at a time by `executemany`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -424,18 +425,27 @@ def set_aside(tx: Tx, items: Mapping[str, Quarantined]) -> None:
             "source": tx.source,
             "key": key,
             "reason": item.reason.value,
-            "place": item.where,
-            "message": item.message,
+            "place": _holdable(item.where),
+            "message": _holdable(item.message),
             "first_ms": now,
             "last_ms": now,
             "attempts": have.get(key, 0) + 1,
             "sealed": tx.sealer.seal(
-                f"quarantine:{tx.source}:{key}", _encode([item.remote_id, item.form, item.version])
+                f"quarantine:{tx.source}:{key}",
+                _encode([_holdable(t) for t in (item.remote_id, item.form, item.version)]),
             ),
         }
         for key, item in items.items()
     ]
     upsert(tx, quarantine, rows, keep=["first_ms"])
+
+
+_UNHOLDABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def _holdable(text: str | None) -> str | None:
+    """The text as every database can hold it: what a broken form brings must not cost its page (F52, F53)."""
+    return None if text is None else _UNHOLDABLE.sub("\ufffd", text)
 
 
 def release(tx: Tx, keys: Iterable[str]) -> int:
@@ -460,6 +470,16 @@ def in_quarantine(tx: Tx) -> list[Quarantined]:
 
 
 # --- reconcile -----------------------------------------------------------------------------------------------------
+
+
+def seen_before(tx: Tx, keys: Iterable[str]) -> set[str]:
+    """Of these response keys those that are stored, counting or not, or set aside."""
+    found: set[str] = set()
+    for part in chunks(keys):
+        for table in (responses, quarantine):
+            where = (table.c.source == tx.source) & table.c.key.in_(part)
+            found.update(tx.conn.execute(select(table.c.key).where(where)).scalars())
+    return found
 
 
 def not_listed(tx: Tx, listed: set[str]) -> list[str]:

@@ -261,8 +261,15 @@ class Sync:
         """Ids only: finds forms that the platform has dropped; two runs must agree before one is withdrawn (F62)."""
         self._same_server(run)
         listed: set[str] = set()
+        strange: list[str] = []
+        hashed = self.store.sealer.hasher("response", str(self.source))
         for part in self.adapter.listing():
-            listed.update(self.store.sealer.hash("response", str(self.source), remote_id) for remote_id in part)
+            keys = {hashed(remote_id): remote_id for remote_id in part}
+            listed.update(keys)
+            with self.store.reading(self.source) as tx:
+                before = forms.seen_before(tx, keys)
+            strange += [remote_id for key, remote_id in keys.items() if key not in before]
+        self._late(run, strange)
         with self.store.reading(self.source) as tx:
             absent = forms.not_listed(tx, listed)
             have = forms.counts(tx)["responses"]
@@ -285,6 +292,29 @@ class Sync:
         if gone:
             self._rules(run)
 
+    def _late(self, run: _Run, strange: Sequence[str]) -> None:
+        """Reads forms that are listed but were never pulled: those not ours are counted and left, those that became
+        visible behind the cursor are stored, and said (F4)."""
+        if not strange:
+            return
+        with self.store.reading(self.source) as tx:
+            cursor = book.cursor(tx, STREAM)
+        late = 0
+        for part in forms.chunks(strange, CLIENT_BATCH):
+            done = self.ingest.page(self.adapter.fetch(part))
+            run.counts.update({name: n for name, n in done.counts.items() if name in ("new", "set_aside")})
+            if cursor is not None and cursor.since is not None:
+                late += sum(form.updated is not None and form.updated < cursor.since for form in done.stored)
+        if late:
+            run.counts["found_late"] += late
+            sentence = (
+                f"{late} form(s) became visible on the platform later than the overlap of each sync reaches back; the "
+                "full check found them. Set a larger overlap in the platform's settings."
+            )
+            run.say([sentence], self.spec.title)
+        self._clients(run)
+        self._rules(run)
+
     # --- push ----------------------------------------------------------------------------------------------------
 
     def _push(self, run: _Run, options: Options) -> None:
@@ -298,13 +328,8 @@ class Sync:
         if options.dry_run:
             run.counts["would_push"] += waiting
             return
-        if begun is None and waiting and not options.consent(waiting):
-            run.undone.append(
-                f"{waiting} flags stand from answers that were there before. To push them, run: handrail sync --yes"
-            )
+        if begun is None and not self._may_begin(run, options, waiting):
             return
-        if begun is None and waiting:
-            self.store.write(book.start_pushing, self.source)
         with run.timed("push"):
             reasons = {name: name in push.reasons for name in push.carriers}
             sender = Push(self.store, self.source, self.registry, self.adapter, self.context, reasons, self.progress)
@@ -313,6 +338,19 @@ class Sync:
         run.say(done.problems, self.spec.title)
         if done.error is not None:
             run.fail(done.error, self.spec.title)
+
+    def _may_begin(self, run: _Run, options: Options, waiting: int) -> bool:
+        """The first push: only after everything was read once, and with consent to what stands then. Where nothing
+        stands, there is nothing to ask: flags that rise from now on are pushed."""
+        if run.outcome is not RunOutcome.COMPLETE:
+            return False
+        if waiting and not options.consent(waiting):
+            run.undone.append(
+                f"{waiting} flags stand from answers that were there before. To push them, run: handrail sync --yes"
+            )
+            return False
+        self.store.write(book.start_pushing, self.source)
+        return True
 
     def _queue_standing(self, carriers: Sequence[str]) -> None:
         """Flags that stand and that a carrier does not have yet: it was chosen after they rose."""
