@@ -255,6 +255,13 @@ class Engine:
         """Who answers at the platform's address, and what we may do there."""
         return self.adapter.test()
 
+    def accept_server(self, identity: Identity) -> None:
+        """Takes the server that answers as the practice's; when it is another than before, the next sync pulls all."""
+        moved = self.store.fingerprint(self.source) not in (None, identity.fingerprint)
+        self.store.set_fingerprint(self.source, identity.fingerprint)
+        if moved:
+            self.store.write(book.forget_cursors, self.source)
+
     def proposals(self, instruments: Sequence[Instrument] | None = None) -> list[Proposal]:
         """For each form of the platform that resembles an instrument, how it would be read; to be confirmed."""
         from .mapping.propose import fits, propose

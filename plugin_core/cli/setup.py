@@ -138,7 +138,7 @@ def connect(
             raise UsageError(
                 "Another server answers than the one this store was filled from. If the practice moved, add --moved."
             )
-        engine.store.set_fingerprint(engine.source, identity.fingerprint)
+        engine.accept_server(identity)
         _save(app, connection, pushing.on, pushing.carriers, pushing.reasons)
         confirmed, left = _mappings(engine, confirm_all) if spec.capabilities.lists_forms else ([], [])
         engine.record(author(), "platform-connected")
