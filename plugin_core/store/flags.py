@@ -286,16 +286,20 @@ class _Standing(NamedTuple):
 
     @property
     def unsure(self) -> bool:
-        """Something was sent and its outcome is not known: it may be there although nobody confirmed it (F81, F82)."""
-        return self.on_platform == RemoteState.ABSENT and self.state == DeliveryState.PENDING and self.attempts > 0
+        """Something was sent and its outcome is not known: it may look otherwise there than was confirmed (F81, F82).
+
+        A refusal is an outcome, but only of the last attempt.
+        """
+        known = 1 if self.state == DeliveryState.REFUSED else 0
+        return self.state != DeliveryState.DELIVERED and self.attempts > known
 
 
 _NEW = _Standing(None, RemoteState.ABSENT.value, DeliveryState.PENDING.value, 0)
 
 
 def _wish(tx: Tx, flag: str, carrier: str, wanted: RemoteState, now: _Standing) -> Row:
-    cancels_out = now.on_platform == RemoteState.ABSENT and wanted is not RemoteState.ACTIVE and not now.unsure
-    met = wanted == now.on_platform or cancels_out
+    cancels_out = now.on_platform == RemoteState.ABSENT and wanted is not RemoteState.ACTIVE
+    met = (wanted == now.on_platform or cancels_out) and not now.unsure
     return {
         "source": tx.source,
         "flag": flag,

@@ -118,8 +118,7 @@ class Push:
 
     def _one(self, item: flags.Outgoing, notice: Notice, done: Pushed) -> Delivery:
         carrier = self._carrier(item.carrier)
-        if item.on_platform is RemoteState.ABSENT:
-            self.store.write(lambda tx: flags.sending(tx, item), self.source)
+        self.store.write(lambda tx: flags.sending(tx, item), self.source)
         reach("push-before-send")
         made = carrier.deliver(notice, item.remote_id, item.remote_version)
         reach("push-after-send")
