@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .app import App, Progress, json_option, pass_app
 
+if TYPE_CHECKING:
+    from ..screen import Descriptors
+
+LARGE = 4 << 20  # bytes: about 15,000 forms, a second of work
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -61,6 +68,7 @@ def screen(
             trace=trace,
             scores=scores,
             descriptors=descriptors,
+            processes=_processes(file, descriptors),
             progress=lambda forms: progress("forms", forms),
         )
     facts = {
@@ -77,6 +85,17 @@ def screen(
     else:
         _tell(facts, out, rejects)
     return report.exit_status
+
+
+def _processes(file: Path, descriptors: Descriptors) -> int:
+    """One, or two for a file that takes longer than starting the second; a plugin's rule may not travel there."""
+    if file.stat().st_size < LARGE or (os.cpu_count() or 1) < 2:
+        return 1
+    try:
+        pickle.dumps(descriptors)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return 1
+    return 2
 
 
 def _tell(facts: dict[str, object], out: Path, rejects: Path | None) -> None:
