@@ -13,7 +13,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -78,6 +78,10 @@ class Store:
                 # SQLite folds the log in by itself later. Raising here would hide why the store is being closed.
                 log.info("the write-ahead log was not folded in (%s)", type(error).__name__)
         self.engine.dispose()
+
+    def plain(self) -> AbstractContextManager[None]:
+        """Turns faults of the database inside into a StoreError."""
+        return _plain(self.engine)
 
     def __enter__(self) -> Store:
         return self

@@ -7,6 +7,7 @@ never blocks the next; on PostgreSQL an advisory lock of the session, likewise.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -16,10 +17,14 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from .. import private
-from ..errors import Busy
+from ..errors import Busy, StoreError
 from ..store import Store
+
+log = logging.getLogger(__name__)
+MOST_HOST = 10  # PostgreSQL keeps 63 letters of a connection's name
 
 
 @contextmanager
@@ -30,7 +35,7 @@ def exclusive(store: Store, doing: str) -> Iterator[None]:
     :raises Busy: another process holds it; the message says which and since when.
     """
     if store.engine.dialect.name == "postgresql":
-        with _advisory(store):
+        with _advisory(store, doing):
             yield
     else:
         with _file(Path(str(store.engine.url.database)), doing):
@@ -45,6 +50,11 @@ def _file(database: Path, doing: str) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         raise Busy(f"Another Handrail is at work on this store{_who(owner)}. Wait until it has finished.") from None
+    except (OSError, NotImplementedError) as error:
+        raise StoreError(
+            f"The store cannot be locked ({type(error).__name__}): its folder takes no lock file. Put the store on a "
+            "disk of this computer, in a folder of your own."
+        ) from None
     try:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         me = {"pid": os.getpid(), "host": socket.gethostname(), "since": now, "doing": doing}
@@ -59,20 +69,41 @@ def _who(owner: Path) -> str:
     try:
         found = json.loads(owner.read_text())
         return f" (process {found['pid']} on {found['host']}, {found['doing']} since {found['since']})"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return ""  # it has just begun or just ended: the lock itself decides, this is only for the reader
 
 
+_TRY = text("SELECT pg_try_advisory_lock(:n)")
+_GIVE_BACK = text("SELECT pg_advisory_unlock(:n)")
+_SAY = text("SELECT set_config('application_name', :me, false)")
+_HOLDER = text(
+    "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'advisory' "
+    "AND l.granted AND l.classid = (:n >> 32) AND l.objid = (:n & 4294967295) AND l.database = "
+    "(SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+
+
 @contextmanager
-def _advisory(store: Store) -> Iterator[None]:
-    number = int(store.sealer.hash("lock")[:15], 16)
-    with store.engine.connect() as conn:
-        taken = conn.execute(text("SELECT pg_try_advisory_lock(:n)"), {"n": number}).scalar()
-        conn.commit()
-        if not taken:
-            raise Busy("Another Handrail is at work for this practice. Wait until it has finished.")
+def _advisory(store: Store, doing: str) -> Iterator[None]:
+    """The lock belongs to the connection: if that is cut, the server has given it back already."""
+    number = {"n": int(store.sealer.hash("lock")[:15], 16)}
+    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
+    with store.plain(), store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+        if not conn.execute(_TRY, number).scalar():
+            who = conn.execute(_HOLDER, number).scalar()
+            raise Busy(f"Another Handrail is at work for this practice{_named(who)}. Wait until it has finished.")
+        host = socket.gethostname()[:MOST_HOST]
+        conn.execute(_SAY, {"me": f"process {os.getpid()} on {host}, {doing} since {now}"})
         try:
             yield
         finally:
-            conn.execute(text("SELECT pg_advisory_unlock(:n)"), {"n": number})
-            conn.commit()
+            try:
+                conn.execute(_GIVE_BACK, number)
+                conn.execute(_SAY, {"me": ""})
+            except SQLAlchemyError as error:
+                log.warning("the lock went with its connection (%s)", type(error).__name__)
+                conn.invalidate()
+
+
+def _named(who: str | None) -> str:
+    return f" ({who})" if who else ""
