@@ -18,8 +18,8 @@ from ..rules import words
 from . import phrases
 from .series import Mark, Point, Series, Span, few, lines_named, notes_on, plain, series_of, shown_value
 
-LEFT, RIGHT, TOP, BOTTOM = 40.0, 12.0, 20.0, 26.0
-DATE_WIDTH = 66.0
+LEFT, RIGHT, TOP, BOTTOM = 50.0, 10.0, 20.0, 26.0
+DATE_WIDTH = 76.0
 STEPS = (0.5, 1, 2, 5, 10, 20, 25, 50, 100)
 MOST_TICKS = 5
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
