@@ -9,7 +9,7 @@ from sqlalchemy import delete, insert, select, update
 
 from ...schemas.records import AuditEntry, Cursor, RunReport
 from .database import Tx, now_ms
-from .forms import from_ms, to_ms, upsert
+from .sql import from_ms, to_ms, upsert
 from .tables import audit, cursors, runs, sources
 
 _cursor = msgspec.json.Decoder(Cursor)

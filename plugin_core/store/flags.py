@@ -17,7 +17,7 @@ from sqlalchemy import case, func, insert, select, update
 from ...schemas.records import Acknowledgement, Evidence, Flag, Hold
 from ...schemas.vocab import STANDING_STATES, DeliveryState, FlagState, RemoteState
 from .database import Tx, now_ms
-from .forms import Row, chunks, from_ms, offset_of, to_ms, upsert
+from .sql import Row, among, chunks, from_ms, offset_of, to_ms, upsert
 from .tables import acknowledgements, deliveries, flags, holds
 
 _encode = msgspec.json.Encoder().encode
@@ -84,7 +84,8 @@ def of_clients(tx: Tx, client_keys: Sequence[str]) -> dict[str, list[FlagRow]]:
     columns = (flags.c.key, flags.c.client, flags.c.rule, flags.c.kind, flags.c.state, flags.c.shown, flags.c.opening)
     found: dict[str, list[FlagRow]] = {key: [] for key in client_keys}
     for part in chunks(client_keys):
-        query = select(*columns).where(flags.c.source == tx.source, flags.c.client.in_(part)).order_by(flags.c.key)
+        where = (flags.c.source == tx.source) & among(tx, flags.c.client, part)
+        query = select(*columns).where(where).order_by(flags.c.key)
         for key, client, rule, kind, state, shown, opening in tx.conn.execute(query):
             found[client].append(FlagRow(key, client, rule, kind, FlagState(state), shown, opening))
     return found
@@ -165,7 +166,7 @@ def evidence_of(tx: Tx, keys: Iterable[str]) -> dict[str, Evidence]:
     """The evidence of flags, by key."""
     found: dict[str, Evidence] = {}
     for part in chunks(keys):
-        query = select(flags.c.key, flags.c.sealed).where(flags.c.source == tx.source, flags.c.key.in_(part))
+        query = select(flags.c.key, flags.c.sealed).where(flags.c.source == tx.source, among(tx, flags.c.key, part))
         for key, sealed in tx.conn.execute(query):
             found[key] = _flag.decode(tx.sealer.open(_flag_place(tx, key), sealed)).evidence
     return found
@@ -198,7 +199,7 @@ def acknowledged(tx: Tx, flag_keys: Iterable[str]) -> dict[str, list[Acknowledge
     """Acknowledgements by flag, oldest first."""
     found: dict[str, list[Acknowledgement]] = {}
     for part in chunks(flag_keys):
-        where = (acknowledgements.c.source == tx.source) & acknowledgements.c.flag.in_(part)
+        where = (acknowledgements.c.source == tx.source) & among(tx, acknowledgements.c.flag, part)
         for row in tx.conn.execute(select(acknowledgements).where(where).order_by(acknowledgements.c.id)):
             place = _acknowledgement_place(tx, row.flag, row.at_ms)
             author, note = msgspec.json.decode(tx.sealer.open(place, row.sealed))
@@ -223,7 +224,7 @@ def holds_of(tx: Tx, client_keys: Iterable[str]) -> dict[str, list[Hold]]:
     """Holds by client, oldest first, past ones too: the rules need them to give the same answer again."""
     found: dict[str, list[Hold]] = {}
     for part in chunks(client_keys):
-        where = (holds.c.source == tx.source) & holds.c.client.in_(part)
+        where = (holds.c.source == tx.source) & among(tx, holds.c.client, part)
         for row in tx.conn.execute(select(holds).where(where).order_by(holds.c.id)):
             place = _hold_place(tx, row.client, row.start, row.until)
             reason, author = msgspec.json.decode(tx.sealer.open(place, row.sealed))
@@ -259,7 +260,7 @@ def want(tx: Tx, wishes: Mapping[str, RemoteState], carriers: Sequence[str]) -> 
         return
     have: dict[tuple[str, str], _Standing] = {}
     for part in chunks(wishes):
-        where = (deliveries.c.source == tx.source) & deliveries.c.flag.in_(part)
+        where = (deliveries.c.source == tx.source) & among(tx, deliveries.c.flag, part)
         columns = (deliveries.c.wanted, deliveries.c.on_platform, deliveries.c.state, deliveries.c.attempts)
         for flag, carrier, *rest in tx.conn.execute(
             select(deliveries.c.flag, deliveries.c.carrier, *columns).where(where)
@@ -415,7 +416,7 @@ def deliveries_of(tx: Tx, flag_keys: Iterable[str]) -> dict[str, list[Any]]:
     """Delivery rows by flag, for people: carrier, state, problem."""
     found: dict[str, list[Any]] = {}
     for part in chunks(flag_keys):
-        where = (deliveries.c.source == tx.source) & deliveries.c.flag.in_(part)
+        where = (deliveries.c.source == tx.source) & among(tx, deliveries.c.flag, part)
         for row in tx.conn.execute(select(deliveries).where(where).order_by(deliveries.c.carrier)):
             found.setdefault(row.flag, []).append(row)
     return found

@@ -7,25 +7,20 @@ is written a page at a time by `executemany`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date, datetime
 from functools import lru_cache
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
-from sqlalchemy import Table, bindparam, delete, func, insert, literal, select, update
+from sqlalchemy import bindparam, delete, func, insert, literal, or_, select, update
 
 from ...schemas.records import Answer, Client, Quarantined, Response, Score, ScoredForm
 from ...schemas.vocab import Blank, Mode, QuarantineReason, ResponseStatus
-from .database import Tx, dialect_insert, now_ms
+from .database import Tx, now_ms
+from .sql import Row, among, chunks, from_ms, offset_of, to_ms, upsert
 from .tables import clients, history, missing, quarantine, responses
-
-CHUNK = 500
-T = TypeVar("T")
-Row = dict[str, Any]
-
 
 _Plain = tuple[str, float | None, int, int, str, str | None]  # a score, as it is sealed
 
@@ -69,50 +64,6 @@ _response = msgspec.json.Decoder(Stored)
 _client = msgspec.json.Decoder(StoredClient)
 
 
-def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
-    """Lists of at most `size`, so that no query grows with the data."""
-    rest = iter(items)
-    while part := list(islice(rest, size)):
-        yield part
-
-
-def upsert(tx: Tx, table: Table, rows: Sequence[Row], *, keep: Sequence[str] = ()) -> None:
-    """Inserts rows, or updates those whose primary key is there; columns in `keep` stay as they are then."""
-    if not rows:
-        return
-    make = dialect_insert(tx.conn)
-    primary = [column.name for column in table.primary_key]
-    statement = make(table)
-    new = {name: statement.excluded[name] for name in rows[0] if name not in primary and name not in keep}
-    if new:
-        statement = statement.on_conflict_do_update(index_elements=primary, set_=new)
-    else:
-        statement = statement.on_conflict_do_nothing(index_elements=primary)
-    tx.conn.execute(statement, list(rows))
-
-
-# --- times ---------------------------------------------------------------------------------------------------------
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MS = timedelta(milliseconds=1)
-
-
-def to_ms(when: datetime) -> int:
-    """Milliseconds since 1970 UTC."""
-    return (when - _EPOCH) // _MS
-
-
-def offset_of(when: datetime) -> int:
-    """The offset in minutes that the time was written in."""
-    offset = when.utcoffset()
-    return 0 if offset is None else int(offset.total_seconds() // 60)
-
-
-def from_ms(ms: int, offset_min: int = 0) -> datetime:
-    """The instant in its own offset."""
-    return (_EPOCH + timedelta(milliseconds=ms)).astimezone(timezone(timedelta(minutes=offset_min)))
-
-
 # --- responses -----------------------------------------------------------------------------------------------------
 
 
@@ -121,7 +72,7 @@ def known(tx: Tx, keys: Iterable[str]) -> dict[str, Known]:
     found: dict[str, Known] = {}
     columns = (responses.c.key, responses.c.content, responses.c.updated_ms, responses.c.client, responses.c.active)
     for part in chunks(keys):
-        query = select(*columns).where(responses.c.source == tx.source, responses.c.key.in_(part))
+        query = select(*columns).where(responses.c.source == tx.source, among(tx, responses.c.key, part))
         for key, *rest in tx.conn.execute(query):
             found[key] = Known(*rest)
     return found
@@ -172,7 +123,7 @@ def keep_history(tx: Tx, keys: Sequence[str]) -> None:
     """Copies rows as they are into the history. A sealed value there still opens at its response's place."""
     names = ["source", "key", "remote_version", "status", "sealed"]
     for part in chunks(keys):
-        where = (responses.c.source == tx.source) & responses.c.key.in_(part)
+        where = (responses.c.source == tx.source) & among(tx, responses.c.key, part)
         rows = select(*(responses.c[name] for name in names), literal(now_ms())).where(where)
         tx.conn.execute(insert(history).from_select([*names, "replaced_ms"], rows))
 
@@ -181,7 +132,7 @@ def deactivate(tx: Tx, keys: Sequence[str], status: str) -> list[str]:
     """Takes responses out of scores and rules, keeping their history; gives the clients whose course that changes."""
     touched: set[str] = set()
     for part in chunks(keys):
-        where = (responses.c.source == tx.source) & responses.c.key.in_(part) & responses.c.active
+        where = (responses.c.source == tx.source) & among(tx, responses.c.key, part) & responses.c.active
         found = tx.conn.execute(select(responses.c.key, responses.c.client).where(where)).all()
         keep_history(tx, [r.key for r in found])
         touched.update(r.client for r in found)
@@ -212,7 +163,7 @@ def forms_of(tx: Tx, client_keys: Sequence[str]) -> dict[str, list[tuple[str, st
     )
     found: dict[str, list[tuple[str, str, ScoredForm]]] = {key: [] for key in client_keys}
     for part in chunks(client_keys):
-        where = (responses.c.source == tx.source) & responses.c.client.in_(part) & responses.c.active
+        where = (responses.c.source == tx.source) & among(tx, responses.c.client, part) & responses.c.active
         query = select(*columns).where(where).order_by(responses.c.authored_ms, responses.c.key)
         for key, client, instrument, version, ms, offset, sealed in tx.conn.execute(query):
             stored = _response.decode(tx.sealer.open(_place(tx, key), sealed))
@@ -253,7 +204,7 @@ def remote_ids(tx: Tx, keys: Sequence[str]) -> dict[str, str]:
     """The platform's ids of responses, active or not."""
     found: dict[str, str] = {}
     for part in chunks(keys):
-        where = (responses.c.source == tx.source) & responses.c.key.in_(part)
+        where = (responses.c.source == tx.source) & among(tx, responses.c.key, part)
         for key, sealed in tx.conn.execute(select(responses.c.key, responses.c.sealed).where(where)):
             found[key] = _response.decode(tx.sealer.open(_place(tx, key), sealed)).id
     return found
@@ -263,7 +214,7 @@ def still_active(tx: Tx, keys: Sequence[str]) -> set[tuple[str, str]]:
     """(response key, client key) of those that still count."""
     found: set[tuple[str, str]] = set()
     for part in chunks(keys):
-        where = (responses.c.source == tx.source) & responses.c.key.in_(part) & responses.c.active
+        where = (responses.c.source == tx.source) & among(tx, responses.c.key, part) & responses.c.active
         found.update(map(tuple, tx.conn.execute(select(responses.c.key, responses.c.client).where(where))))  # type: ignore[arg-type]
     return found
 
@@ -314,13 +265,12 @@ def mark_dirty(tx: Tx, refs: Mapping[str, str]) -> None:
     The rules must read their courses anew, and the platform is to be asked anew who they and their therapists are.
     Both stay to be done until they are done, whatever stops the sync in between.
     """
-    if not refs:
-        return
     have: set[str] = set()
     for part in chunks(refs):
-        where = (clients.c.source == tx.source) & clients.c.key.in_(part)
+        where = (clients.c.source == tx.source) & among(tx, clients.c.key, part)
         have.update(tx.conn.execute(select(clients.c.key).where(where)).scalars())
-        tx.conn.execute(update(clients).where(where).values(dirty=True, known=None))
+        settled = or_(clients.c.dirty.is_(False), clients.c.known.is_not(None))
+        tx.conn.execute(update(clients).where(where, settled).values(dirty=True, known=None))
     new = [
         {
             "source": tx.source,
@@ -338,7 +288,7 @@ def mark_dirty(tx: Tx, refs: Mapping[str, str]) -> None:
 def mark_keys_dirty(tx: Tx, keys: Iterable[str]) -> None:
     """Only that the rules must read these courses anew."""
     for part in chunks(keys):
-        where = (clients.c.source == tx.source) & clients.c.key.in_(part)
+        where = (clients.c.source == tx.source) & among(tx, clients.c.key, part)
         tx.conn.execute(update(clients).where(where).values(dirty=True))
 
 
@@ -356,7 +306,7 @@ def dirty(tx: Tx, after: str, limit: int) -> list[str]:
 def clean(tx: Tx, keys: Sequence[str]) -> None:
     """The rules have read these courses."""
     for part in chunks(keys):
-        where = (clients.c.source == tx.source) & clients.c.key.in_(part)
+        where = (clients.c.source == tx.source) & among(tx, clients.c.key, part)
         tx.conn.execute(update(clients).where(where).values(dirty=False))
 
 
@@ -367,7 +317,7 @@ def _client_place(tx: Tx, key: str) -> str:
 def read_clients(tx: Tx, keys: Sequence[str] | None = None) -> dict[str, StoredClient]:
     """The sealed part of clients, all of them where no keys are given."""
     query = select(clients.c.key, clients.c.sealed).where(clients.c.source == tx.source)
-    parts = [query] if keys is None else [query.where(clients.c.key.in_(part)) for part in chunks(keys)]
+    parts = [query] if keys is None else [query.where(among(tx, clients.c.key, part)) for part in chunks(keys)]
     return {
         key: _client.decode(tx.sealer.open(_client_place(tx, key), sealed))
         for part in parts
@@ -418,7 +368,7 @@ def set_aside(tx: Tx, items: Mapping[str, Quarantined]) -> None:
     now = now_ms()
     have = {}
     for part in chunks(items):
-        where = (quarantine.c.source == tx.source) & quarantine.c.key.in_(part)
+        where = (quarantine.c.source == tx.source) & among(tx, quarantine.c.key, part)
         have.update(map(tuple, tx.conn.execute(select(quarantine.c.key, quarantine.c.attempts).where(where))))  # type: ignore[arg-type]
     rows = [
         {
@@ -453,7 +403,7 @@ def release(tx: Tx, keys: Iterable[str]) -> int:
     gone = 0
     for part in chunks(keys):
         gone += tx.conn.execute(
-            delete(quarantine).where(quarantine.c.source == tx.source, quarantine.c.key.in_(part))
+            delete(quarantine).where(quarantine.c.source == tx.source, among(tx, quarantine.c.key, part))
         ).rowcount
     return gone
 
@@ -477,7 +427,7 @@ def seen_before(tx: Tx, keys: Iterable[str]) -> set[str]:
     found: set[str] = set()
     for part in chunks(keys):
         for table in (responses, quarantine):
-            where = (table.c.source == tx.source) & table.c.key.in_(part)
+            where = (table.c.source == tx.source) & among(tx, table.c.key, part)
             found.update(tx.conn.execute(select(table.c.key).where(where)).scalars())
     return found
 
