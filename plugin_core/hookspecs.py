@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from . import hookspec
+from .deprecations import hookspec
 
 if TYPE_CHECKING:
     import click

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Any, Generic, TypeVar
 
@@ -65,7 +65,7 @@ class Plugins:
     ) -> None:
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
-        self._allowed = {OWN: None} | dict(_pin(entry) for entry in allowed)
+        self._allowed = dict(_pin(entry) for entry in allowed) | {OWN: None}
         self._find = entry_points or (lambda: tuple(metadata.entry_points(group=PROJECT)))
         self._infos: list[PluginInfo] = []
         self._loaded = False
@@ -77,25 +77,39 @@ class Plugins:
         if self._loaded:
             return self
         self._loaded = True
-        found = sorted(self._find(), key=lambda point: (_distribution(point)[0] != OWN, point.name))
+        found = sorted(self._find(), key=_own_first)
         taken: dict[str, PluginInfo] = {}
         for point in found:
             info = self._load_one(point, taken)
             self._infos.append(info)
-            taken.setdefault(point.name, info)
+            if info.allowed:
+                taken.setdefault(point.name, info)
+        self._infos += self._not_installed()
         return self
+
+    def _not_installed(self) -> list[PluginInfo]:
+        """What the settings name and nobody installed: it must not shrink away quietly."""
+        here = {_normal(info.distribution) for info in self._infos}
+        problem = "the settings allow it, but it is not installed here or brings no plugin"
+        return [
+            PluginInfo(name, name, version or "-", allowed=True, loaded=False, problem=problem)
+            for name, version in self._allowed.items()
+            if name not in here and name != OWN
+        ]
 
     def _load_one(self, point: metadata.EntryPoint, taken: dict[str, PluginInfo]) -> PluginInfo:
         distribution, version = _distribution(point)
         if not self._is_allowed(distribution, version):
-            return PluginInfo(point.name, distribution, version, allowed=False, loaded=False)
+            pinned = self._allowed.get(_normal(distribution))
+            problem = f"the settings allow only its version {pinned}" if pinned else None
+            return PluginInfo(point.name, distribution, version, allowed=False, loaded=False, problem=problem)
         if point.name in taken:  # S43: a second package under one name is refused, naming both
             problem = f"its name {point.name!r} is taken by {taken[point.name].label}; neither replaces the other"
             return PluginInfo(point.name, distribution, version, allowed=True, loaded=False, problem=problem)
         try:
             module = point.load()
             hooks = self._register(module, point.name)
-        except Exception as error:  # noqa: BLE001 - a foreign module may raise anything at import (F104)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a foreign module may do anything at import (F104)
             log.warning("plugin %s of %s could not be loaded: %s", point.name, distribution, type(error).__name__)
             problem = f"it could not be loaded: {_safe(error)}"
             return PluginInfo(point.name, distribution, version, allowed=True, loaded=False, problem=problem)
@@ -104,12 +118,16 @@ class Plugins:
     def _register(self, module: object, name: str) -> tuple[str, ...]:
         """Registers a module; a hook that Handrail does not have (a typing slip) undoes it again."""
         self._manager.register(module, name=name)
+        callers = self._manager.get_hookcallers(module) or ()
         try:
             self._manager.check_pending()
+            for caller in callers:
+                if any(impl.plugin is module and (impl.wrapper or impl.hookwrapper) for impl in caller.get_hookimpls()):
+                    raise pluggy.PluginValidationError(module, f"{caller.name} must not be a wrapper")
         except pluggy.PluginValidationError:
             self._manager.unregister(name=name)
             raise
-        return tuple(sorted(caller.name for caller in self._manager.get_hookcallers(module) or ()))
+        return tuple(sorted(caller.name for caller in callers))
 
     def add(self, module: object, name: str) -> None:
         """Registers a plugin that the embedding application holds itself (tests, a host).
@@ -121,6 +139,8 @@ class Plugins:
             hooks = self._register(module, name)
         except pluggy.PluginValidationError as error:
             raise PluginError(f"The plugin {name} cannot be used: {_safe(error)}.") from None
+        except ValueError:
+            raise PluginError(f"The plugin {name} cannot be used: it, or one of its name, is here already.") from None
         self._infos.append(PluginInfo(name, "(application)", "-", allowed=True, loaded=True, hooks=hooks))
 
     def _is_allowed(self, distribution: str, version: str) -> bool:
@@ -136,29 +156,40 @@ class Plugins:
 
     def label(self, name: str) -> str:
         """How messages name the plugin registered under `name`."""
-        return next((info.label for info in self.infos() if info.name == name), name)
+        return next((info.label for info in self.infos() if info.name == name and info.loaded), name)
 
     def problems(self) -> tuple[str, ...]:
-        """One sentence for each allowed plugin that is not working."""
-        return tuple(f"Plugin {info.label}: {info.problem}." for info in self.infos() if info.allowed and info.problem)
+        """One sentence for each plugin that the settings name and that is not working."""
+        return tuple(f"Plugin {info.label}: {info.problem}." for info in self.infos() if info.problem)
+
+    def _fail(self, plugin: str, problem: str) -> None:
+        """Keeps what went wrong with a plugin after it was loaded."""
+        self._infos = [
+            replace(info, problem=problem) if info.name == plugin and info.loaded else info for info in self._infos
+        ]
 
     # --- calling -------------------------------------------------------------------------------------------------
 
     def implementations(self, hook: str) -> Iterator[tuple[str, Callable[..., Any]]]:
-        """(plugin name, function) of one hook, first registered first, so that each can be called in its own guard."""
+        """(plugin name, function) of one hook, so that each can be called in its own guard.
+
+        First registered first; `tryfirst` ones before all others, `trylast` ones after them.
+        """
         self.load()
-        for impl in getattr(self._manager.hook, hook).get_hookimpls():
-            wanted = impl.argnames
+        caller = getattr(self._manager.hook, hook)
+        for impl in sorted(caller.get_hookimpls(), key=lambda impl: (impl.trylast, not impl.tryfirst)):
+            wanted = [*impl.argnames, *(name for name in impl.kwargnames if name in caller.spec.argnames)]
             yield impl.plugin_name, _by_keyword(impl.function, wanted)
 
-    def descriptors(self, hook: str, key: Callable[[T], Any], what: str) -> dict[Any, Registered[T]]:
-        """All descriptors of a `register_*` hook by key.
+    def descriptors(self, hook: str, kind: type[T], key: Callable[[T], Any], what: str) -> dict[Any, Registered[T]]:
+        """All descriptors of a `register_*` hook by key. A plugin that raises in it, or gives something else than
+        `kind`, is left out and named in `problems()`; the others are there (F101).
 
-        :raises PluginError: a plugin raised, or two claim one key; the message names both sides.
+        :raises PluginError: two claim one key; the message names both sides.
         """
         found: dict[Any, Registered[T]] = {}
         for plugin, call in self.implementations(hook):
-            for descriptor in self._call(plugin, hook, call):
+            for descriptor in self._call(plugin, hook, call, kind):
                 name = key(descriptor)
                 if name in found:
                     shown = "/".join(map(str, name)) if isinstance(name, tuple) else name
@@ -169,15 +200,23 @@ class Plugins:
                 found[name] = Registered(descriptor, plugin)
         return found
 
-    def _call(self, plugin: str, hook: str, call: Callable[..., Any]) -> Sequence[Any]:
+    def _call(self, plugin: str, hook: str, call: Callable[..., Any], kind: type[T]) -> Sequence[T]:
         try:
-            return call() or ()
-        except Exception as error:  # noqa: BLE001 - whatever a plugin raises is named, and costs only its own part (F101)
+            given = list(call() or ())
+        except Exception as error:  # noqa: BLE001 - whatever a plugin raises is named, and costs only its own part
             log.warning("plugin %s raised %s in %s", plugin, type(error).__name__, hook)
-            raise PluginError(
-                f"The plugin {self.label(plugin)} failed in {hook} ({type(error).__name__}). "
-                "Update it, or take it off the list of allowed plugins."
-            ) from None
+            self._fail(plugin, f"it failed in {hook} ({type(error).__name__})")
+            return ()
+        if not all(isinstance(one, kind) for one in given):
+            self._fail(plugin, f"what it gives in {hook} is not all of the kind {kind.__name__}")
+            return ()
+        return given
+
+
+def _own_first(point: metadata.EntryPoint) -> tuple[bool, str, str]:
+    """Handrail's own before all others; the rest in an order that does not hang on the disk's."""
+    distribution, _ = _distribution(point)
+    return (_normal(distribution) != OWN, point.name, _normal(distribution))
 
 
 def _by_keyword(function: Callable[..., Any], wanted: Sequence[str]) -> Callable[..., Any]:
@@ -194,7 +233,7 @@ def _distribution(point: metadata.EntryPoint) -> tuple[str, str]:
 
 def _pin(entry: str) -> tuple[str, str | None]:
     name, _, version = entry.partition("==")
-    return _normal(name), version or None
+    return _normal(name.strip()), version.strip() or None
 
 
 def _normal(name: str) -> str:

@@ -18,7 +18,9 @@ class Registry:
     """What can be asked, scored, judged and connected in this application.
 
     :param plugins: where it all comes from.
-    :raises PluginError: from any property, when a plugin raises or two plugins claim one name.
+    A plugin that raises is left out and named in `plugins.problems()`.
+
+    :raises PluginError: from any property, when two plugins claim one name.
     """
 
     def __init__(self, plugins: Plugins) -> None:
@@ -29,17 +31,17 @@ class Registry:
     @cached_property
     def instruments(self) -> dict[tuple[str, str], Registered[Instrument]]:
         """Instruments by (id, version)."""
-        return self.plugins.descriptors("register_instruments", lambda i: i.key, "instrument")
+        return self.plugins.descriptors("register_instruments", Instrument, lambda i: i.key, "instrument")
 
     @cached_property
     def scorers(self) -> dict[str, Registered[ScorerSpec]]:
         """Special scorers by name."""
-        return self.plugins.descriptors("register_scorers", lambda s: s.name, "scorer")
+        return self.plugins.descriptors("register_scorers", ScorerSpec, lambda s: s.name, "scorer")
 
     @cached_property
     def rules(self) -> dict[str, Registered[RuleSpec]]:
         """Rules by id."""
-        return self.plugins.descriptors("register_rules", lambda r: r.id, "rule")
+        return self.plugins.descriptors("register_rules", RuleSpec, lambda r: r.id, "rule")
 
     @property
     def titles(self) -> dict[str, str]:
@@ -49,12 +51,12 @@ class Registry:
     @cached_property
     def adapters(self) -> dict[str, Registered[AdapterSpec]]:
         """Platforms by name."""
-        return self.plugins.descriptors("register_adapters", lambda a: a.name, "platform")
+        return self.plugins.descriptors("register_adapters", AdapterSpec, lambda a: a.name, "platform")
 
     @cached_property
     def collectors(self) -> dict[str, Registered[CollectorSpec]]:
         """Collectors by name."""
-        return self.plugins.descriptors("register_collectors", lambda c: c.name, "collector")
+        return self.plugins.descriptors("register_collectors", CollectorSpec, lambda c: c.name, "collector")
 
     def instrument(self, instrument_id: str, version: str | None = None) -> Instrument:
         """The instrument of that id, its newest version where none is named.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, NoReturn, TypeVar
 
 from ..contracts import HookContext, Refusal
 from ..errors import PluginError
@@ -28,7 +29,7 @@ def prepare(
     refused: dict[int, str] = {}
     for plugin, call in plugins.implementations(hook):
         open_indexes = [i for i, record in enumerate(current) if not isinstance(record, Refusal)]
-        handed = tuple(current[i] for i in open_indexes)
+        handed = tuple(closed(current[i]) for i in open_indexes)
         if not handed:
             break
         answer = _guarded(plugins, plugin, hook, call, {name: handed, "context": context})
@@ -45,6 +46,30 @@ def prepare(
             if isinstance(item, Refusal):
                 refused[index] = plugins.label(plugin)
     return current, refused
+
+
+class ReadOnly(dict[Any, Any]):
+    """A dict that refuses to be changed: what plugins are handed (F102)."""
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError("records are read-only to plugins; give back a changed copy (dataclasses.replace)")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
+    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+
+
+def closed(value: Any) -> Any:
+    """The value with every mapping inside it closed to changes; what holds none is the same object."""
+    if isinstance(value, dict):
+        return ReadOnly({key: closed(inner) for key, inner in value.items()})
+    if isinstance(value, tuple):
+        inner = tuple(closed(one) for one in value)
+        return value if all(new is old for new, old in zip(inner, value, strict=True)) else inner
+    if is_dataclass(value) and not isinstance(value, type):
+        old = {field.name: getattr(value, field.name) for field in fields(value)}
+        new = {name: changed for name, one in old.items() if (changed := closed(one)) is not one}
+        return replace(value, **new) if new else value
+    return value
 
 
 def _guarded(
@@ -64,7 +89,10 @@ def _guarded(
 def tell(plugins: Plugins, hook: str, **arguments: Any) -> list[str]:
     """Tells every plugin; gives one sentence for each that raised. It cannot undo what is committed."""
     problems = []
-    for plugin, call in plugins.implementations(hook):
+    told = list(plugins.implementations(hook))
+    if told:
+        arguments = {name: closed(value) for name, value in arguments.items()}
+    for plugin, call in told:
         try:
             call(**arguments)
         except Exception as error:  # noqa: BLE001 - told after the commit: nothing to undo, but said (F101)
