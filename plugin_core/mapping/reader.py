@@ -135,29 +135,34 @@ class FormReader:
         return form in self._forms
 
     def read(self, remote: RemoteResponse) -> Flat | Quarantined:
-        """The form as flat fields for `ResponseSchema`, or why it is set aside."""
+        """The form as flat fields for `ResponseSchema`, only those that it has; or why it is set aside."""
         try:
             form = self._version_of(remote)
             answers, totals = form.answers(remote.lines)
         except _SetAside as found:
             return Quarantined(remote.id, found.reason, found.where, found.message, remote.form, remote.version)
-        instrument, version = form.instrument
-        return {
+        flat: Flat = {
             "id": remote.id,
             "client": remote.client,
-            "instrument": instrument,
-            "instrument_version": version,
+            "instrument": form.instrument[0],
+            "instrument_version": form.instrument[1],
             "authored": remote.authored,
             "answers": answers,
             "status": remote.status,
-            "version": remote.version,
-            "updated": remote.updated,
-            "mode": remote.mode or "unknown",
-            "language": remote.language,
-            "source": remote.source,
-            "tags": list(remote.tags),
-            "totals": totals,
         }
+        for name, value in (
+            ("version", remote.version),
+            ("updated", remote.updated),
+            ("mode", remote.mode or None),
+            ("language", remote.language),
+            ("source", remote.source),
+            ("totals", totals or None),
+        ):
+            if value is not None:
+                flat[name] = value
+        if remote.tags:
+            flat["tags"] = list(remote.tags)
+        return flat
 
     def _version_of(self, remote: RemoteResponse) -> _Form:
         forms = self._forms.get(remote.form, ())

@@ -1,8 +1,8 @@
 """One page from the platform into the store: known? mapped? valid? scored? - and all of it in one transaction.
 
-The order is by cost: a repeat is recognised by its content hash before anything else is done with it, so that an
-overlapping window costs little (F65). What cannot be read is set aside with its reason; the page goes on (F48), unless
-so much of it breaks that the source must have changed its shape (F49).
+The order is by cost: a repeat is recognised by the hash of what its mapping reads in it, before anything is judged or
+scored, so that an overlapping window costs little (F65). What cannot be read is set aside with its reason; the page
+goes on (F48), unless so much of it breaks that the source must have changed its shape (F49).
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import msgspec
 
 from ...schemas.base import parse_time
-from ...schemas.records import Quarantined, Response, ScoredForm
+from ...schemas.records import Quarantined, Response
 from ...schemas.responses import ResponseSchema, judge
 from ...schemas.vocab import SCORED_STATUSES, QuarantineReason
 from ..contracts import HookContext, Page, Refusal, RemoteResponse
@@ -29,6 +30,7 @@ from .points import reach
 
 _encode = msgspec.json.Encoder().encode
 _SCORED = {status.value for status in SCORED_STATUSES}
+_NOT_CONTENT = frozenset({"id", "version", "updated"})
 STREAM = "responses"
 BROKEN_SHARE = 0.5
 BROKEN_LEAST = 20
@@ -45,10 +47,21 @@ class Ingested:
     problems: list[str] = field(default_factory=list)
 
 
+class _Fresh(NamedTuple):
+    """A form that is new or changed: its key, as it came, as its mapping reads it, its content hash."""
+
+    key: str
+    remote: RemoteResponse
+    flat: dict[str, Any]
+    content: str
+    replaces: bool
+
+
 @dataclass(slots=True)
 class _Work:
-    """A page on its way: what is to be written, by response key."""
+    """A page on its way: what is to be written, by response key. `fresh` counts what was new or changed."""
 
+    fresh: int = 0
     rows: list[forms.Row] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
     inactive: dict[str, str] = field(default_factory=dict)
@@ -74,38 +87,69 @@ class Ingest:
         self.context = context
         self.schema = ResponseSchema(self._instruments())
         self._key = store.sealer.hasher("response", str(source))
-        self._client_key = store.sealer.hasher("client", str(source))
+        self._client_key = lru_cache(4096)(store.sealer.hasher("client", str(source)))
         self._reading = _encode(sorted(f"{i.id}/{i.version}/{i.sha256}" for i in self._instruments()))
 
     def _instruments(self) -> list[Any]:
         return [registered.descriptor for registered in self.registry.instruments.values()]
 
-    def page(self, page: Page) -> Ingested:
-        """Stores a page with its cursor. Raises NotTheApi when most of it cannot be read; then nothing is stored."""
+    def page(self, page: Page, *, by_id: bool = False) -> Ingested:
+        """Stores a page with its cursor.
+
+        :param by_id: the forms were asked for one by one, so that many bad ones among them say nothing of the source.
+        :raises NotTheApi: most of the page cannot be read; nothing of it is stored (F49).
+        """
         done = Ingested()
         work = _Work()
         for broken in page.set_aside:
             work.set_aside[self._key(broken.remote_id)] = broken
-        fresh = self._fresh(page.responses, done)
         done.counts["pulled"] = len(page.responses) + len(page.set_aside)
-        self._read(fresh, work, done)
-        self._check_shape(len(fresh) + len(page.set_aside), len(work.set_aside))
+        fresh = self._fresh(page.responses, work, done)
+        good = self._judge(fresh, work)
+        if not by_id:
+            # Unchanged forms count as read: what is set aside comes again with each overlap, they do, too.
+            self._check_shape(work.fresh + done.counts["unchanged"] + len(page.set_aside), len(work.set_aside))
+        self._score(good, work, done)
         reach("page-read")
-        gone = [self._key(remote_id) for remote_id in page.gone]
-        for key in gone:
-            work.inactive[key] = forms.WITHDRAWN
+        for remote_id in page.gone:
+            work.inactive[self._key(remote_id)] = forms.WITHDRAWN
         self._commit(work, page, done)
         return done
 
     # --- recognising ---------------------------------------------------------------------------------------------
 
-    def _content(self, r: RemoteResponse) -> str:
-        """The hash of everything that bears on answers and scores; versions and server times do not."""
-        parts = (r.form, r.form_version, r.client, r.status, r.authored, r.lines, r.mode, r.source, r.language, r.tags)
-        return self.store.sealer.fingerprint(self._reading + _encode(parts))
+    def _fresh(self, pulled: Sequence[RemoteResponse], work: _Work, done: Ingested) -> list[_Fresh]:
+        """Those of our forms that are new or changed and could be read through their mapping."""
+        ours = self._ours(pulled, done)
+        with self.store.reading(self.source) as tx:
+            have = forms.known(tx, ours)
+        fresh: list[_Fresh] = []
+        for key, remote in ours.items():
+            old = have.get(key)
+            scored = remote.status in _SCORED
+            flat = self.reader.read(remote) if scored else None
+            content = self._content(flat) if isinstance(flat, dict) else ""
+            if old is not None:
+                if (content and old.content == content) or _older(remote, old.updated_ms):
+                    done.counts["unchanged"] += 1
+                    continue
+                done.clients.add(old.client)
+                if (stamp := _ms(remote.updated)) is not None:
+                    work.stamps[key] = stamp
+                if scored and old.active:
+                    work.replaced.append(key)
+            work.fresh += 1
+            if isinstance(flat, dict):
+                fresh.append(_Fresh(key, remote, flat, content, old is not None))
+            elif flat is not None:
+                work.set_aside[key] = flat
+            else:
+                done.counts["not_finished" if remote.status != forms.WITHDRAWN else "entered_in_error"] += 1
+                work.inactive[key] = remote.status
+        return fresh
 
-    def _fresh(self, pulled: Sequence[RemoteResponse], done: Ingested) -> dict[str, tuple[RemoteResponse, str, bool]]:
-        """Those of our forms that are new or changed: key -> (form, content hash, replaces an older one)."""
+    def _ours(self, pulled: Sequence[RemoteResponse], done: Ingested) -> dict[str, RemoteResponse]:
+        """The forms that are mapped, by key; of two of the same id the newer."""
         ours: dict[str, RemoteResponse] = {}
         for remote in pulled:
             if self.reader.knows(remote.form):
@@ -114,91 +158,64 @@ class Ingest:
                     ours[key] = remote
             else:
                 done.counts["other_forms"] += 1
-        with self.store.reading(self.source) as tx:
-            have = forms.known(tx, ours)
-        fresh = {}
-        for key, remote in ours.items():
-            content = self._content(remote)
-            old = have.get(key)
-            if old is not None and (old.content == content or _older(remote, old.updated_ms)):
-                done.counts["unchanged"] += 1
-            else:
-                fresh[key] = (remote, content, old is not None)
-                if old is not None:
-                    done.clients.add(old.client)
-        return fresh
+        return ours
+
+    def _content(self, flat: dict[str, Any]) -> str:
+        """The hash of everything that bears on answers and scores; versions and server times do not.
+
+        Empty, and so never equal to another, where a text cannot be encoded: the schema sets such a form aside (F52).
+        """
+        bearing = {name: value for name, value in flat.items() if name not in _NOT_CONTENT}
+        try:
+            return self.store.sealer.fingerprint(self._reading + _encode(bearing))
+        except UnicodeEncodeError:
+            return ""
 
     # --- reading and judging -------------------------------------------------------------------------------------
 
-    def _read(self, fresh: dict[str, tuple[RemoteResponse, str, bool]], work: _Work, done: Ingested) -> None:
-        flat: list[dict[str, Any]] = []
-        keys: list[str] = []
-        for key, (remote, _, replaces) in fresh.items():
-            if remote.status not in _SCORED:
-                done.counts["not_finished" if remote.status != forms.WITHDRAWN else "entered_in_error"] += 1
-                work.inactive[key] = remote.status
-                continue
-            read = self.reader.read(remote)
-            if isinstance(read, Quarantined):
-                work.set_aside[key] = read
-            else:
-                flat.append(read)
-                keys.append(key)
-            if replaces:
-                work.replaced.append(key)
-        good = self._judge(flat, keys, fresh, work)
-        self._score(good, fresh, work, done)
-        for key in (*work.inactive, *work.set_aside):
-            if key in fresh and (stamp := _ms(fresh[key][0].updated)) is not None:
-                work.stamps[key] = stamp
-
-    def _judge(
-        self, flat: list[dict[str, Any]], keys: list[str], fresh: dict[str, Any], work: _Work
-    ) -> list[tuple[str, Response]]:
+    def _judge(self, fresh: Sequence[_Fresh], work: _Work) -> list[tuple[_Fresh, Response]]:
         """The records that pass the schema, and after it the plugins."""
-        loaded, refused = judge(self.schema, flat)
+        loaded, refused = judge(self.schema, [one.flat for one in fresh])
         for no in refused:
-            key = keys[no.index]
-            work.set_aside[key] = _aside(fresh[key][0], no.reason, no.where, no.message)
-        good: list[tuple[str, Response]] = []
+            work.set_aside[fresh[no.index].key] = _aside(fresh[no.index].remote, no.reason, no.where, no.message)
         broken = {no.index for no in refused}
-        for key, response in zip((k for i, k in enumerate(keys) if i not in broken), loaded, strict=True):
-            if response.authored > self.context.as_of + FUTURE:
+        latest = self.context.as_of + FUTURE
+        good: list[tuple[_Fresh, Response]] = []
+        for one, response in zip((f for i, f in enumerate(fresh) if i not in broken), loaded, strict=True):
+            if response.authored > latest:
                 reason = QuarantineReason.FUTURE_TIME
-                work.set_aside[key] = _aside(fresh[key][0], reason, "authored", "lies in the future")
+                work.set_aside[one.key] = _aside(one.remote, reason, "authored", "lies in the future")
             else:
-                good.append((key, response))
-        return self._prepared(good, fresh, work)
+                good.append((one, response))
+        return self._prepared(good, work)
 
-    def _prepared(
-        self, good: list[tuple[str, Response]], fresh: dict[str, Any], work: _Work
-    ) -> list[tuple[str, Response]]:
+    def _prepared(self, good: list[tuple[_Fresh, Response]], work: _Work) -> list[tuple[_Fresh, Response]]:
         records = [response for _, response in good]
         answers, refused = hooks.prepare(
             self.registry.plugins, "prepare_responses", "responses", records, Response, self.context
         )
         kept = []
-        for index, ((key, _), answer) in enumerate(zip(good, answers, strict=True)):
+        for index, ((one, _), answer) in enumerate(zip(good, answers, strict=True)):
             if isinstance(answer, Refusal):
                 message = f"refused by {refused[index]}: {answer.reason}"
-                work.set_aside[key] = _aside(fresh[key][0], QuarantineReason.REFUSED_BY_PLUGIN, "the form", message)
+                work.set_aside[one.key] = _aside(one.remote, QuarantineReason.REFUSED_BY_PLUGIN, "the form", message)
             else:
-                kept.append((key, answer))
+                kept.append((one, answer))
         return kept
 
-    def _score(self, good: list[tuple[str, Response]], fresh: dict[str, Any], work: _Work, done: Ingested) -> None:
+    def _score(self, good: list[tuple[_Fresh, Response]], work: _Work, done: Ingested) -> None:
         tx = Tx(None, self.store.sealer, self.source)  # type: ignore[arg-type]  # only seals here
-        for key, response in good:
+        missing = 0
+        for one, response in good:
             scorer = self.registry.scorer((response.instrument, response.instrument_version))
-            form: ScoredForm = scorer.form(response)
+            form = scorer.form(response)
             client = self._client_key(response.client)
-            by = scorer.instrument.sha256[:12]
-            work.rows.append(forms.row(tx, key, client, response, form, fresh[key][1], by))
+            work.rows.append(forms.row(tx, one.key, client, response, form, one.content, scorer.instrument.sha256[:12]))
             work.clients[client] = response.client
-            work.good.append(key)
-            done.counts["replaced" if fresh[key][2] else "new"] += 1
-            if any(score.value is None for score in form.scores.values()):
-                done.counts["with_a_score_missing"] += 1
+            work.good.append(one.key)
+            missing += any(score.value is None for score in form.scores.values())
+        replaced = sum(one.replaces for one, _ in good)
+        done.counts.update(replaced=replaced, new=len(good) - replaced, with_a_score_missing=missing)
         done.stored = [response for _, response in good]
 
     def _check_shape(self, judged: int, broken: int) -> None:
