@@ -408,11 +408,13 @@ class Engine:
         return sorted(((key, person.name or person.ref) for key, person in found.items()), key=lambda pair: pair[1])
 
     def _client_key(self, wanted: str) -> str:
+        """Our key of a client: by the platform's reference or our whole key at once, else by id, name or short key."""
+        by_ref = self.store.sealer.hash("client", str(self.source), wanted)
         with self.store.reading(self.source) as tx:
-            everyone = forms.read_clients(tx)
-        exact = self.store.sealer.hash("client", str(self.source), wanted)
-        if exact in everyone:
-            return exact
+            at_once = forms.read_clients(tx, [by_ref, wanted])
+            everyone = at_once or forms.read_clients(tx)
+        if at_once:
+            return next(iter(at_once))
         text = wanted.casefold()
         found = [
             key
@@ -423,9 +425,7 @@ class Engine:
         ]
         if len(found) != 1:
             many = "No client" if not found else f"{len(found)} clients"
-            raise UsageError(
-                f"{many} here by that reference or name. Give the platform's reference, as in its address."
-            )
+            raise UsageError(f"{many} here by that reference or name. Give the reference as the platform shows it.")
         return found[0]
 
     def record(self, author: str, action: str, subject: str | None = None) -> None:

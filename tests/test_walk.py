@@ -85,7 +85,7 @@ def answered(number: int, warning: dict[str, int], weeks_ago: int) -> dict[str, 
     }
 
 
-COURSE = [(EVEN, 20), (EVEN, 16), (EVEN, 12), (RELIANT, 8), (RELIANT, 4), (RELIANT, 0)]
+COURSE = [(EVEN, 20), (EVEN, 16), (EVEN, 12), (EVEN, 8), (RELIANT, 4), (RELIANT, 0)]
 
 
 def walk(practice: Practice) -> None:
