@@ -362,8 +362,16 @@ class Sync:
 
     # --- the end -------------------------------------------------------------------------------------------------
 
+    def _plugins_missing(self, run: _Run) -> None:
+        """A plugin that the settings name and that is not working: the others went on, the run is no success (F104)."""
+        missing = self.registry.plugins.problems()
+        run.problems += [Problem(sentence, "plugins", fatal=True) for sentence in missing]
+        if missing and run.outcome is RunOutcome.COMPLETE:
+            run.outcome = RunOutcome.FAILED
+
     def _finish(self, run: _Run, options: Options) -> RunReport:
         run.say(self.warnings, self.spec.title)
+        self._plugins_missing(run)
         with self.store.reading(self.source) as tx:
             outbox = flags.outbox(tx)
             set_aside = forms.counts(tx)["set_aside"]
