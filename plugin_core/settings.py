@@ -6,16 +6,18 @@ relative to the file. A key that is misspelled is refused with the nearest right
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from marshmallow import ValidationError, fields, post_load, validate, validates
+from marshmallow import ValidationError, fields, post_load, validates
 
-from ..schemas.base import BaseSchema
+from ..schemas.base import BaseSchema, Many, One, Table, Text, Whole, YesNo
 from ..schemas.problems import problems
 from . import private
 from .errors import SettingsError
@@ -86,17 +88,18 @@ class Settings:
         return ZoneInfo(self.time_zone)
 
 
-class _ConnectionSchema(BaseSchema):
-    name = fields.String(required=True, validate=validate.Length(min=1, max=64))
-    settings = fields.Dict(keys=fields.String(), values=fields.Raw(), load_default=dict)
-    secrets = fields.Dict(keys=fields.String(), values=fields.String(), load_default=dict)
+def _reference(**more: Any) -> Text:
+    """A reference to a secret; the message never repeats what stands there, which may be the secret (S9)."""
+    wrong = "must be a reference, keyring:NAME or file:PATH, never the secret itself"
+    return Text(pattern=r"(keyring|file):.+", most=1000, error_messages={"pattern": wrong, "type": wrong}, **more)
 
-    @validates("secrets")
-    def _references(self, value: dict[str, str], **_: Any) -> None:
-        for reference in value.values():
-            kind, _, name = reference.partition(":")
-            if kind not in ("keyring", "file") or not name:
-                raise ValidationError("must be references (keyring:NAME or file:PATH), never the secrets themselves")
+
+class _ConnectionSchema(BaseSchema):
+    name = Text(required=True, most=64)
+    settings = fields.Dict(
+        keys=Text(most=100), values=fields.Raw(), load_default=dict, error_messages={"invalid": "must be a table"}
+    )
+    secrets = Table(_reference(), key=Text(most=100), load_default=dict)
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> Connection:
@@ -104,9 +107,9 @@ class _ConnectionSchema(BaseSchema):
 
 
 class _PushSchema(BaseSchema):
-    on = fields.Boolean(load_default=False, truthy={True}, falsy={False})
-    carriers = fields.List(fields.String(), load_default=list)
-    reasons = fields.List(fields.String(), load_default=list)
+    on = YesNo(load_default=False)
+    carriers = Many(Text(most=64), load_default=())
+    reasons = Many(Text(most=64), load_default=())
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> Pushing:
@@ -116,17 +119,33 @@ class _PushSchema(BaseSchema):
 class SettingsSchema(BaseSchema):
     """The settings file."""
 
-    practice = fields.String(validate=validate.Regexp(r"[a-z0-9][a-z0-9-]{0,62}\Z"))
-    name = fields.String(validate=validate.Length(max=200))
-    time_zone = fields.String()
-    country = fields.String(validate=validate.Length(max=60))
-    crisis_text = fields.String(validate=validate.Length(max=2000))
-    store = fields.String(validate=validate.Regexp(r"(sqlite|postgresql)(\+[a-z0-9]+)?://.+"))
-    key = fields.String(required=True, validate=validate.Regexp(r"(keyring|file):.+"))
-    platform = fields.Nested(_ConnectionSchema)
-    push = fields.Nested(_PushSchema)
-    plugins = fields.List(fields.String(), load_default=list)
-    reconcile_days = fields.Integer(strict=True, validate=validate.Range(min=1, max=60))
+    practice = Text(
+        pattern=r"[a-z0-9][a-z0-9-]{0,62}",
+        error_messages={"pattern": "must be of lower-case letters, digits and dashes, as north-road"},
+    )
+    name = Text(most=200, blank=True)
+    time_zone = Text(most=100)
+    country = Text(most=60, blank=True)
+    crisis_text = Text(most=2000, blank=True)
+    store = Text(
+        pattern=r"(sqlite|postgresql)(\+[a-z0-9]+)?://.+",
+        most=1000,
+        error_messages={"pattern": "must be the address of a database, as sqlite:///handrail.db"},
+    )
+    key = _reference(required=True)
+    platform = One(_ConnectionSchema)
+    push = One(_PushSchema)
+    plugins = Many(Text(most=200), load_default=())
+    reconcile_days = Whole(least=1, most=60)
+
+    @validates("store")
+    def _no_password(self, value: str, **_: Any) -> None:
+        """A password in an address would lie in the settings in clear, and end in messages (S9)."""
+        parts = urlsplit(value)
+        if parts.password is not None or "password" in parse_qs(parts.query):
+            raise ValidationError(
+                "must not hold a password; leave it out and put it into PostgreSQL's own password file (.pgpass)"
+            )
 
     @validates("time_zone")
     def _zone(self, value: str, **_: Any) -> None:
@@ -142,14 +161,14 @@ def load(file: Path) -> Settings:
     :raises SettingsError: there is no file, it is not TOML, or a setting is wrong; the message names the setting.
     """
     try:
-        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+        raw = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise SettingsError(f"There are no settings at {file}. Run: handrail init") from None
     except OSError as error:
         raise SettingsError(f"The settings {file} cannot be read ({error.strerror}).") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        line = getattr(error, "lineno", None)
-        where = f" (line {line})" if line else ""
+        found = re.search(r"at line (\d+)", str(error))
+        where = f" (line {found[1]})" if found else ""
         raise SettingsError(
             f"The settings {file} are not valid TOML{where}. Mend the line, or run: handrail init"
         ) from None
@@ -184,10 +203,16 @@ def save(file: Path, changes: Mapping[str, Any]) -> None:
     """Writes settings, keeping comments and order of what is there. Keys are dotted paths; None removes one.
 
     The file is written beside and moved into place, for its owner only.
+
+    :raises SettingsError: what is there is not TOML, or the file cannot be written.
     """
     import tomlkit
+    from tomlkit.exceptions import TOMLKitError
 
-    document = tomlkit.parse(file.read_text(encoding="utf-8")) if file.exists() else tomlkit.document()
+    try:
+        document = tomlkit.parse(file.read_text(encoding="utf-8-sig")) if file.exists() else tomlkit.document()
+    except (TOMLKitError, UnicodeDecodeError):
+        raise SettingsError(f"The settings {file} are not valid TOML; nothing was changed. Mend them first.") from None
     for path, value in changes.items():
         *parents, name = path.split(".")
         table: Any = document
@@ -197,4 +222,7 @@ def save(file: Path, changes: Mapping[str, Any]) -> None:
             table.pop(name, None)
         else:
             table[name] = value
-    private.write(file, tomlkit.dumps(document))
+    try:
+        private.write(file, tomlkit.dumps(document))
+    except OSError as error:
+        raise SettingsError(f"The settings {file} cannot be written ({error.strerror}).") from None
