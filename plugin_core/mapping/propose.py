@@ -16,13 +16,19 @@ from ...schemas.vocab import Blank
 from ..contracts import RemoteAnswer, RemoteForm, RemoteQuestion
 from .texts import plain, same
 
-SURE = 95.0
+SAME = 100.0
+ALIKE = 94.0  # the most that a likeness of words can reach: "I could" and "I could not" are 97 % alike
 POSSIBLE = 70.0
+LONGEST_NAME = 400
 
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """One question with the line proposed for it. `sure` runs from 0 to 100; `problem` says what a person must see."""
+    """One question with the line proposed for it. `problem` says what a person must see.
+
+    `sure` runs from 0 to 100. It is 100 when the code or every word is the same, and at most 94 when a person has to
+    read both texts.
+    """
 
     question: RemoteQuestion
     item: Item | None
@@ -41,7 +47,7 @@ class Proposal:
 
     @property
     def complete(self) -> bool:
-        """Whether every line of the instrument is proposed once, surely, with all its options."""
+        """Whether every line of the instrument is proposed once, with all its options; how surely is `sure`."""
         items = [guess.item.id for guess in self.guesses if guess.item is not None]
         needed = {item.id for item in self.instrument.items if not item.optional}
         clean = all(g.problem is None for g in self.guesses if g.item is not None)
@@ -100,11 +106,15 @@ def _closest(question: RemoteQuestion, instrument: Instrument) -> tuple[Item | N
     codes = set(question.codings)
     for item in instrument.items:
         if any((coding.system, coding.code) in codes for coding in item.codings):
-            return item, 100.0
+            return item, SAME
     text = plain(question.text)
-    scored = [(fuzz.token_sort_ratio(text, plain(item.text)), item) for item in instrument.items]
+    scored = [(_alike(text, plain(item.text)), item) for item in instrument.items]
     sure, item = max(scored, key=lambda pair: pair[0])
     return (item, sure) if sure >= POSSIBLE else (None, sure)
+
+
+def _alike(one: str, other: str) -> float:
+    return SAME if one == other else min(ALIKE, fuzz.token_sort_ratio(one, other))
 
 
 def _match_options(question: RemoteQuestion, item: Item) -> tuple[dict[str, Answer], str | None]:
@@ -124,11 +134,27 @@ def _match_options(question: RemoteQuestion, item: Item) -> tuple[dict[str, Answ
         if offered.weight is not None and offered.weight != value:
             return options, "an option that has another number on the platform"
         options[name] = value
+    if problem := _name_labels(question, options):
+        return options, problem
     if question.options and {v for v in options.values() if not isinstance(v, Blank)} != set(item.values):
         return options, "the options do not cover the line's numbers"
     if not question.options:
         options = {str(value): value for value in item.values}
     return options, None
+
+
+def _name_labels(question: RemoteQuestion, options: dict[str, Answer]) -> str | None:
+    """Adds the labels of coded options, so that one renamed later is seen; two that read the same are a problem."""
+    values: dict[str, Answer] = {}
+    for offered in question.options:
+        if offered.label is None:
+            continue
+        value = options[offered.code or offered.label]
+        if values.setdefault(plain(offered.label), value) != value or options.get(offered.label, value) != value:
+            return "two options that read the same"
+        if len(offered.label) <= LONGEST_NAME:
+            options[offered.label] = value
+    return None
 
 
 def _is_option(option: Option, offered: RemoteAnswer) -> bool:

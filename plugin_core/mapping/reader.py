@@ -7,6 +7,7 @@ since servers leave unanswered lines out.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping as MappingABC
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +21,10 @@ from .texts import plain, same
 R = QuarantineReason
 Flat = dict[str, Any]
 _REWORDED = "the question is worded differently than when it was mapped"
+_RENAMED = "an option is named differently than when it was mapped"
+_DOUBLED = "two options read the same"
 _UNKNOWN = "a question that the form's mapping does not know"
+MOST_PAIRS = 1000
 
 
 class _SetAside(Exception):
@@ -32,16 +36,27 @@ class _SetAside(Exception):
 
 
 class _Question:
-    """One mapped question, compiled."""
+    """One mapped question, compiled.
 
-    __slots__ = ("item", "numbers", "options", "seen", "text")
+    `pairs` are the (code, label) that were looked up already, so that the common answer costs one look-up.
+    """
+
+    __slots__ = ("item", "labels", "numbers", "options", "pairs", "seen", "several", "text")
 
     def __init__(self, mapped: MappedQuestion) -> None:
         self.item = mapped.item
         self.text = mapped.text
-        self.options = dict(mapped.options) | {plain(name): value for name, value in mapped.options.items()}
-        self.numbers = frozenset(v for v in mapped.options.values() if isinstance(v, int) and not isinstance(v, Blank))
+        self.options = dict(mapped.options)
+        self.labels: dict[str, set[Answer]] = {}
+        for name, value in mapped.options.items():
+            self.labels.setdefault(plain(name), set()).add(value)
+        names = Counter(mapped.options.values())
+        self.several = frozenset(value for value, number in names.items() if number > 1)
+        self.numbers = {
+            float(name): value for name, value in mapped.options.items() if name.isascii() and name.isdigit()
+        }
         self.seen: set[str | None] = {None, mapped.text}
+        self.pairs: dict[tuple[str | None, str | None], Answer] = {}
 
     def accepts(self, text: str | None) -> bool:
         """Whether the question still reads as it did when the mapping was confirmed."""
@@ -55,21 +70,36 @@ class _Question:
     def number(self, answer: RemoteAnswer) -> Answer:
         """The number of an answer, or why it has none."""
         where = f"line {self.item}"
-        value = self._look_up(answer)
+        value = self._look_up(answer, where)
         if value is None:
             raise _SetAside(R.UNKNOWN_ANSWER, where, "an answer that the form's mapping does not know")
         if answer.weight is not None and (isinstance(value, str) or answer.weight != value):
             raise _SetAside(R.WEIGHT_DIFFERS, where, "the answer came with another number than the mapping gives it")
         return value
 
-    def _look_up(self, answer: RemoteAnswer) -> Answer | None:
-        if answer.code is not None and (found := self.options.get(answer.code)) is not None:
-            return found
-        if answer.label is not None and (found := self.options.get(plain(answer.label))) is not None:
-            return found
-        if answer.number is not None and answer.number in self.numbers:
-            return int(answer.number)
-        return None
+    def _look_up(self, answer: RemoteAnswer, where: str) -> Answer | None:
+        """By code, by label, or by a number that the mapping names. A bare number is no position in the list."""
+        coded = None if answer.code is None else self.options.get(answer.code)
+        named = self._named(answer.label, where)
+        if (
+            coded is not None
+            and answer.label is not None
+            and named != coded
+            and (named is not None or coded in self.several)
+        ):
+            raise _SetAside(R.CHANGED_DEFINITION, where, _RENAMED)
+        found = named if coded is None else coded
+        if found is None and answer.code is None and answer.label is None and answer.number is not None:
+            return self.numbers.get(answer.number)
+        if found is not None and len(self.pairs) < MOST_PAIRS:
+            self.pairs[answer.code, answer.label] = found
+        return found
+
+    def _named(self, label: str | None, where: str) -> Answer | None:
+        values = self.labels.get(plain(label), set()) if label is not None else set()
+        if len(values) > 1:
+            raise _SetAside(R.CHANGED_DEFINITION, where, _DOUBLED)
+        return next(iter(values), None)
 
 
 class _Form:
@@ -100,7 +130,7 @@ class _Form:
             if len(given) > 1 or question.item in answers:
                 raise _SetAside(R.TWO_ANSWERS, f"line {question.item}", "two answers on one line")
             answer = given[0]
-            value = question.options.get(answer.code) if answer.code is not None else None
+            value = question.pairs.get((answer.code, answer.label))
             if value is None or (answer.weight is not None and answer.weight != value):
                 value = question.number(answer)
             answers[question.item] = value
@@ -114,9 +144,7 @@ class _Form:
             if stored is not None:
                 totals[score] = stored
         elif line.question not in self.ignored:
-            raise _SetAside(
-                R.UNKNOWN_QUESTION, "a line of the form", "a question that the form's mapping does not know"
-            )
+            raise _SetAside(R.UNKNOWN_QUESTION, "a line of the form", _UNKNOWN)
 
 
 class FormReader:
@@ -166,9 +194,10 @@ class FormReader:
 
     def _version_of(self, remote: RemoteResponse) -> _Form:
         forms = self._forms.get(remote.form, ())
-        for form in forms:
-            if form.version is None or form.version == remote.form_version:
-                return form
+        for version in (remote.form_version, None):  # a mapping of this very version before one of any
+            for form in forms:
+                if form.version == version:
+                    return form
         shown = "without a version" if remote.form_version is None else "of another version"
         raise _SetAside(R.UNKNOWN_VERSION, "the form", f"a form {shown} than those that are mapped")
 
@@ -204,6 +233,7 @@ def _options(options: Sequence[Option]) -> MappingABC[str, Answer]:
     found: dict[str, Answer] = {}
     for option in options:
         value: Answer = Blank.DECLINED if option.value is None else option.value
-        for name in (option.code, option.label, *(coding.code for coding in option.codings)):
+        number = () if option.value is None else (str(option.value),)
+        for name in (option.code, option.label, *(coding.code for coding in option.codings), *number):
             found[name] = value
     return found

@@ -164,7 +164,8 @@ def test_what_is_wrong_is_named_by_its_key(file: Path, text: str, says: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("text", "where"), [('key = "file:k"\nname = x', " (line 2)"), ("[push]\n[push\n", " (line 2)"), ("a = 1\na = 2", "")]
+    ("text", "where"),
+    [('key = "file:k"\nname = x', " (line 2)"), ("[push]\n[push\n", " (line 2)"), ("a = 1\na = 2", "")],
 )
 def test_what_is_no_toml_is_named_by_its_line(file: Path, text: str, where: str) -> None:
     """The person mends it in a text editor."""
