@@ -38,7 +38,7 @@ def _code_system(instrument: Instrument) -> Json:
 
 SPEC = AdapterSpec(
     name="fhir",
-    title="A FHIR R4 server (HAPI, Medplum, sekmet and others)",
+    title="FHIR R4 server",
     settings=_settings,
     capabilities=Capabilities(lists_forms=True, publishes=True, gives_clinicians=True),
     carriers=CARRIERS,

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ..errors import UsageError
 from .app import App, json_option, pass_app
+
+if TYPE_CHECKING:
+    from ..manager import Plugins
 
 
 def _plugins(app: App) -> tuple[str, ...]:
@@ -88,7 +92,8 @@ def plugins(ctx: click.Context, as_json: bool) -> int | None:
     from ..manager import Plugins
 
     app: App = ctx.obj
-    found = Plugins(_plugins(app)).infos()
+    known = Plugins(_plugins(app))
+    found = known.infos()
     if as_json:
         app.json(
             [
@@ -110,6 +115,7 @@ def plugins(ctx: click.Context, as_json: bool) -> int | None:
             for info in found
         ]
         app.table(("name", "package", "state", "hooks"), rows)
+        _platforms(known)
         for info in found:
             if info.problem:
                 click.echo(f"{info.label}: {info.problem}")
@@ -118,6 +124,16 @@ def plugins(ctx: click.Context, as_json: bool) -> int | None:
                 "To load one that is not allowed: handrail plugins allow PACKAGE. It can then do all that you can."
             )
     return 1 if any(info.allowed and not info.loaded for info in found) else 0
+
+
+def _platforms(known: Plugins) -> None:
+    """The platforms that can be connected, and how each can show flags."""
+    from ..registry import Registry
+
+    for name, registered in Registry(known).adapters.items():
+        spec = registered.descriptor
+        shows = ", ".join(carrier.name for carrier in spec.carriers) or "a list to enter by hand"
+        click.echo(f"Platform {name}: {spec.title}. Shows flags as: {shows}.")
 
 
 def _state(allowed: bool, loaded: bool) -> str:
