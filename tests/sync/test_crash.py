@@ -200,7 +200,11 @@ def test_f73_a_second_process_is_turned_away(make: Make) -> None:
 
 def run_command(stage: Stage) -> subprocess.Popen[str]:
     """`handrail sync --yes` as a user starts it."""
-    code = "from handrail.plugin_core.cli import main; main()"
+    code = (
+        "import datetime; from handrail.plugin_core.cli import main; from handrail.plugin_core.engine import Engine; "
+        f"now = datetime.datetime.fromisoformat({stage.now.isoformat()!r}); "
+        "Engine.__init__.__kwdefaults__['now'] = lambda: now; main()"
+    )
     return subprocess.Popen(
         [sys.executable, "-c", code, "--settings", str(stage.file), "sync", "--yes"],
         stdout=subprocess.PIPE,
