@@ -198,7 +198,7 @@ class Sync:
         with self.store.reading(self.source) as tx:
             waiting = forms.in_quarantine(tx)
         for part in forms.chunks([item.remote_id for item in waiting], CLIENT_BATCH):
-            done = self.ingest.page(self.adapter.fetch(part))
+            done = self.ingest.page(self.adapter.fetch(part), by_id=True)
             run.counts.update({"retried": len(part)} | done.counts)
 
     def _clients(self, run: _Run) -> None:
@@ -301,7 +301,7 @@ class Sync:
             cursor = book.cursor(tx, STREAM)
         late = 0
         for part in forms.chunks(strange, CLIENT_BATCH):
-            done = self.ingest.page(self.adapter.fetch(part))
+            done = self.ingest.page(self.adapter.fetch(part), by_id=True)
             run.counts.update({name: n for name, n in done.counts.items() if name in ("new", "set_aside")})
             if cursor is not None and cursor.since is not None:
                 late += sum(form.updated is not None and form.updated < cursor.since for form in done.stored)
