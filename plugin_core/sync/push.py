@@ -17,6 +17,7 @@ from ..contracts import Adapter, Carrier, HookContext, Notice
 from ..errors import Denied, PlatformError, Unreachable, Unsupported
 from ..registry import Registry
 from ..store import Store, Tx, book, flags, forms
+from ..store.sql import to_ms
 from . import hooks
 from .points import reach
 
@@ -62,7 +63,7 @@ class Push:
     def run(self) -> Pushed:
         """Sends until nothing is pending, or the platform cannot be reached."""
         done = Pushed()
-        now = forms.to_ms(self.context.as_of)
+        now = to_ms(self.context.as_of)
         while done.error is None:
             with self.store.reading(self.source) as tx:
                 batch = flags.pending(tx, BATCH, now)
@@ -159,7 +160,7 @@ class Push:
     def _later(self, item: flags.Outgoing, error: PlatformError) -> None:
         minutes = RETRY_MINUTES[min(item.attempts, len(RETRY_MINUTES) - 1)]
         # An unreachable platform is no fault of this flag: the next run tries it at once.
-        wait = None if isinstance(error, (Unreachable, Denied)) else forms.to_ms(self.context.as_of) + minutes * 60_000
+        wait = None if isinstance(error, (Unreachable, Denied)) else to_ms(self.context.as_of) + minutes * 60_000
         message = error.message
         self.store.write(lambda tx: flags.not_sent(tx, item, message, refused=False, not_before_ms=wait), self.source)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from handrail.plugin_core.store import Store, Tx, forms
 from handrail.plugin_core.store import flags as flag_store
+from handrail.plugin_core.store.sql import Row
 from handrail.plugin_core.store.tables import metadata
 from handrail.schemas.records import Evidence, Flag, FormUsed, Response, Score, ScoredForm
 from handrail.schemas.vocab import FlagState, RemoteState
@@ -52,7 +53,7 @@ def client_of(store: Store, source: int, ref: str = f"Patient/{CANARY}-1") -> st
     return store.sealer.hash("client", str(source), ref)
 
 
-def rows(store: Store, tx: Tx, items: Iterable[Response]) -> list[forms.Row]:
+def rows(store: Store, tx: Tx, items: Iterable[Response]) -> list[Row]:
     """Forms as rows to save."""
     made = []
     for item in items:

@@ -285,7 +285,7 @@ CONFLICTS: dict[str, tuple[str, str, Callable[[], list[Any]]]] = {
     "scorers": (
         "register_scorers",
         "scorer x",
-        lambda: [ScorerSpec("x", lambda *_: None)],  # type: ignore[arg-type, return-value]
+        lambda: [ScorerSpec("x", lambda *_: None)],  # type: ignore[arg-type]
     ),
     "adapters": (
         "register_adapters",
@@ -371,7 +371,7 @@ def specs() -> SimpleNamespace:
 
 def register(implementation: ModuleType) -> list[str]:
     manager = pluggy.PluginManager("handrail")
-    manager.add_hookspecs(specs())
+    manager.add_hookspecs(specs())  # type: ignore[arg-type]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         manager.register(implementation)

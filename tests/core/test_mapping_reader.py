@@ -201,7 +201,7 @@ def test_a_form_that_handrail_published_maps_by_itself(instrument: Instrument) -
     for item in instrument.items:
         for option in item.options:
             value = Blank.DECLINED if option.value is None else option.value
-            spellings = [
+            spellings: list[dict[str, Any]] = [
                 {"code": option.code},
                 {"label": option.label},
                 {"code": option.code, "label": option.label},

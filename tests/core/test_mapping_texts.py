@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import unicodedata
+from collections.abc import Callable
 
 import pytest
 from handrail.plugin_core.instruments import builtin
@@ -21,7 +22,7 @@ def test_every_question_of_every_form_is_its_own() -> None:
         assert len({plain(item.text) for item in instrument.items}) == len(instrument.items)
 
 
-RESPELLINGS = {
+RESPELLINGS: dict[str, Callable[[str], str]] = {
     "upper": str.upper,
     "lower": str.lower,
     "blanks": lambda text: f"  {text.replace(' ', '   ')}\n",

@@ -16,7 +16,7 @@ from handrail.plugin_core.errors import KeyProblem, SealBroken, StoreError
 from handrail.plugin_core.store import Store, Tx, book, flags, forms
 from handrail.plugin_core.store.tables import metadata
 from handrail.schemas.records import Acknowledgement, Client, Cursor, Hold, Quarantined
-from handrail.schemas.vocab import QuarantineReason
+from handrail.schemas.vocab import QuarantineReason, RemoteState
 from sqlalchemy import create_engine, event, select, text, update
 
 from .samples import (
@@ -101,7 +101,7 @@ def test_s15_no_canary_in_the_file_the_log_or_the_journal(tmp_path: Path) -> Non
     assert not (tmp_path / "s" / "h.db-wal").exists(), "the log is folded in at the end (F80)"
 
 
-SEALED = {
+SEALED: dict[str, Callable[[Tx, str], object]] = {
     "responses": lambda tx, one: forms.forms_of(tx, [one, client_of_two(tx)]),
     "clients": lambda tx, one: forms.read_clients(tx),
     "quarantine": lambda tx, one: forms.in_quarantine(tx),
@@ -131,7 +131,7 @@ def double(store: Store, source: int) -> None:
             forms.set_aside(tx, {str(day) * 32: aside})
         for item in flags.pending(tx, 9, 0):
             flags.sent(tx, item, f"{item.carrier}/{item.flag[0]}", "1")
-        flags.want(tx, {"f" * 32: flags.RemoteState.RETRACTED, "e" * 32: flags.RemoteState.RETRACTED}, [])
+        flags.want(tx, {"f" * 32: RemoteState.RETRACTED, "e" * 32: RemoteState.RETRACTED}, [])
 
     store.write(work, source)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import partial
 
 import pytest
 from handrail.plugin_core.store import Store, Tx, book, forms
-from handrail.schemas.records import Client, Cursor, Problem, Quarantined, RunReport
+from handrail.plugin_core.store.sql import from_ms, offset_of, to_ms
+from handrail.schemas.records import Answers, Client, Cursor, Problem, Quarantined, RunReport
 from handrail.schemas.vocab import Blank, QuarantineReason, RunOutcome
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,7 +65,7 @@ def test_a_withdrawn_form_that_comes_again_counts_again(store: Store, source: in
 def test_f9_a_time_keeps_its_instant_and_its_own_offset(when: datetime, minutes: int) -> None:
     """A form filled in at 23:30 in Auckland belongs to that day, whatever the server's clock says."""
     aware = when.replace(microsecond=when.microsecond // 1000 * 1000, tzinfo=timezone(timedelta(minutes=minutes)))
-    back = forms.from_ms(forms.to_ms(aware), forms.offset_of(aware))
+    back = from_ms(to_ms(aware), offset_of(aware))
     assert back == aware
     assert back.utcoffset() == aware.utcoffset()
 
@@ -81,13 +83,12 @@ def test_forms_come_oldest_first_whatever_the_order_they_came_in(store: Store, s
 def test_blanks_come_back_as_they_were(store: Store, source: int) -> None:
     """Not asked, not answered and "I would rather not say" are three things."""
     form = scored(response(0))
-    answers = {"G1": 0, "G2": Blank.EMPTY, "G3": Blank.DECLINED}
-    stored = forms.row
+    answers: Answers = {"G1": 0, "G2": Blank.EMPTY, "G3": Blank.DECLINED}
     key = key_of(store, source, response(0))
 
     def work(tx: Tx) -> None:
         made = type(form)(form.id, form.authored, answers, form.scores)
-        forms.save(tx, [stored(tx, key, client_of(store, source), response(0), made, "c", "b")], [])
+        forms.save(tx, [forms.row(tx, key, client_of(store, source), response(0), made, "c", "b")], [])
 
     store.write(work, source)
     with store.reading(source) as tx:
@@ -168,7 +169,7 @@ def aside(remote_id: str, message: str = "is missing") -> Quarantined:
 def test_f50_a_form_leaves_quarantine_when_it_came_right(store: Store, source: int) -> None:
     """Set aside twice it is one form with two attempts, known since the first."""
     for message in ("is missing", "is still missing"):
-        store.write(lambda tx, m=message: forms.set_aside(tx, {"k1": aside("r1", m)}), source)
+        store.write(partial(forms.set_aside, items={"k1": aside("r1", message)}), source)
     store.write(lambda tx: forms.set_aside(tx, {"k2": aside("r2")}), source)
     rows_ = everything(store)["quarantine"]
     assert [(row["key"], row["attempts"]) for row in rows_] == [("k1", 2), ("k2", 1)]
@@ -202,7 +203,7 @@ def test_f62_two_reconciles_must_agree(store: Store, source: int) -> None:
         assert sorted(forms.not_listed(tx, {keys[0]})) == sorted(keys[1:])
     steps = [([keys[1], keys[2]], []), ([keys[1]], [keys[1]]), ([keys[2]], []), ([keys[2]], [keys[2]])]
     for absent, agreed in steps:
-        assert store.write(lambda tx, a=absent: forms.missing_twice(tx, a), source) == agreed
+        assert store.write(partial(forms.missing_twice, absent=absent), source) == agreed
 
 
 # --- cursors, runs, audit ------------------------------------------------------------------------------------------
@@ -268,7 +269,7 @@ def test_runs_are_kept_newest_first_and_not_for_ever(
     """`doctor` shows the last ones; the table must not grow without end."""
     monkeypatch.setattr(book, "KEPT_RUNS", 3)
     for number in range(5):
-        store.write(lambda tx, n=number: book.add_run(tx, report(n)), source)
+        store.write(partial(book.add_run, report=report(number)), source)
     with store.reading(source) as tx:
         assert book.last_runs(tx) == [report(4), report(3), report(2)]
         assert book.last_runs(tx, 1) == [report(4)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from handrail.plugin_core.store import Store, Tx, flags
 from handrail.plugin_core.store.flags import Outgoing
@@ -188,16 +190,16 @@ def test_whatever_happens_the_platform_ends_as_wanted(store: Store, source: int,
             want(store, source, wanted)
             continue
         for item in pending(store, source):
-            store.write(lambda tx, i=item: flags.sending(tx, i), source)
+            store.write(partial(flags.sending, item=item), source)
             if step == "refuse":
-                store.write(lambda tx, i=item: flags.not_sent(tx, i, "no", refused=True), source)
+                store.write(partial(flags.not_sent, item=item, problem="no", refused=True), source)
                 refused = True
                 continue
             there = deliver(item)
             if step == "send":
-                store.write(lambda tx, i=item: flags.sent(tx, i, "Flag/1", "1"), source)
+                store.write(partial(flags.sent, item=item, remote_id="Flag/1", remote_version="1"), source)
             elif step == "lose":
-                store.write(lambda tx, i=item: flags.not_sent(tx, i, "?", refused=False), source)
+                store.write(partial(flags.not_sent, item=item, problem="?", refused=False), source)
     if refused:
         assert everything(store)["deliveries"][0]["state"] == DeliveryState.REFUSED
     elif there is ABSENT:

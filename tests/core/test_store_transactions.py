@@ -91,8 +91,12 @@ def held(address: str) -> Iterator[Callable[[], None]]:
     """Another program that holds SQLite's write lock until it is told to let go."""
     other = sqlite3.connect(address.removeprefix("sqlite:///"), isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
+
+    def let_go() -> None:
+        other.execute("ROLLBACK")
+
     try:
-        yield lambda: other.execute("ROLLBACK") and None
+        yield let_go
     finally:
         other.close()
 
@@ -240,7 +244,7 @@ def test_f75_repeating_ends(store: Store, source: int) -> None:
 @pytest.mark.parametrize("took", [True, False], ids=["commit-took", "commit-lost"])
 def test_f76_a_commit_whose_outcome_is_unknown_ends_in_the_same_store(store: Store, source: int, took: bool) -> None:
     """The answer to COMMIT never comes: either way the same transaction again leaves one copy."""
-    broken = []
+    broken: list[int] = []
     dialect = store.engine.dialect
     real = dialect.do_commit
 
@@ -255,7 +259,7 @@ def test_f76_a_commit_whose_outcome_is_unknown_ends_in_the_same_store(store: Sto
             raise OperationalError("COMMIT", {}, Cut("connection lost"))
         real(connection)
 
-    dialect.do_commit = do_commit  # type: ignore[method-assign]
+    dialect.do_commit = do_commit  # type: ignore[method-assign, assignment]
     try:
         store.write(page(store, range(4)), source)
     finally:
