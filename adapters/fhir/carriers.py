@@ -57,9 +57,12 @@ class Form:
     def turned(self, stored: Json, notice: Notice, state: RemoteState) -> Json:
         """What is stored, with nothing changed but the status and what belongs to it: a person's additions stay."""
         changed = {**stored, "status": self.status(state)}
-        if state is not RemoteState.ACTIVE:
-            for name, value in self.closing(notice).items():
-                changed[name] = {**stored.get(name, {}), **value}
+        if state is RemoteState.ACTIVE:
+            if "end" in changed.get("period", {}):  # it stands again after an amendment
+                changed["period"] = {name: value for name, value in changed["period"].items() if name != "end"}
+            return changed
+        for name, value in self.closing(notice).items():
+            changed[name] = {**stored.get(name, {}), **value}
         return changed
 
     def status(self, state: RemoteState) -> str:

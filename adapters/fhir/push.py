@@ -111,10 +111,8 @@ class ResourceCarrier:
         have, want = stored.get("status"), self._form.status(notice.state)
         if have == want:
             return Delivered(remote_id, version if lost or our_version is None else our_version)
-        turned_by_us = have == self._form.status(RemoteState.INACTIVE) and our_version == version
-        if want == self._form.status(RemoteState.ACTIVE) or not (
-            have == self._form.status(RemoteState.ACTIVE) or turned_by_us
-        ):
+        turned_by_us = our_version is not None and our_version == version
+        if have != self._form.status(RemoteState.ACTIVE) and not turned_by_us:
             return Delivered(remote_id, our_version, human_edit=True)
         changed = self._form.turned(stored, notice, notice.state)
         reply = self._send("PUT", f"{self._form.kind}/{remote_id}", changed, {"If-Match": etag_of(stored)})

@@ -38,42 +38,41 @@ COMMANDS = {
 }
 
 
+_BROUGHT = "handrail.brought"
+
+
 class Commands(click.Group):
     """A group that imports a command when it is run, not when it is listed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        _register(self, ctx)
-        own = [name for name in self.commands if name not in COMMANDS]
-        return [*sorted(own), *COMMANDS]
+        return [*sorted(_brought(ctx)), *COMMANDS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in COMMANDS:
             module = import_module(f".{COMMANDS[cmd_name][0]}", __package__)
             found: click.Command = getattr(module, cmd_name)
             return found
-        _register(self, ctx)
-        return self.commands.get(cmd_name)
+        return _brought(ctx).get(cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Lists commands without importing ours."""
-        rows = []
-        for name in self.list_commands(ctx):
-            help_line = COMMANDS[name][1] if name in COMMANDS else self.commands[name].get_short_help_str(80)
-            rows.append((name, help_line))
+        brought = _brought(ctx)
+        rows = [(name, brought[name].get_short_help_str(80)) for name in sorted(brought)]
         with formatter.section("Commands"):
-            formatter.write_dl(rows)
+            formatter.write_dl([*rows, *((name, help_line) for name, (_, help_line) in COMMANDS.items())])
 
 
-def _register(group: Commands, ctx: click.Context) -> None:
-    """Lets allowed plugins add commands, once; a name that is taken is refused, naming both sides."""
+def _brought(ctx: click.Context) -> dict[str, click.Command]:
+    """The commands of allowed plugins, asked once a call; a name that is taken is refused, naming both sides."""
     root = ctx.find_root()
-    if root.meta.get("handrail.registered"):
-        return
-    root.meta["handrail.registered"] = True
+    if _BROUGHT in root.meta:
+        known: dict[str, click.Command] = root.meta[_BROUGHT]
+        return known
     from ..manager import Plugins
 
     plugins = Plugins(_allowed(root.params.get("settings")))
-    root.meta["handrail.plugins"] = plugins
+    found: dict[str, click.Command] = {}
+    owners = dict.fromkeys(COMMANDS, "Handrail")
     for plugin, call in plugins.implementations("register_commands"):
         extra = click.Group()
         try:
@@ -82,12 +81,14 @@ def _register(group: Commands, ctx: click.Context) -> None:
             click.echo(f"handrail: the plugin {plugins.label(plugin)} failed ({type(error).__name__}).", err=True)
             continue
         for name, command in extra.commands.items():
-            if name in COMMANDS or name in group.commands:
-                click.echo(
-                    f"handrail: the command {name} of {plugins.label(plugin)} is taken; it is left out.", err=True
-                )
+            if name in owners:
+                both = f"{plugins.label(plugin)} and {owners[name]}"
+                click.echo(f"handrail: {both} both bring a command {name}; the second is left out.", err=True)
             else:
-                group.add_command(command, name)
+                owners[name] = plugins.label(plugin)
+                found[name] = command
+    root.meta[_BROUGHT] = found
+    return found
 
 
 def _allowed(settings: Path | None) -> tuple[str, ...]:

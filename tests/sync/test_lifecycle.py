@@ -49,7 +49,6 @@ def test_f60_a_flag_that_still_stands_is_updated_not_doubled(stage: Stage) -> No
     assert "3.0 and 3.5" in flag.flag.evidence.reason
 
 
-@pytest.mark.xfail(strict=True, reason="the FHIR adapter takes its own retraction for a person's edit")
 def test_f60_amended_back_the_flag_stands_again_once(stage: Stage) -> None:
     """Two corrections in a row must not leave two prompts, nor none."""
     stage.course("a", [EVEN, EVEN, EVEN, LEANING, LEANING])
