@@ -61,6 +61,8 @@ class Proposal:
     def mapping(self, platform: str) -> Mapping:
         """The mapping to store once a person has confirmed it."""
         mapped = [g for g in self.guesses if g.item is not None]
+        others = [g.question for g in self.guesses if g.item is None]
+        totals = {q.question: name for q in others if (name := _total(q, self.instrument)) is not None}
         return Mapping(
             platform=platform,
             form=self.form.form,
@@ -70,7 +72,8 @@ class Proposal:
             questions=tuple(
                 MappedQuestion(g.question.question, g.item.id, g.question.text, g.options) for g in mapped if g.item
             ),
-            ignored=tuple(g.question.question for g in self.guesses if g.item is None),
+            ignored=tuple(q.question for q in others if q.question not in totals),
+            totals=totals,
         )
 
 
@@ -111,6 +114,13 @@ def _closest(question: RemoteQuestion, instrument: Instrument) -> tuple[Item | N
     scored = [(_alike(text, plain(item.text)), item) for item in instrument.items]
     sure, item = max(scored, key=lambda pair: pair[0])
     return (item, sure) if sure >= POSSIBLE else (None, sure)
+
+
+def _total(question: RemoteQuestion, instrument: Instrument) -> str | None:
+    """The score whose published code the question carries: a total that the platform stores beside the answers."""
+    codes = set(question.codings)
+    found = (s.id for s in instrument.scores if any((coding.system, coding.code) in codes for coding in s.codings))
+    return next(found, None)
 
 
 def _alike(one: str, other: str) -> float:
