@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 from handrail.plugin_core.store import Store
+from hypothesis import settings
 
 from .samples import MASTER, PRACTICE
+
+settings.register_profile("core", deadline=None)  # a busy machine must not fail a test of arithmetic
+settings.load_profile("core")
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.peer("postgres"))])
