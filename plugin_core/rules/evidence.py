@@ -67,8 +67,11 @@ def score_step(course: Course, definition: ScoreDefinition, index: int) -> Step:
         value = answer(form, name)
         if value is not None:
             item = course.instrument.item(name)
-            turned = f"({item.values[0] + item.values[-1]} − {value})"
-            parts.append(turned if item.reverse else str(value))
+            if item.reverse:
+                values = item.values
+                parts.append(f"({values[0] + values[-1]} − {value})")
+            else:
+                parts.append(str(value))
     left = "" if len(parts) == len(definition.items) else f", from {len(parts)} of {len(definition.items)} lines"
     what = f"{definition.title} on {words.day(form.authored.date())}{left}"
     return Step(what, f"({' + '.join(parts)}) / {len(parts)}", form.value(definition.id))

@@ -7,11 +7,10 @@ is written a page at a time by `executemany`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any
 
 import msgspec
 from sqlalchemy import bindparam, delete, func, insert, literal, or_, select, update
@@ -39,6 +38,12 @@ class Stored(msgspec.Struct, array_like=True, gc=False):
     totals: dict[str, float] = {}
 
 
+class _Read(Stored, array_like=True, gc=False):
+    """The same as it is read for the rules: each score still in its bytes, of which few are different."""
+
+    scores: list[msgspec.Raw]  # type: ignore[assignment]
+
+
 class StoredClient(msgspec.Struct, gc=False):
     """What is sealed of a client."""
 
@@ -61,6 +66,7 @@ class Known:
 
 _encode = msgspec.json.Encoder().encode
 _response = msgspec.json.Decoder(Stored)
+_form_of = msgspec.json.Decoder(_Read)
 _client = msgspec.json.Decoder(StoredClient)
 
 
@@ -83,7 +89,7 @@ def row(tx: Tx, key: str, client: str, response: Response, form: ScoredForm, con
     stored = Stored(
         response.id,
         dict(form.answers),
-        [(s.name, s.value, s.answered, s.of, s.method, s.reason) for s in form.scores.values()],
+        _plain(form),
         form.straight_line,
         response.mode.value,
         response.language,
@@ -107,6 +113,10 @@ def row(tx: Tx, key: str, client: str, response: Response, form: ScoredForm, con
         "scored_by": scored_by,
         "sealed": tx.sealer.seal(_place(tx, key), _encode(stored)),
     }
+
+
+def _plain(form: ScoredForm) -> list[_Plain]:
+    return [(s.name, s.value, s.answered, s.of, s.method, s.reason) for s in form.scores.values()]
 
 
 def _place(tx: Tx, key: str) -> str:
@@ -166,28 +176,32 @@ def forms_of(tx: Tx, client_keys: Sequence[str]) -> dict[str, list[tuple[str, st
         where = (responses.c.source == tx.source) & among(tx, responses.c.client, part) & responses.c.active
         query = select(*columns).where(where).order_by(responses.c.authored_ms, responses.c.key)
         for key, client, instrument, version, ms, offset, sealed in tx.conn.execute(query):
-            stored = _response.decode(tx.sealer.open(_place(tx, key), sealed))
+            stored = _form_of.decode(tx.sealer.open(_place(tx, key), sealed))
             found[client].append((instrument, version, _form(key, from_ms(ms, offset), stored)))
     return found
 
 
-def _form(key: str, authored: datetime, stored: Stored) -> ScoredForm:
+def _form(key: str, authored: datetime, stored: _Read) -> ScoredForm:
     return ScoredForm(
-        id=key,
-        authored=authored,
-        answers=as_answers(stored.answers),
-        scores={score[0]: _score(score) for score in stored.scores},
-        straight_line=stored.straight_line,
-        tags=frozenset(stored.tags),
-        mode=Mode(stored.mode),
-        language=stored.language,
+        key,
+        authored,
+        as_answers(stored.answers),
+        {score.name: score for score in map(_score, map(bytes, stored.scores))},
+        stored.straight_line,
+        frozenset(stored.tags) if stored.tags else _NO_TAGS,
+        _MODES[stored.mode],
+        stored.language,
     )
 
 
+_NO_TAGS: frozenset[str] = frozenset()
+_MODES = {mode.value: mode for mode in Mode}
+
+
 @lru_cache(maxsize=8192)
-def _score(plain: _Plain) -> Score:
-    """The record of a stored score. There are few different ones, and a frozen record costs more than a look-up."""
-    return Score(*plain)
+def _score(raw: bytes) -> Score:
+    """The record of a stored score: a look-up costs less than to decode it and to make a frozen record."""
+    return Score(*msgspec.json.decode(raw))
 
 
 _BLANKS = {blank.value: blank for blank in Blank}
@@ -215,14 +229,19 @@ def still_active(tx: Tx, keys: Sequence[str]) -> set[tuple[str, str]]:
     found: set[tuple[str, str]] = set()
     for part in chunks(keys):
         where = (responses.c.source == tx.source) & among(tx, responses.c.key, part) & responses.c.active
-        found.update(map(tuple, tx.conn.execute(select(responses.c.key, responses.c.client).where(where))))  # type: ignore[arg-type]
+        query = select(responses.c.key, responses.c.client).where(where)
+        found.update((key, client) for key, client in tx.conn.execute(query))
     return found
 
 
-def all_rows(tx: Tx, after: str, limit: int) -> list[Any]:
-    """Active rows by key, a page at a time, for rescoring."""
-    where = (responses.c.source == tx.source) & (responses.c.key > after) & responses.c.active
-    return list(tx.conn.execute(select(responses).where(where).order_by(responses.c.key).limit(limit)))
+def scored_otherwise(tx: Tx, client_keys: Sequence[str], by: Collection[str]) -> set[str]:
+    """Of these clients' active forms those that were scored by none of these instruments (starts of their hashes)."""
+    found: set[str] = set()
+    for part in chunks(client_keys):
+        where = (responses.c.source == tx.source) & among(tx, responses.c.client, part) & responses.c.active
+        query = select(responses.c.key).where(where, responses.c.scored_by.not_in(by))
+        found.update(tx.conn.execute(query).scalars())
+    return found
 
 
 def unseal(tx: Tx, key: str, sealed: bytes) -> Stored:
@@ -230,19 +249,23 @@ def unseal(tx: Tx, key: str, sealed: bytes) -> Stored:
     return _response.decode(tx.sealer.open(_place(tx, key), sealed))
 
 
-def rescored(tx: Tx, rows: Sequence[tuple[str, Stored, str]]) -> None:
-    """Writes new scores of (key, content, scored_by)."""
-    if not rows:
+def rescored(tx: Tx, fresh: Mapping[str, tuple[ScoredForm, str]]) -> None:
+    """Writes new scores: response key -> the form with them, and by which instrument."""
+    if not fresh:
         return
     statement = (
         update(responses)
         .where(responses.c.source == bindparam("s"), responses.c.key == bindparam("k"))
         .values(sealed=bindparam("v"), scored_by=bindparam("b"))
     )
-    values = [
-        {"s": tx.source, "k": key, "v": tx.sealer.seal(_place(tx, key), _encode(stored)), "b": by}
-        for key, stored, by in rows
-    ]
+    values = []
+    for part in chunks(fresh):
+        where = (responses.c.source == tx.source) & among(tx, responses.c.key, part)
+        for key, sealed in tx.conn.execute(select(responses.c.key, responses.c.sealed).where(where)):
+            form, by = fresh[key]
+            stored = unseal(tx, key, sealed)
+            stored.scores, stored.straight_line = _plain(form), form.straight_line
+            values.append({"s": tx.source, "k": key, "v": tx.sealer.seal(_place(tx, key), _encode(stored)), "b": by})
     tx.conn.execute(statement, values)
 
 
@@ -325,9 +348,9 @@ def read_clients(tx: Tx, keys: Sequence[str] | None = None) -> dict[str, StoredC
     }
 
 
-def unasked(tx: Tx, limit: int) -> dict[str, str]:
-    """Clients of whom the platform was not asked since their last new form: key -> reference."""
-    where = (clients.c.source == tx.source) & clients.c.known.is_(None)
+def unasked(tx: Tx, limit: int, after: str = "") -> dict[str, str]:
+    """Clients of whom the platform was not asked since their last new form, from `after` on: key -> reference."""
+    where = (clients.c.source == tx.source) & clients.c.known.is_(None) & (clients.c.key > after)
     keys = list(tx.conn.execute(select(clients.c.key).where(where).order_by(clients.c.key).limit(limit)).scalars())
     return {key: stored.ref for key, stored in read_clients(tx, keys).items()}
 
@@ -366,10 +389,11 @@ def set_aside(tx: Tx, items: Mapping[str, Quarantined]) -> None:
     if not items:
         return
     now = now_ms()
-    have = {}
+    have: dict[str, int] = {}
     for part in chunks(items):
         where = (quarantine.c.source == tx.source) & among(tx, quarantine.c.key, part)
-        have.update(map(tuple, tx.conn.execute(select(quarantine.c.key, quarantine.c.attempts).where(where))))  # type: ignore[arg-type]
+        query = select(quarantine.c.key, quarantine.c.attempts).where(where)
+        have.update((key, attempts) for key, attempts in tx.conn.execute(query))
     rows = [
         {
             "source": tx.source,
@@ -401,6 +425,8 @@ def _holdable(text: str | None) -> str | None:
 def release(tx: Tx, keys: Iterable[str]) -> int:
     """Takes forms out of quarantine (F50); gives how many were there."""
     gone = 0
+    if tx.conn.execute(select(quarantine.c.key).where(quarantine.c.source == tx.source).limit(1)).first() is None:
+        return 0  # as a rule there are none, and one look costs less than a page of them
     for part in chunks(keys):
         gone += tx.conn.execute(
             delete(quarantine).where(quarantine.c.source == tx.source, among(tx, quarantine.c.key, part))

@@ -99,6 +99,7 @@ class Evaluate:
         settled = self._prepare(changes, done)
 
         def write(tx: Tx) -> None:
+            self._write_more(tx)
             flags.save(tx, changes.new)
             for key, state, closed in changes.states:
                 flags.set_state(tx, key, state, closed)
@@ -121,10 +122,12 @@ class Evaluate:
 
     def _changes(self, tx: Tx, keys: list[str], done: Evaluated) -> _Changes:
         people = forms.read_clients(tx, keys)
-        series = forms.forms_of(tx, keys)
+        series = self._series(tx, keys)
         stored = flags.of_clients(tx, keys)
         holds = flags.holds_of(tx, keys)
-        acknowledged = flags.acknowledged(tx, [row.key for rows in stored.values() for row in rows])
+        every = [row for rows in stored.values() for row in rows]
+        acknowledged = flags.acknowledged(tx, [row.key for row in every])
+        rests_on = flags.evidence_of(tx, [row.key for row in every if row.state in STANDING_STATES])
         changes = _Changes()
         for key in keys:
             starts = [start_of(day) for day in people[key].changes]
@@ -132,8 +135,15 @@ class Evaluate:
             quiet = _quiet(stored[key], acknowledged)
             called = self._called_for(courses, holds.get(key, []), quiet, done)
             self._compare(key, called, stored[key], changes, done)
-            self._refresh(tx, key, called, stored[key], changes, done)
+            self._refresh(key, called, stored[key], rests_on, changes, done)
         return changes
+
+    def _series(self, tx: Tx, keys: Sequence[str]) -> dict[str, list[tuple[str, str, ScoredForm]]]:
+        """The forms of a page of clients: client key -> (instrument, version, form), oldest first."""
+        return forms.forms_of(tx, keys)
+
+    def _write_more(self, tx: Tx) -> None:
+        """What else belongs into the transaction of this page."""
 
     def _called_for(
         self, courses: Sequence[Course], holds: Sequence[Hold], quiet: dict[str, dict[str, datetime]], done: Evaluated
@@ -196,10 +206,10 @@ class Evaluate:
 
     def _refresh(
         self,
-        tx: Tx,
         client: str,
         called: dict[str, _Called],
         stored: Sequence[flags.FlagRow],
+        rests_on: dict[str, Evidence],
         changes: _Changes,
         done: Evaluated,
     ) -> None:
@@ -208,8 +218,9 @@ class Evaluate:
 
         The reason alone does not count as a change: a plugin may have reworded it.
         """
-        kinds = {row.key: row.kind for row in stored if row.state in STANDING_STATES}
-        for key, old in flags.evidence_of(tx, kinds).items():
+        kinds = {row.key: row.kind for row in stored if row.key in rests_on}
+        for key in kinds:
+            old = rests_on[key]
             if (item := called.get(key)) is not None:
                 flag = self._flag(key, client, item)
                 if replace(flag.evidence, reason=old.reason) != old:
@@ -319,6 +330,8 @@ def courses_of(
             alone[key] = Course(
                 client, registry.instruments[key].descriptor, tuple(found), therapists=tuple(therapists)
             )
+    if len(alone) < 2:
+        return list(alone.values())
     newest: dict[str, Course] = {}
     for (instrument, _), course in sorted(alone.items(), key=lambda pair: pair[1].forms[-1].authored):
         newest[instrument] = course

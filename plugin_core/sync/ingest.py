@@ -25,6 +25,7 @@ from ..errors import NotTheApi
 from ..mapping import FormReader
 from ..registry import Registry
 from ..store import Store, Tx, book, forms
+from ..store.sql import Row, to_ms
 from . import hooks
 from .points import reach
 
@@ -62,7 +63,7 @@ class _Work:
     """A page on its way: what is to be written, by response key. `fresh` counts what was new or changed."""
 
     fresh: int = 0
-    rows: list[forms.Row] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
     inactive: dict[str, str] = field(default_factory=dict)
     stamps: dict[str, int] = field(default_factory=dict)
@@ -213,7 +214,7 @@ class Ingest:
             work.rows.append(forms.row(tx, one.key, client, response, form, one.content, scorer.instrument.sha256[:12]))
             work.clients[client] = response.client
             work.good.append(one.key)
-            missing += any(score.value is None for score in form.scores.values())
+            missing += None in [score.value for score in form.scores.values()]
         replaced = sum(one.replaces for one, _ in good)
         done.counts.update(replaced=replaced, new=len(good) - replaced, with_a_score_missing=missing)
         done.stored = [response for _, response in good]
@@ -258,7 +259,7 @@ def _aside(remote: RemoteResponse, reason: QuarantineReason, where: str, message
 
 def _ms(text: str | None) -> int | None:
     try:
-        return None if text is None else forms.to_ms(parse_time(text))
+        return None if text is None else to_ms(parse_time(text))
     except ValueError:
         return None  # the schema will set this form aside and say so
 
@@ -269,23 +270,3 @@ def _older(remote: RemoteResponse, stored_ms: int | None) -> bool:
         return False
     ms = _ms(remote.updated)
     return ms is not None and ms < stored_ms
-
-
-def rescore_form(registry: Registry, found: Any, tx: Tx) -> tuple[forms.Stored, str] | None:
-    """A stored response scored anew by the instrument as it is now; None when nothing changes or it is not here."""
-    key = (found.instrument, found.instrument_version)
-    if key not in registry.instruments:
-        return None
-    stored = forms.unseal(tx, found.key, found.sealed)
-    scorer = registry.scorer(key)
-    answers = forms.as_answers(stored.answers)
-    scores = [(s.name, s.value, s.answered, s.of, s.method, s.reason) for s in scorer.scores(answers).values()]
-    straight = scorer.straight_line(answers)
-    by = scorer.instrument.sha256[:12]
-    if (
-        scores == [tuple(score) for score in stored.scores]
-        and straight == stored.straight_line
-        and by == found.scored_by
-    ):
-        return None
-    return msgspec.structs.replace(stored, scores=scores, straight_line=straight), by

@@ -1,27 +1,28 @@
 """Scores everything that is stored anew, by the instruments and rules as they are now.
 
-Streamed by key, a page in a transaction; afterwards every course is read again. Nothing is pushed from here: a changed
-rule may call for thousands of flags, and a person decides about that (F90).
+The rules read every course anyway, so the scores are made on the way: each form is unsealed once. New scores and what
+the rules make of them are one transaction for each page of clients. Nothing is pushed from here: a changed rule may
+call for thousands of flags, and a person decides about that (F90).
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from ...schemas.records import ScoredForm
 from ..contracts import HookContext
 from ..registry import Registry
 from ..settings import Settings
 from ..store import Store, Tx, forms
 from .evaluate import Evaluate
-from .ingest import rescore_form
 
 if TYPE_CHECKING:
     from ..engine import Rescored
 
-PAGE = 1000
+Series = dict[str, list[tuple[str, str, ScoredForm]]]
 
 
 def rescore(
@@ -32,38 +33,44 @@ def rescore(
     as_of: datetime,
     progress: Callable[[str, int, int | None], None],
 ) -> Rescored:
-    """Rescores all, then lets the rules read every course; gives the counts."""
+    """Rescores all and lets the rules read every course; gives the counts."""
     from ..engine import Rescored
 
-    counts: Counter[str] = Counter()
-    after = ""
-    while True:
-        last = _page(store, source, registry, after, counts)
-        progress("rescoring", counts["forms"], None)
-        if last is None:
-            break
-        after = last
     store.write(forms.mark_all_dirty, source)
     carriers = settings.push.carriers if settings.push.on else ()
     context = HookContext(settings.practice, settings.platform.platform if settings.platform else "", as_of)
-    done = Evaluate(store, source, registry, context, carriers).run()
-    return Rescored(counts["forms"], counts["changed"], dict(done.counts))
+    work = _Rescoring(store, source, registry, context, carriers)
+    work.progress = progress
+    done = work.run()
+    return Rescored(work.seen, work.changed, dict(done.counts))
 
 
-def _page(store: Store, source: int, registry: Registry, after: str, counts: Counter[str]) -> str | None:
-    """One page; gives its last key, or None when there is no more."""
+class _Rescoring(Evaluate):
+    """Reads courses as after a sync, each form with scores made anew."""
 
-    def write(tx: Tx) -> tuple[str | None, int, int]:
-        rows = forms.all_rows(tx, after, PAGE)
-        fresh = []
-        for row in rows:
-            scored = rescore_form(registry, row, tx)
-            if scored is not None:
-                fresh.append((row.key, *scored))
-        forms.rescored(tx, fresh)
-        return (rows[-1].key if rows else None), len(rows), len(fresh)
+    progress: Callable[[str, int, int | None], None]
+    seen = changed = 0
 
-    last, seen, changed = store.write(write, source)
-    counts["forms"] += seen
-    counts["changed"] += changed
-    return last
+    def _series(self, tx: Tx, keys: Sequence[str]) -> Series:
+        series = super()._series(tx, keys)
+        known = {key: self.registry.scorer(key) for key in self.registry.instruments}
+        otherwise = forms.scored_otherwise(tx, keys, {one.instrument.sha256[:12] for one in known.values()})
+        self._fresh: dict[str, tuple[ScoredForm, str]] = {}
+        for found in series.values():
+            for index, (instrument, version, form) in enumerate(found):
+                scorer = known.get((instrument, version))
+                if scorer is None:
+                    continue
+                scores, straight = scorer.scores(form.answers), scorer.straight_line(form.answers)
+                if scores != form.scores or straight is not form.straight_line or form.id in otherwise:
+                    anew = replace(form, scores=scores, straight_line=straight)
+                    self._fresh[form.id] = anew, scorer.instrument.sha256[:12]
+                    found[index] = instrument, version, anew
+        more = sum(map(len, series.values()))
+        self.seen += more
+        self.changed += len(self._fresh)
+        self.progress("rescoring", more, None)
+        return series
+
+    def _write_more(self, tx: Tx) -> None:
+        forms.rescored(tx, self._fresh)

@@ -21,7 +21,8 @@ from ..errors import Denied, HandrailError, NotTheApi, PlatformError, Unreachabl
 from ..mapping import FormReader
 from ..registry import Registry
 from ..settings import Settings
-from ..store import Store, book, flags, forms
+from ..store import Store, Tx, book, flags, forms
+from ..store.sql import chunks
 from . import hooks
 from .evaluate import PUSHED_KINDS, Evaluate
 from .ingest import STREAM, Ingest
@@ -197,7 +198,7 @@ class Sync:
         """Pulls again by id what was set aside (F51); raw forms are not kept."""
         with self.store.reading(self.source) as tx:
             waiting = forms.in_quarantine(tx)
-        for part in forms.chunks([item.remote_id for item in waiting], CLIENT_BATCH):
+        for part in chunks([item.remote_id for item in waiting], CLIENT_BATCH):
             done = self.ingest.page(self.adapter.fetch(part), by_id=True)
             run.counts.update({"retried": len(part)} | done.counts)
 
@@ -205,10 +206,11 @@ class Sync:
         """Names and therapists of clients who are new, or who have a new form; optional, so a refusal is only said."""
         if not self.spec.capabilities.gives_clinicians:
             return
+        unasked: dict[str, str] = {}
         try:
             while True:
                 with self.store.reading(self.source) as tx:
-                    unasked = forms.unasked(tx, CLIENT_BATCH)
+                    unasked = forms.unasked(tx, CLIENT_BATCH, after=max(unasked, default=""))
                 if not unasked:
                     break
                 self._ask(run, unasked)
@@ -222,7 +224,7 @@ class Sync:
         today = self.context.as_of.date()
         answers = {key: found.get(ref) for key, ref in refs.items()}
 
-        def write(tx: forms.Tx) -> int:
+        def write(tx: Tx) -> int:
             moved = forms.save_clients(tx, answers, today)
             forms.mark_keys_dirty(tx, moved)
             reach("clients-before-commit")
@@ -279,7 +281,7 @@ class Sync:
                 "that the address and the account are the right ones (handrail doctor)."
             )
 
-        def write(tx: forms.Tx) -> list[str]:
+        def write(tx: Tx) -> list[str]:
             again = forms.missing_twice(tx, absent)
             touched = forms.deactivate(tx, again, forms.WITHDRAWN)
             forms.mark_keys_dirty(tx, touched)
@@ -300,7 +302,7 @@ class Sync:
         with self.store.reading(self.source) as tx:
             cursor = book.cursor(tx, STREAM)
         late = 0
-        for part in forms.chunks(strange, CLIENT_BATCH):
+        for part in chunks(strange, CLIENT_BATCH):
             done = self.ingest.page(self.adapter.fetch(part), by_id=True)
             run.counts.update({name: n for name, n in done.counts.items() if name in ("new", "set_aside")})
             if cursor is not None and cursor.since is not None:
@@ -355,7 +357,7 @@ class Sync:
     def _queue_standing(self, carriers: Sequence[str]) -> None:
         """Flags that stand and that a carrier does not have yet: it was chosen after they rose."""
 
-        def write(tx: forms.Tx) -> None:
+        def write(tx: Tx) -> None:
             flags.want(tx, flags.unqueued(tx, carriers, PUSHED_KINDS), carriers)
 
         self.store.write(write, self.source)
