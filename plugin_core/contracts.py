@@ -133,8 +133,11 @@ class RemoteAnswer(msgspec.Struct, frozen=True, gc=False):
     weight: float | None = None
 
 
-class RemoteLine(msgspec.Struct, frozen=True, gc=False):
-    """One line of a platform's form with what was answered on it (none: left empty)."""
+class RemoteLine(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
+    """One line of a platform's form with what was answered on it (none: left empty).
+
+    An adapter does well to give equal lines as one object: those that came before are read by a look-up.
+    """
 
     question: str
     text: str | None = None

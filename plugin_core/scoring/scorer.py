@@ -6,12 +6,14 @@ import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from ...schemas.records import Answers, Instrument, Item, Response, Score, ScoreDefinition, ScoredForm
+from ...schemas.records import Answer, Answers, Instrument, Item, Response, Score, ScoreDefinition, ScoredForm
+from ...schemas.vocab import Blank
 from ..contracts import ScorerSpec
 from ..errors import InstrumentProblem
 
 _NONE: Mapping[str, ScorerSpec] = MappingProxyType({})
-_Weights = Mapping[int, int]
+_Weights = dict[Answer | None, int]
+_PLAIN = frozenset({int, Blank})
 
 
 class Scorer:
@@ -25,7 +27,7 @@ class Scorer:
     def __init__(self, instrument: Instrument, specials: Mapping[str, ScorerSpec] = _NONE) -> None:
         self.instrument = instrument
         self._plans = [
-            (score.id, [(name, _weights(instrument.item(name))) for name in score.items], _Results(score))
+            (score.id, score.items, [_weights(instrument.item(name)) for name in score.items], _Results(score))
             for score in instrument.scores
             if score.method != "special"
         ]
@@ -41,17 +43,14 @@ class Scorer:
         :param answers: raw numbers by line, before any reversal. A line that is left out, empty, declined, or not
             among the line's options counts as not answered.
         """
+        if not _PLAIN.issuperset(map(type, answers.values())):
+            # Only a true int: True == 1 and 3.0 == 3 would otherwise find a weight.
+            answers = {line: raw for line, raw in answers.items() if raw.__class__ is int}
         given = answers.get
         found: dict[str, Score] = {}
-        for name, lines, results in self._plans:
-            answered = total = 0
-            for line, weights in lines:
-                raw = given(line)
-                # Only a true int: True == 1 and 3.0 == 3 would otherwise find a weight.
-                if raw.__class__ is int and raw in weights:
-                    answered += 1
-                    total += weights[raw]
-            found[name] = results[answered, total]
+        for name, lines, weights, results in self._plans:
+            counted = [one for one in map(dict.get, weights, map(given, lines)) if one is not None]
+            found[name] = results[len(counted), sum(counted)]
         for name, score in self._specials:
             found[name] = score(answers)
         return found
@@ -66,9 +65,13 @@ class Scorer:
         if not lines:
             return False
         first = answers.get(lines[0])
-        return first.__class__ is int and all(
-            answers.get(line).__class__ is int and answers[line] == first for line in lines
-        )
+        if first.__class__ is not int:
+            return False
+        for line in lines:  # the second line, as a rule, ends it
+            raw = answers.get(line)
+            if raw != first or raw.__class__ is not int:
+                return False
+        return True
 
     def form(self, response: Response) -> ScoredForm:
         """The response as rules see it: its answers, scores and notes, without name or client.
