@@ -166,7 +166,7 @@ class View:
 def answer(form: ScoredForm, item: str) -> int | None:
     """The raw number on a line, None where it was left empty or declined."""
     found = form.answers.get(item)
-    return found if found.__class__ is int else None  # type: ignore[return-value]  # a Blank is a str
+    return found if found.__class__ is int else None  # a Blank is a str
 
 
 def _aside(form: ScoredForm, apart: frozenset[str]) -> Reading | None:
