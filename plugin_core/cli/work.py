@@ -18,6 +18,7 @@ _WORDS = {
     "pulled": "forms read from the platform",
     "new": "new forms stored",
     "replaced": "forms replaced by an amended version",
+    "with_another_total": "forms whose stored total differs from their answers (ours is used, theirs is kept)",
     "unchanged": "forms that were here already, unchanged",
     "other_forms": "forms of no mapped instrument, not stored",
     "not_finished": "forms not finished",

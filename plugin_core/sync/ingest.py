@@ -24,6 +24,7 @@ from ..contracts import HookContext, Page, Refusal, RemoteResponse
 from ..errors import NotTheApi
 from ..mapping import FormReader
 from ..registry import Registry
+from ..scoring import differences
 from ..store import Store, Tx, book, forms
 from ..store.sql import Row, to_ms
 from . import hooks
@@ -206,7 +207,7 @@ class Ingest:
 
     def _score(self, good: list[tuple[_Fresh, Response]], work: _Work, done: Ingested) -> None:
         tx = Tx(None, self.store.sealer, self.source)  # type: ignore[arg-type]  # only seals here
-        missing = 0
+        missing = totals = 0
         for one, response in good:
             scorer = self.registry.scorer((response.instrument, response.instrument_version))
             form = scorer.form(response)
@@ -215,8 +216,11 @@ class Ingest:
             work.clients[client] = response.client
             work.good.append(one.key)
             missing += None in [score.value for score in form.scores.values()]
+            if response.totals and differences(response.totals, form.scores):
+                totals += 1
         replaced = sum(one.replaces for one, _ in good)
         done.counts.update(replaced=replaced, new=len(good) - replaced, with_a_score_missing=missing)
+        done.counts["with_another_total"] += totals
         done.stored = [response for _, response in good]
 
     def _check_shape(self, judged: int, broken: int) -> None:
