@@ -121,7 +121,9 @@ def seen(engine: Engine) -> Seen:
                 for key, found in sent.items() for row in found
             ),
             quarantine=sorted((q.remote_id, q.reason.value, q.where, q.message) for q in aside),
-            history=sorted((remote[h.key], h.status, tuple(sorted(forms.unseal(tx, h.key, h.sealed).answers.items()))) for h in old),
+            history=sorted(
+                (remote[h.key], h.status, tuple(sorted(forms.unseal(tx, h.key, h.sealed).answers.items()))) for h in old
+            ),
             cursors=[(name, one and one.since, one and one.token) for name, one in cursors],
             names=names,
         )  # fmt: skip

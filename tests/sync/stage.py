@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -276,8 +276,3 @@ def second_act(stage: Stage) -> None:
     stage.put(form("c6-6", "c6", stage.now - timedelta(hours=2), gr18(EVEN)))
     stage.put(form("c3-5", "c4", last, gr18(GROWN)))
     stage.person("c6", therapist="therapist-2")
-
-
-def day(text: str) -> date:
-    """A date of the story."""
-    return date.fromisoformat(text)

@@ -38,10 +38,8 @@ Command = Callable[..., Said]
 
 
 @pytest.fixture
-def command(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Command]:
-    """Runs `handrail` on the stage's settings, at the stage's time, without waiting; looks for secrets in all it says."""
+def command(stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
+    """Runs `handrail` on the stage's settings, at the stage's time, without waiting; looks for secrets in all of it."""
     monkeypatch.setitem(Engine.__init__.__kwdefaults__, "now", lambda: stage.now)
     monkeypatch.setitem(Engine.__init__.__kwdefaults__, "sleep", lambda _: None)
     spoken: list[str] = []
@@ -65,7 +63,9 @@ def practice(stage: Stage) -> None:
     stage.course("a", [EVEN, EVEN, EVEN, LEANING, LEANING])
 
 
-def answering(monkeypatch: pytest.MonkeyPatch, body: bytes, kind: str = "application/fhir+json", status: int = 200) -> None:
+def answering(
+    monkeypatch: pytest.MonkeyPatch, body: bytes, kind: str = "application/fhir+json", status: int = 200
+) -> None:
     """The platform answers every request for forms with these bytes."""
     serve = _Handler._serve
 

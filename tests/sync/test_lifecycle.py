@@ -1,4 +1,4 @@
-"""What happens to forms at the source must happen here, once: amended, withdrawn, deleted, moved, replayed, corrected."""
+"""What happens to forms at the source happens here, once: amended, withdrawn, deleted, moved, replayed, corrected."""
 
 from __future__ import annotations
 
@@ -262,7 +262,7 @@ def test_f4_a_form_that_became_visible_late_is_found_and_said(stage: Stage) -> N
     assert "overlap" in " ".join(problem.what for problem in report.problems)
 
 
-# --- whose form it is -------------------------------------------------------------------------------------------------
+# --- whose form it is ------------------------------------------------------------------------------------------------
 
 
 def test_f66_the_same_id_in_two_sources_is_kept_apart(stage: Stage) -> None:
@@ -311,7 +311,7 @@ def test_forms_of_a_client_unknown_to_the_platform_are_kept_and_said(stage: Stag
     assert stage.seen().active() == ["x-1"]
 
 
-# --- therapists, holds, acknowledgements ------------------------------------------------------------------------------
+# --- therapists, holds, acknowledgements -----------------------------------------------------------------------------
 
 
 def test_a_new_therapist_restarts_the_baseline_and_quiets_the_rules(stage: Stage) -> None:

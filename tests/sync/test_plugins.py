@@ -89,7 +89,7 @@ def said(report: Any) -> str:
     return " ".join(problem.what for problem in report.problems)
 
 
-# --- prepare_responses -------------------------------------------------------------------------------------------------
+# --- prepare_responses -----------------------------------------------------------------------------------------------
 
 
 def test_a_refused_form_is_set_aside_with_the_plugin_and_its_reason(stage: Stage) -> None:
@@ -153,7 +153,7 @@ def test_f102_records_are_read_only_to_a_plugin(stage: Stage) -> None:
     assert stage.seen().responses == []
 
 
-# --- prepare_flags -----------------------------------------------------------------------------------------------------
+# --- prepare_flags ---------------------------------------------------------------------------------------------------
 
 
 def reworded(flags: Any) -> Any:
@@ -213,7 +213,7 @@ def test_f101_answers_about_harm_rise_when_a_plugin_fails(stage: Stage, how: str
     assert stage.active() == ["a P1"]
 
 
-# --- rules -------------------------------------------------------------------------------------------------------------
+# --- rules -----------------------------------------------------------------------------------------------------------
 
 
 def test_f101_a_rule_that_raises_costs_only_itself(stage: Stage) -> None:
@@ -243,7 +243,7 @@ def test_a_rule_that_is_not_there_leaves_its_flags_alone(stage: Stage, off: str)
     assert "a V1" in stage.active()
 
 
-# --- being told --------------------------------------------------------------------------------------------------------
+# --- being told ------------------------------------------------------------------------------------------------------
 
 
 def test_plugins_are_told_after_the_commit(stage: Stage) -> None:

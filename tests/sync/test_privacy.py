@@ -105,7 +105,9 @@ def test_s23_a_sync_says_and_logs_nothing_of_anybody(
     private: Stage, overheard: io.StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Log files are mailed to vendors: a name in one of them is a disclosure."""
-    said = everything(private, capsys, ["--verbose", "sync", "--yes"], ["sync", "--json"], ["sync", "--full"], ["doctor"])
+    said = everything(
+        private, capsys, ["--verbose", "sync", "--yes"], ["sync", "--json"], ["sync", "--full"], ["doctor"]
+    )
     assert private.active() == [f"{CLIENT} P1"]
     clean(overheard.getvalue(), said)
     assert "sqlalchemy.engine" in overheard.getvalue()
@@ -119,9 +121,7 @@ def test_s23_the_net_is_not_torn(overheard: io.StringIO) -> None:
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_s24_bad_forms(
-    private: Stage, overheard: io.StringIO, capsys: pytest.CaptureFixture[str], what: str
-) -> None:
+def test_s24_bad_forms(private: Stage, overheard: io.StringIO, capsys: pytest.CaptureFixture[str], what: str) -> None:
     """What breaks is quoted by parsers and validators; the quote must not get out."""
     change, _ = BAD[what]
     bad = form(f"{FORM}-bad", CLIENT, NOW - timedelta(days=1), gr18(LEANING))
@@ -134,7 +134,11 @@ def test_s24_bad_forms(
 
 @pytest.mark.parametrize("what", ANSWERS)
 def test_s24_answers_that_are_no_list(
-    private: Stage, overheard: io.StringIO, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, what: str
+    private: Stage,
+    overheard: io.StringIO,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    what: str,
 ) -> None:
     """A proxy's page or a stray record holds somebody's name: it is not logged while it is refused."""
     body, kind = ANSWERS[what]
@@ -182,7 +186,11 @@ FAULTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
 
 @pytest.mark.parametrize("what", FAULTS)
 def test_s24_faults(
-    private: Stage, overheard: io.StringIO, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, what: str
+    private: Stage,
+    overheard: io.StringIO,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    what: str,
 ) -> None:
     """Errors of databases and of the line carry rows, addresses and headers; ours must carry none of it."""
     FAULTS[what](monkeypatch)
@@ -192,9 +200,7 @@ def test_s24_faults(
     private.demo.failures.clear()
 
 
-def test_s24_plugins_that_quote(
-    private: Stage, overheard: io.StringIO, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_s24_plugins_that_quote(private: Stage, overheard: io.StringIO, capsys: pytest.CaptureFixture[str]) -> None:
     """A vendor's exception text is not trusted with anybody's name."""
 
     def quote(records: Any) -> None:

@@ -70,7 +70,12 @@ def test_a_first_pull_cut_short_pushes_nothing(stage: Stage, monkeypatch: pytest
 
 
 def failing(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, which: Callable[[str, str], bool], *, after: int = 0, status: int = 503
+    stage: Stage,
+    monkeypatch: pytest.MonkeyPatch,
+    which: Callable[[str, str], bool],
+    *,
+    after: int = 0,
+    status: int = 503,
 ) -> list[str]:
     """From the given request of that kind on the platform answers with an error; gives what was refused."""
     from handrail.adapters.demo.checks import Refused
@@ -139,7 +144,7 @@ def test_what_is_pushed_says_nothing_of_the_answers(stage: Stage) -> None:
         assert word not in text
 
 
-# --- what goes wrong -----------------------------------------------------------------------------------------------------
+# --- what goes wrong -------------------------------------------------------------------------------------------------
 
 
 def test_f88_refused_for_good_is_kept_and_shown(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,7 +248,7 @@ def test_f86_what_a_clinician_changed_is_left_alone(stage: Stage) -> None:
     assert sorted(version) == [1, 2]
 
 
-# --- dry runs, rescoring --------------------------------------------------------------------------------------------------
+# --- dry runs, rescoring ---------------------------------------------------------------------------------------------
 
 
 def test_a_dry_run_changes_nothing(stage: Stage) -> None:
