@@ -20,8 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import handrail.adapters.fhir.adapter
+import handrail.plugin_core.sync.lock
 import handrail.plugin_core.sync.rescore
-import handrail.plugin_core.sync.run  # noqa: F401 - these three are imported late otherwise, inside the time
+import handrail.plugin_core.sync.run  # noqa: F401 - imported late otherwise, like those above
+import sqlalchemy.dialects.sqlite  # noqa: F401 - imported late otherwise, inside the time
 from handrail.plugin_core.engine import Engine
 from handrail.plugin_core.paths import default_file
 from handrail.plugin_core.settings import Settings, load, save

@@ -253,7 +253,7 @@ def _sqlite_connect(connection: Any, _record: object) -> None:
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA wal_autocheckpoint=8000")  # 32 MB: each page of forms touches the same index pages
-        cursor.execute("PRAGMA cache_size=-16384")
+        cursor.execute("PRAGMA cache_size=-8192")
         cursor.execute("PRAGMA temp_store=MEMORY")  # never into a folder that others share (S19)
     finally:
         cursor.close()
