@@ -408,7 +408,7 @@ def _back_to(cursor: Cursor | None, since: datetime) -> Cursor:
 
 @contextmanager
 def _quiet_collector() -> Iterator[None]:
-    """Fewer passes of the cyclic collector while pages are alive: measured to halve what a page of objects costs.
+    """Fewer passes of the cyclic collector while pages of objects are alive.
 
     What was there before is set aside, so that a full pass costs little and comes often enough: every statement of
     SQLAlchemy is a cycle, and holds the keys of its page until then.
