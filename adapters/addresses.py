@@ -143,10 +143,3 @@ def _place(text: str, setting: str) -> tuple[Origin, str]:
             "user name, a question mark or a # in it."
         )
     return origin, parts.path.rstrip("/")
-
-
-def site_of(url: str) -> str | None:
-    """Host, with the port where it is not the usual one, of a URL; None where it has no proper one."""
-    parts = _split(url)
-    origin = None if parts is None else _origin(parts)
-    return None if origin is None else Base(origin, "").site
