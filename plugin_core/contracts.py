@@ -24,6 +24,7 @@ from ..schemas.records import (
     Response,
     Score,
     ScoreDefinition,
+    Session,
 )
 from ..schemas.vocab import RemoteState
 
@@ -95,30 +96,94 @@ class ScorerSpec:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request to one client to fill in one form."""
+    """One request to one client to fill in one form. `due` and `expires` are days of the practice.
+
+    `key` is the same for the same client, form and day, whatever stopped in between: it never asks twice. `reminder` is
+    0 for the request itself, then 1, 2 ... `remote_id` is what the channel gave back when it was first asked.
+    """
 
     client: Client
     instrument: Instrument
     due: datetime
     key: str
+    expires: datetime | None = None
+    reminder: int = 0
+    remote_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What became of a request: `sent` by the channel itself, or a `link` / `sheet` (bytes of a page) to hand over."""
+    """What became of a request: `sent` by the channel itself, or a `link` / `sheet` (bytes of a page) to hand over.
+
+    `refused` holds the plain reason when this channel will never take this request (no address, client closed).
+    """
 
     sent: bool
     link: str | None = None
     sheet: bytes | None = None
+    remote_id: str | None = None
+    refused: str | None = None
+
+
+class Sender(Protocol):
+    """A platform's own way to ask a client; each write is safe to repeat with the same `Ask.key`."""
+
+    def ask(self, ask: Ask) -> Asked:
+        """Asks, looking before it creates. Raises PlatformError when the outcome is unknown or may pass."""
+        ...
+
+    def remind(self, ask: Ask) -> Asked:
+        """Asks again for the same request (`ask.reminder` counts), or says in `refused` that the platform cannot."""
+        ...
+
+    def withdraw(self, ask: Ask) -> None:
+        """Takes back a request that is not answered: opted out, expired, discharged. Nothing there: nothing to do."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message by the practice's mail server. It holds no health information, ever (clinical.md 5, rule 8).
+
+    `key` makes the Message-ID, so that a repeated one can be recognised by the receiving side.
+    """
+
+    to: str
+    subject: str
+    text: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorContext:
+    """What a collector is handed beside the request: the practice's words, and ways out that were switched on.
+
+    `sender` gives the platform's own way of asking (raises Unsupported where there is none); `post` sends a letter
+    (raises MailProblem). `language` is that of the practice's texts.
+    """
+
+    practice: str
+    language: str
+    crisis_text: str
+    consent_text: str
+    sender: Callable[[], Sender]
+    post: Callable[[Letter], None]
 
 
 @dataclass(frozen=True, slots=True)
 class CollectorSpec:
-    """A way to ask a client other than the platform's own forms. The same `Ask.key` never asks twice."""
+    """A way to ask a client. The same `Ask.key` never asks twice.
+
+    `remind` asks again (None: this way cannot remind; staff are told who is late). `withdraw` takes a request back.
+    `by_hand`: what comes back is handed over by a person (a printed sheet, a link), so nothing leaves by itself.
+    """
 
     name: str
     title: str
-    ask: Callable[[Ask], Asked]
+    ask: Callable[[Ask, CollectorContext], Asked]
+    remind: Callable[[Ask, CollectorContext], Asked] | None = None
+    withdraw: Callable[[Ask, CollectorContext], None] | None = None
+    by_hand: bool = False
 
 
 # --- platforms ---------------------------------------------------------------------------------------------------
@@ -337,6 +402,22 @@ class Adapter(Protocol):
 
     def close(self) -> None:
         """Gives connections back."""
+        ...
+
+
+class Asking(Protocol):
+    """What an adapter has besides when `Capabilities.sends`."""
+
+    def sender(self) -> Sender:
+        """The platform's way to ask a client. Raises Unsupported, saying why this server does not take it."""
+        ...
+
+
+class WithSessions(Protocol):
+    """What an adapter has besides when `Capabilities.gives_sessions`."""
+
+    def sessions(self, refs: Sequence[str]) -> Iterator[Session]:
+        """The attended sessions of these clients, `Session.client` being the reference asked for."""
         ...
 
 

@@ -10,8 +10,7 @@ with Engine.open(Path("handrail.toml")) as engine:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..schemas.records import (
     Acknowledgement,
-    Course,
     Delivery,
     Flag,
     Hold,
@@ -36,61 +34,21 @@ from .mapping import FormReader, own_mapping
 from .registry import Registry
 from .settings import Connection, Settings, load
 from .store import Store, Tx, book, flags, forms, keys
+from .views import SHORT, ClientView, FlagRow, Rescored
 
 if TYPE_CHECKING:
+    from .collecting import Collecting
+    from .figures import Figures
     from .mapping.propose import Proposal
+    from .mending import Mending
+    from .rights import Rights
+    from .safety import Safety
+    from .selfcheck import SelfChecks
     from .sync.run import Options, Progress
-
-SHORT = 8
 
 
 def _quiet(part: str, more: int, of: int | None) -> None:
     """Shows no progress."""
-
-
-@dataclass(frozen=True, slots=True)
-class FlagRow:
-    """A flag as people see it: with its client, its deliveries and what was said of it."""
-
-    flag: Flag
-    kind: str
-    client: str
-    clinician: str | None
-    deliveries: tuple[Delivery, ...]
-    acknowledgements: tuple[Acknowledgement, ...]
-    hold: Hold | None
-
-    @property
-    def id(self) -> str:
-        """The short id by which commands name it."""
-        return self.flag.key[:SHORT]
-
-
-@dataclass(frozen=True, slots=True)
-class ClientView:
-    """One client: who, their courses, flags and holds. `key` is our hash of the platform's reference."""
-
-    key: str
-    ref: str
-    name: str | None
-    clinician: str | None
-    courses: tuple[Course, ...]
-    flags: tuple[FlagRow, ...]
-    holds: tuple[Hold, ...]
-
-    @property
-    def shown(self) -> str:
-        """The name where the platform gave one, else its reference."""
-        return self.name or self.ref
-
-
-@dataclass(frozen=True, slots=True)
-class Rescored:
-    """What rescoring would change, or has changed."""
-
-    forms: int
-    changed: int
-    report: Mapping[str, int]
 
 
 class Engine:
@@ -248,6 +206,50 @@ class Engine:
                 return rescore(self.store, self.source, self.settings, self.registry, self.now(), self.progress)
             with self.store.rehearsal():
                 return rescore(self.store, self.source, self.settings, self.registry, self.now(), self.progress)
+
+    # --- areas with an interface of their own, loaded when first used -------------------------------------------------
+
+    @cached_property
+    def collecting(self) -> Collecting:
+        """Who is asked what and when; sending, reminding, what came back."""
+        from .collecting import Collecting
+
+        return Collecting(self)
+
+    @cached_property
+    def safety(self) -> Safety:
+        """Notices of safety answers, on their own channel."""
+        from .safety import Safety
+
+        return Safety(self)
+
+    @cached_property
+    def mending(self) -> Mending:
+        """Forms of the wrong client, merged clients, the end of a course, taking back what was pushed."""
+        from .mending import Mending
+
+        return Mending(self)
+
+    @cached_property
+    def rights(self) -> Rights:
+        """All about one client, readable; erasing; a client's remark."""
+        from .rights import Rights
+
+        return Rights(self)
+
+    @cached_property
+    def selfchecks(self) -> SelfChecks:
+        """Therapists' self-checks, sealed to their authors."""
+        from .selfcheck import SelfChecks
+
+        return SelfChecks(self)
+
+    @cached_property
+    def figures(self) -> Figures:
+        """The practice's own figures: asked, answered, prompted, found useful."""
+        from .figures import Figures
+
+        return Figures(self)
 
     # --- connecting ------------------------------------------------------------------------------------------------
 

@@ -80,3 +80,11 @@ class UnsafeLink(PlatformError):
 
 class Unsupported(PlatformError):
     """The platform, or this adapter, cannot do what was asked."""
+
+
+class MailProblem(HandrailError):
+    """The mail server did not take a message. `passing`: it may take it later; else a person must mend something."""
+
+    def __init__(self, message: str, *, passing: bool, detail: str | None = None) -> None:
+        super().__init__(message, detail=detail)
+        self.passing = passing

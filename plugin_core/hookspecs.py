@@ -107,6 +107,7 @@ def register_collectors() -> Sequence[CollectorSpec]:
     """Gives ways to ask a client other than the platform's own forms.
 
     :returns: collectors. `ask` is called once for each request that is due; the same `Ask.key` must never ask twice.
+        The platform's own way, a printed sheet and e-mail come through this same hook.
 
     Example::
 

@@ -42,8 +42,66 @@ class Pushing:
 
 
 @dataclass(frozen=True, slots=True)
+class Collect:
+    """How clients are asked, unless their enrolment says otherwise. `by_itself`: each scheduled run also sends."""
+
+    instruments: tuple[str, ...] = ("gr18",)
+    every_weeks: int = 4
+    channel: str = "platform"
+    remind_days: int = 2
+    expire_days: int = 7
+    reminders: int = 1
+    by_itself: bool = False
+    consent_text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """The practice's mail server. `security`: tls (port 465), starttls (587), or none for a server on this machine."""
+
+    host: str = ""
+    port: int = 587
+    security: str = "starttls"
+    user: str = ""
+    password: str = ""
+    sender: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SafetyChannel:
+    """Who is told of a safety answer, and how soon the backup. `clinicians`: the platform's reference -> address.
+
+    `clinician` is told where a client has no clinician of their own in that table. `promise_minutes` is within what
+    time the practice says that somebody sees a notice; the time between syncs must fit into it.
+    """
+
+    clinicians: Mapping[str, str] = field(default_factory=dict)
+    clinician: str = ""
+    backup: str = ""
+    repeat_minutes: int = 60
+    promise_minutes: int = 24 * 60
+
+    @property
+    def ready(self) -> bool:
+        """Whether both addresses are there."""
+        return bool((self.clinician or self.clinicians) and self.backup)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How often Handrail runs by itself, and who is told when no run has succeeded for `alarm_hours`."""
+
+    every_minutes: int = 60
+    alarm_to: str = ""
+    alarm_hours: int = 24
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that a practice has settled. `file` is where it was read from."""
+    """Everything that a practice has settled. `file` is where it was read from.
+
+    `read_tags`: tags (under-age, proxy ...) of answers that the change rules shall read all the same (clinical.md 3.7).
+    """
 
     file: Path
     practice: str = "practice"
@@ -57,6 +115,12 @@ class Settings:
     push: Pushing = Pushing()
     plugins: tuple[str, ...] = ()
     reconcile_days: int = 7
+    language: str = "en"
+    read_tags: tuple[str, ...] = ()
+    collect: Collect = Collect()
+    mail: Mail = Mail()
+    safety: SafetyChannel = SafetyChannel()
+    schedule: Schedule = Schedule()
 
     @property
     def folder(self) -> Path:
@@ -116,6 +180,65 @@ class _PushSchema(BaseSchema):
         return Pushing(data["on"], tuple(data["carriers"]), tuple(data["reasons"]))
 
 
+_ADDRESS = r"[^@\s<>\"',;:]+@[^@\s<>\"',;:]+"
+
+
+def _address(**more: Any) -> Text:
+    """One e-mail address."""
+    wrong = "must be one e-mail address, as anna@practice.example"
+    return Text(pattern=_ADDRESS, most=254, error_messages={"pattern": wrong}, **more)
+
+
+class _CollectSchema(BaseSchema):
+    instruments = Many(Text(most=64), most=20)
+    every_weeks = Whole(least=1, most=104)
+    channel = Text(most=64)
+    remind_days = Whole(least=1, most=60)
+    expire_days = Whole(least=1, most=180)
+    reminders = Whole(least=0, most=5)
+    by_itself = YesNo()
+    consent_text = Text(most=10_000, blank=True)
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> Collect:
+        return Collect(**data)
+
+
+class _MailSchema(BaseSchema):
+    host = Text(most=253, required=True)
+    port = Whole(least=1, most=65535)
+    security = Text(pattern=r"tls|starttls|none", error_messages={"pattern": "must be tls, starttls or none"}, most=16)
+    user = Text(most=254, blank=True)
+    password = _reference()
+    sender = _address(required=True)
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> Mail:
+        return Mail(**data)
+
+
+class _SafetySchema(BaseSchema):
+    clinicians = Table(_address(), key=Text(most=200))
+    clinician = _address()
+    backup = _address()
+    repeat_minutes = Whole(least=5, most=7 * 24 * 60)
+    promise_minutes = Whole(least=5, most=7 * 24 * 60)
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> SafetyChannel:
+        return SafetyChannel(**data)
+
+
+class _ScheduleSchema(BaseSchema):
+    every_minutes = Whole(least=5, most=24 * 60)
+    alarm_to = _address()
+    alarm_hours = Whole(least=1, most=24 * 14)
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> Schedule:
+        return Schedule(**data)
+
+
 class SettingsSchema(BaseSchema):
     """The settings file."""
 
@@ -137,6 +260,12 @@ class SettingsSchema(BaseSchema):
     push = One(_PushSchema)
     plugins = Many(Text(most=200), load_default=())
     reconcile_days = Whole(least=1, most=60)
+    language = Text(pattern=r"[a-z]{2,3}(-[A-Z]{2})?", most=8, error_messages={"pattern": "must be as en or de"})
+    read_tags = Many(Text(most=64), load_default=())
+    collect = One(_CollectSchema)
+    mail = One(_MailSchema)
+    safety = One(_SafetySchema)
+    schedule = One(_ScheduleSchema)
 
     @validates("store")
     def _no_password(self, value: str, **_: Any) -> None:
@@ -177,16 +306,21 @@ def load(file: Path) -> Settings:
         data = SettingsSchema().load(raw)
     except ValidationError as error:
         raise SettingsError(f"The settings {file} are wrong: {'; '.join(problems(error))}.") from None
-    return Settings(file=file.absolute(), **(data | {"plugins": tuple(data["plugins"])}))
+    lists = {name: tuple(data[name]) for name in ("plugins", "read_tags")}
+    return Settings(file=file.absolute(), **(data | lists))
 
 
 def _check_names(raw: Mapping[str, Any], file: Path) -> None:
     """A typing slip in a key gets the nearest right one."""
-    known = {
-        "": list(SettingsSchema().fields),
-        "platform": list(_ConnectionSchema().fields),
-        "push": list(_PushSchema().fields),
+    sections = {
+        "platform": _ConnectionSchema,
+        "push": _PushSchema,
+        "collect": _CollectSchema,
+        "mail": _MailSchema,
+        "safety": _SafetySchema,
+        "schedule": _ScheduleSchema,
     }
+    known = {"": list(SettingsSchema().fields)} | {name: list(kind().fields) for name, kind in sections.items()}
     for section, names in known.items():
         part = raw if not section else raw.get(section, {})
         for key in part if isinstance(part, Mapping) else ():

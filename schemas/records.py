@@ -174,13 +174,19 @@ class Instrument:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A client as the platform knows them; the name is optional and sealed at rest."""
+    """A client as the platform knows them; the name is optional and sealed at rest.
+
+    `replaced_by` is the reference of the record that the platform merged this one into (F67). `email` is kept only
+    where the practice asks clients by e-mail.
+    """
 
     ref: str
     name: str | None = None
     clinician: str | None = None
     clinician_name: str | None = None
     clinician_since: date | None = None
+    email: str | None = None
+    replaced_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,13 +386,25 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """Who is asked what and how often, on which consent."""
+    """Who is asked what and how often, on which consent.
+
+    `every_sessions` counts attended sessions instead of weeks, where the platform gives them. `channel` names the way
+    of asking (None: the practice's usual one). `tags` are those of clinical.md 3.7 (under-age, proxy, interpreter,
+    couple): answers that carry one are kept apart from the change rules unless the practice says otherwise.
+    `consent_text` is the start of the hash of the text that was shown, so that a later text is not taken for it.
+    """
 
     client: str
     instruments: tuple[str, ...]
     every_weeks: int
     start: date
+    every_sessions: int | None = None
     consent: date | None = None
+    consent_by: str | None = None
+    consent_text: str | None = None
+    channel: str | None = None
+    tags: frozenset[str] = frozenset()
+    paused_until: date | None = None
     opted_out: date | None = None
     end: date | None = None
 

@@ -280,6 +280,8 @@ class ClientSchema(RecordSchema):
     clinician = Ref(allow_none=True)
     clinician_name = Text(allow_none=True, most=400)
     clinician_since = Day(allow_none=True)
+    email = Text(allow_none=True, most=254)
+    replaced_by = Ref(allow_none=True)
 
 
 class CourseSchema(RecordSchema):

@@ -25,7 +25,13 @@ class EnrolmentSchema(RecordSchema):
     instruments = Many(Id(pattern=INSTRUMENT_ID), required=True, most=50)
     every_weeks = Whole(required=True, least=1, most=104)
     start = Day(required=True)
+    every_sessions = Whole(allow_none=True, least=1, most=100)
     consent = Day(allow_none=True)
+    consent_by = Text(allow_none=True, most=200)
+    consent_text = Text(allow_none=True, most=64)
+    channel = Text(allow_none=True, most=64)
+    tags = Many(Text(most=64), gives=frozenset)
+    paused_until = Day(allow_none=True)
     opted_out = Day(allow_none=True)
     end = Day(allow_none=True)
 

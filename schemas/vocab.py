@@ -103,6 +103,36 @@ class QuarantineReason(StrEnum):
     REFUSED_BY_PLUGIN = "refused-by-plugin"
 
 
+class EnrolmentState(StrEnum):
+    """Whether a client is asked at present."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    OPTED_OUT = "opted-out"
+    ENDED = "ended"
+
+
+class AskState(StrEnum):
+    """What became of one request. `sending` marks a write whose outcome is not known yet."""
+
+    PLANNED = "planned"
+    SENDING = "sending"
+    OPEN = "open"
+    ANSWERED = "answered"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+    REFUSED = "refused"
+
+
+class NoticeState(StrEnum):
+    """Where one safety notice to one recipient stands."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    SENT = "sent"
+    NOT_NEEDED = "not-needed"
+
+
 class RunOutcome(StrEnum):
     """How a run ended; the exit statuses of the commands follow from it."""
 

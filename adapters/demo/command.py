@@ -17,10 +17,11 @@ import click
 
 from ...plugin_core.cli.read import write_report
 from ...plugin_core.cli.work import show
-from ...plugin_core.engine import Engine, FlagRow
+from ...plugin_core.engine import Engine
 from ...plugin_core.settings import Connection, Pushing, Settings, load, save
 from ...plugin_core.store import Store, keys
 from ...plugin_core.sync.run import Options
+from ...plugin_core.views import FlagRow
 from .practice import DEFAULT_SEED
 from .stage import Demo, open_demo
 

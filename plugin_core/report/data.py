@@ -16,7 +16,7 @@ from . import phrases
 from .series import Span, all_scores, series_of, visible
 
 if TYPE_CHECKING:
-    from ..engine import ClientView, FlagRow
+    from ..views import ClientView, FlagRow
 
 Json = dict[str, Any]
 FORMAT = 1

@@ -25,7 +25,8 @@ from .charts import course_figure, short_day
 from .series import all_scores, main_scores, plain, scores_for, visible
 
 if TYPE_CHECKING:
-    from ..engine import ClientView, Engine, FlagRow
+    from ..engine import Engine
+    from ..views import ClientView, FlagRow
 
 YEAR = timedelta(weeks=52)
 SMALL = 140

@@ -15,7 +15,7 @@ from ...schemas.vocab import DeliveryState, Direction, FlagState, QuarantineReas
 from ..rules import words
 
 if TYPE_CHECKING:
-    from ..engine import FlagRow
+    from ..views import FlagRow
 
 ABOUT = (
     "Handrail shows what clients answered and how it moved, as a prompt for a conversation. It gives no diagnosis, "

@@ -38,7 +38,7 @@ from .series import (
 )
 
 if TYPE_CHECKING:
-    from ..engine import ClientView, FlagRow
+    from ..views import ClientView, FlagRow
 
 HEAD, KIND, QUIET = "bold", "bold", "dim"
 INDENT = 2

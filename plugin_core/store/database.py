@@ -27,7 +27,7 @@ from ..errors import KeyProblem, StoreError
 from . import seal
 from .tables import keys, practices, sources
 
-HEAD = "0001"
+HEAD = "0002"
 TRIES = 5
 PAUSE = 0.05
 BUSY_SECONDS = 10

@@ -139,6 +139,7 @@ acknowledgements = Table(
     Column("source", Integer, nullable=False),
     _key("flag"),
     Column("at_ms", BigInteger, nullable=False),
+    Column("kind", Text),  # None: seen; "closed": a person has closed a safety notice
     Column("useful", Text),
     Column("sealed", LargeBinary, nullable=False),  # author, note
     Index("ix_acknowledgements_flag", "source", "flag"),
@@ -211,4 +212,128 @@ audit = Table(
     Column("action", Text, nullable=False),
     Column("subject", Text),
     Column("detail", Text),
+)
+
+# --- asking clients, and what a practice does besides -----------------------------------------------------------------
+
+enrolments = Table(
+    "enrolments",
+    metadata,
+    Column("source", Integer, primary_key=True),
+    _key("client", primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("changed_ms", BigInteger, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),  # what is asked, how often, on which consent
+    Index("ix_enrolments_state", "source", "state"),
+)
+
+asks = Table(
+    "asks",
+    metadata,
+    # One row for each client, instrument and due date, whatever crashes: the key is a keyed hash of the three.
+    Column("source", Integer, primary_key=True),
+    _key("key", primary_key=True),
+    _key("client"),
+    Column("instrument", Text, nullable=False),
+    Column("due", Text, nullable=False),  # ISO date, the practice's local day
+    Column("state", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("not_before_ms", BigInteger),
+    Column("asked_ms", BigInteger),
+    Column("reminders", SmallInteger, nullable=False),
+    Column("reminded_ms", BigInteger),
+    Column("expires", Text, nullable=False),  # ISO date, the last day on which an answer counts for this ask
+    Column("answered_by", Text),  # key of the response
+    Column("problem", Text),
+    Column("changed_ms", BigInteger, nullable=False),
+    Column("sealed", LargeBinary),  # what the channel gave back: the platform's id of the request, a link
+    Index("ix_asks_client", "source", "client"),
+    Index("ix_asks_state", "source", "state"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("source", Integer, primary_key=True),
+    _key("client", primary_key=True),
+    Column("on", Text, primary_key=True),  # ISO date; two sessions on one day are one for every rule
+    Column("sealed", LargeBinary, nullable=False),  # the therapist's reference
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    # Safety notices on their own channel: one row for each flag, recipient and time that they were told.
+    Column("source", Integer, primary_key=True),
+    _key("flag", primary_key=True),
+    Column("recipient", Text, primary_key=True),  # "clinician" or "backup"
+    Column("number", SmallInteger, primary_key=True),  # 1 at first, then each repetition
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("wanted_ms", BigInteger, nullable=False),
+    Column("not_before_ms", BigInteger),
+    Column("sent_ms", BigInteger),
+    Column("problem", Text),
+    Column("sealed", LargeBinary),  # who was told
+    Index("ix_notices_state", "source", "state"),
+)
+
+redirects = Table(
+    "redirects",
+    metadata,
+    # A form of the wrong client, or a client with two records, put right by a person or by the platform's own merge.
+    Column("source", Integer, primary_key=True),
+    Column("kind", Text, primary_key=True),  # "form" or "client"
+    _key("key", primary_key=True),  # of the response, or of the client record that is no more
+    _key("target"),  # the client whose forms they are
+    Column("at_ms", BigInteger, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),  # the platform's reference of the target, reason, author
+)
+
+erased = Table(
+    "erased",
+    metadata,
+    # Clients who were erased here: their forms on the platform are not read again. Nothing but a keyed hash is left.
+    Column("source", Integer, primary_key=True),
+    _key("client", primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+)
+
+remarks = Table(
+    "remarks",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("source", Integer, nullable=False),
+    _key("response"),
+    _key("client"),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),  # what the client says of their form, who wrote it down
+    Index("ix_remarks_client", "source", "client"),
+)
+
+authors = Table(
+    "authors",
+    metadata,
+    # Therapists who keep self-checks. Their key is theirs alone; a known text tells whether it is the right one.
+    Column("practice", Text, primary_key=True),
+    _key("key", primary_key=True),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+selfchecks = Table(
+    "selfchecks",
+    metadata,
+    Column("source", Integer, primary_key=True),
+    _key("key", primary_key=True),
+    _key("author"),
+    _key("client"),
+    Column("authored_ms", BigInteger, nullable=False),
+    Column("offset_min", SmallInteger, nullable=False),
+    Column("delete_on", Text, nullable=False),  # ISO date: twelve months after it was filled in
+    Column("sealed", LargeBinary, nullable=False),  # with the author's key
+    Column("shared", LargeBinary),  # with the practice's key, by the author's own act
+    Index("ix_selfchecks_client", "source", "client"),
+    Index("ix_selfchecks_author", "source", "author"),
 )

@@ -20,7 +20,7 @@ from ..store import Store, Tx, forms
 from .evaluate import Evaluate
 
 if TYPE_CHECKING:
-    from ..engine import Rescored
+    from ..views import Rescored
 
 Series = dict[str, list[tuple[str, str, ScoredForm]]]
 
@@ -34,7 +34,7 @@ def rescore(
     progress: Callable[[str, int, int | None], None],
 ) -> Rescored:
     """Rescores all and lets the rules read every course; gives the counts."""
-    from ..engine import Rescored
+    from ..views import Rescored
 
     store.write(forms.mark_all_dirty, source)
     carriers = settings.push.carriers if settings.push.on else ()

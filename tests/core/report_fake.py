@@ -9,11 +9,11 @@ from types import SimpleNamespace
 from typing import Any
 
 from handrail.adapters.demo.practice import Practice
-from handrail.plugin_core.engine import ClientView, FlagRow
 from handrail.plugin_core.instruments import builtin_one
 from handrail.plugin_core.rules import builtin_rules
 from handrail.plugin_core.rules.life import episodes, shown
 from handrail.plugin_core.scoring import Scorer
+from handrail.plugin_core.views import ClientView, FlagRow
 from handrail.schemas.records import (
     Acknowledgement,
     Answers,

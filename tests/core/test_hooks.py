@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from handrail.plugin_core import cli, hookimpl, hookspecs
-from handrail.plugin_core.contracts import Ask, HookContext, Refusal
+from handrail.plugin_core.contracts import Ask, CollectorContext, HookContext, Refusal
 from handrail.plugin_core.errors import PluginError
 from handrail.plugin_core.instruments import builtin_one
 from handrail.plugin_core.manager import Plugins
@@ -134,12 +134,18 @@ def test_hook_register_rules(with_example: Callable[[str], Registry]) -> None:
     assert second.evidence().forms[0].values == {"growth": 0}
 
 
+def nothing(*_: object) -> Any:
+    """A way out that this collector must not use."""
+    raise AssertionError("a printed sheet sends nothing")
+
+
 def test_hook_register_collectors(with_example: Callable[[str], Registry]) -> None:
     """The same request gives the same sheet, and sends nothing."""
     spec = with_example("register_collectors").collectors["acme-sheet"].descriptor
     ask = Ask(Client("Patient/1"), builtin_one("ts8"), START, "key")
-    assert spec.ask(ask) == spec.ask(ask)
-    assert b"Therapist self-check" in (spec.ask(ask).sheet or b"")
+    context = CollectorContext("North Road", "en", "", "", sender=nothing, post=nothing)
+    assert spec.ask(ask, context) == spec.ask(ask, context)
+    assert b"Therapist self-check" in (spec.ask(ask, context).sheet or b"")
 
 
 def test_hook_register_adapters(with_example: Callable[[str], Registry]) -> None:

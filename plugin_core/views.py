@@ -1,0 +1,56 @@
+"""What people are shown of flags and clients: records put together from several tables, for commands and pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..schemas.records import Acknowledgement, Course, Delivery, Flag, Hold
+
+SHORT = 8
+"""Hex digits of a key by which people name a flag or a client."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlagRow:
+    """A flag as people see it: with its client, its deliveries and what was said of it."""
+
+    flag: Flag
+    kind: str
+    client: str
+    clinician: str | None
+    deliveries: tuple[Delivery, ...]
+    acknowledgements: tuple[Acknowledgement, ...]
+    hold: Hold | None
+
+    @property
+    def id(self) -> str:
+        """The short id by which commands name it."""
+        return self.flag.key[:SHORT]
+
+
+@dataclass(frozen=True, slots=True)
+class ClientView:
+    """One client: who, their courses, flags and holds. `key` is our hash of the platform's reference."""
+
+    key: str
+    ref: str
+    name: str | None
+    clinician: str | None
+    courses: tuple[Course, ...]
+    flags: tuple[FlagRow, ...]
+    holds: tuple[Hold, ...]
+
+    @property
+    def shown(self) -> str:
+        """The name where the platform gave one, else its reference."""
+        return self.name or self.ref
+
+
+@dataclass(frozen=True, slots=True)
+class Rescored:
+    """What rescoring would change, or has changed."""
+
+    forms: int
+    changed: int
+    report: Mapping[str, int]
