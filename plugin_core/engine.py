@@ -39,6 +39,7 @@ from .views import SHORT, ClientView, FlagRow, Rescored
 if TYPE_CHECKING:
     from .collecting import Collecting
     from .figures import Figures
+    from .mail import Mailer
     from .mapping.propose import Proposal
     from .mending import Mending
     from .rights import Rights
@@ -158,6 +159,16 @@ class Engine:
         kind, _, place = connection.secrets[name].partition(":")
         reference = f"file:{self.settings.folder / place}" if kind == "file" else connection.secrets[name]
         return keys.read(reference).reveal()
+
+    @cached_property
+    def mailer(self) -> Mailer:
+        """The practice's mail server.
+
+        :raises SettingsError: none is set.
+        """
+        from .mail import mailer
+
+        return mailer(self.settings, self.now)
 
     def mappings(self) -> list[FormMapping]:
         """Confirmed mappings of the platform, and those of all forms that Handrail itself publishes."""
@@ -313,7 +324,7 @@ class Engine:
     def flags(self, *, everything: bool = False, client: str | None = None) -> list[FlagRow]:
         """Standing flags, newest first; safety notices above all. `everything` adds cleared and withdrawn ones."""
         states = [state.value for state in FlagState] if everything else flags.STANDING
-        key = None if client is None else self._client_key(client)
+        key = None if client is None else self.client_key(client)
         with self.store.reading(self.source) as tx:
             found = flags.read(tx, states=states, client=key)
             rows = self._rows(tx, found)
@@ -373,7 +384,7 @@ class Engine:
         start = self.now().date()
         if until < start:
             raise UsageError("The hold would end before it begins. Give a day from today on.")
-        item = Hold(self._client_key(client), start, until, reason, author)
+        item = Hold(self.client_key(client), start, until, reason, author)
 
         def write(tx: Tx) -> None:
             flags.add_hold(tx, item)
@@ -384,12 +395,13 @@ class Engine:
 
     def client(self, ref: str) -> ClientView:
         """One client by the platform's reference, its id, the name, or the start of our key."""
+        from .selfcheck import with_shared
         from .sync.evaluate import courses_of, start_of
 
-        key = self._client_key(ref)
+        key = self.client_key(ref)
         with self.store.reading(self.source) as tx:
             person = forms.read_clients(tx, [key])[key]
-            series = forms.forms_of(tx, [key])[key]
+            series = with_shared(tx, forms.forms_of(tx, [key]), self.registry)[key]
             held = flags.holds_of(tx, [key]).get(key, [])
             rows = self._rows(tx, flags.read(tx, states=[s.value for s in FlagState], client=key))
         changes = [start_of(day) for day in person.changes]
@@ -409,7 +421,7 @@ class Engine:
             found = forms.read_clients(tx)
         return sorted(((key, person.name or person.ref) for key, person in found.items()), key=lambda pair: pair[1])
 
-    def _client_key(self, wanted: str) -> str:
+    def client_key(self, wanted: str) -> str:
         """Our key of a client: by the platform's reference or our whole key at once, else by id, name or short key."""
         by_ref = self.store.sealer.hash("client", str(self.source), wanted)
         with self.store.reading(self.source) as tx:

@@ -88,3 +88,7 @@ class MailProblem(HandrailError):
     def __init__(self, message: str, *, passing: bool, detail: str | None = None) -> None:
         super().__init__(message, detail=detail)
         self.passing = passing
+
+
+class AddressRefused(MailProblem):
+    """The recipient's address is none, or takes no mail: the fault of this one letter, not of the practice's server."""
