@@ -68,6 +68,8 @@ class RuleSpec:
     `order`: among prompts of one client and form the lowest is shown and pushed, the rest stay behind "more".
     `at_budget`: for model rules, the same rule at another sparingness (2, 5 or 10 benign clients in a hundred prompted
         about in a year, in simulation); None for rules without such a choice.
+    `possible`: a quick look at a course, False only where `judge` would find no form on which the rule is met. With it
+        most courses cost a fraction, since most rules are met on few of them; None reads every course whole.
     """
 
     id: str
@@ -78,6 +80,7 @@ class RuleSpec:
     kind: str = "prompt"
     order: int = 100
     at_budget: Callable[[int], RuleSpec] | None = None
+    possible: Callable[[Course], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,17 @@
-"""Where the number of an answer may hide: four places, in the order that SDC gives them, and no fifth.
+"""Where the number of an answer may hide: the first three of SDC's four places, in its order.
 
 1. the answer itself, or its coding (extension `itemWeight` or `ordinalValue`); 2. the option of the Questionnaire;
-3. the value set or code system behind it (concept property `itemWeight`); 4. the instrument's own table.
+3. the value set or code system behind it (concept property `itemWeight`). The fourth, the instrument's own table, is
+the mapping's (plugin_core/mapping).
 https://hl7.org/fhir/uv/sdc/expressions.html#weight
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import Any
 
-from ...plugin_core.contracts import RemoteAnswer
-from ...schemas.records import Instrument, Json
+from ...schemas.records import Json
 from .shapes import Extension
 
 ITEM_WEIGHT = "http://hl7.org/fhir/StructureDefinition/itemWeight"
@@ -104,30 +104,6 @@ def _concept_weight(row: Json, names: frozenset[str]) -> float | None:
             value: Json = parts.get("value", {})
             return _number(value.get("valueDecimal", value.get("valueInteger")))
     return None
-
-
-def own_table(instrument: Instrument, item: str) -> dict[str, int]:
-    """Place 4: code -> number of an instrument's line, by its own codes and by published ones (LOINC)."""
-    table: dict[str, int] = {}
-    for option in instrument.item(item).options:
-        if option.value is not None:
-            table[option.code] = option.value
-            table.update({coding.code: option.value for coding in option.codings})
-    return table
-
-
-def find_weight(
-    answer: RemoteAnswer, options: Sequence[RemoteAnswer] = (), table: Mapping[str, int] | None = None
-) -> float | None:
-    """The number of an answer: its own weight, else that of the form's option of the same code (places 2 and 3 are in
-    `options`), else the instrument's own table. None means: do not score."""
-    if answer.weight is not None:
-        return answer.weight
-    for option in options:
-        if answer.code is not None and option.code == answer.code and option.weight is not None:
-            return option.weight
-    value = (table or {}).get(answer.code) if answer.code is not None else None
-    return None if value is None else float(value)
 
 
 def _object(value: Any) -> Json:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
+from ...schemas.records import Course
 from ..contracts import Judge, RuleSpec
 from . import words
-from .change import DOWN, UP, judge_news, judge_shift
-from .levels import judge_asked, judge_pattern, judge_relief, judge_steady
-from .others import judge_little_change, judge_two_views
-from .safety import judge_safety
+from .change import DOWN, UP, judge_news, judge_shift, may_be_news, may_shift
+from .levels import judge_asked, judge_pattern, judge_relief, judge_steady, may_be_relief, may_be_steady
+from .others import judge_little_change, judge_two_views, may_be_little_change, may_be_two_views
+from .safety import judge_safety, may_be_safety
 from .view import KEPT_APART
 
 __all__ = ["KEPT_APART", "builtin_rules"]
@@ -26,20 +28,28 @@ def builtin_rules(apart: frozenset[str] = KEPT_APART) -> tuple[RuleSpec, ...]:
     up = partial(judge_shift, rule="P1", score="warning", sign=UP, inside=("reliance", "outlook"), apart=apart)
     down = partial(judge_shift, rule="P2", score="growth", sign=DOWN, inside=(), apart=apart)
     return (
-        _spec("P1", up, order=20),
-        _spec("P5", partial(judge_steady, apart=apart), order=30),
-        _spec("P2", down, order=40),
-        _spec("P3", partial(judge_relief, apart=apart), order=50),
-        _spec("P4", partial(judge_little_change, apart=apart), order=60),
-        _spec("P6", partial(judge_two_views, apart=apart), order=70),
+        _spec("P1", up, partial(may_shift, score="warning", sign=UP, apart=apart), order=20),
+        _spec("P5", partial(judge_steady, apart=apart), partial(may_be_steady, apart=apart), order=30),
+        _spec("P2", down, partial(may_shift, score="growth", sign=DOWN, apart=apart), order=40),
+        _spec("P3", partial(judge_relief, apart=apart), may_be_relief, order=50),
+        _spec("P4", partial(judge_little_change, apart=apart), may_be_little_change, order=60),
+        _spec("P6", partial(judge_two_views, apart=apart), may_be_two_views, order=70),
         _spec("P7", judge_asked, order=80, kind="note"),
-        _spec("N", partial(judge_news, apart=apart), order=90, kind="good-news"),
+        _spec("N", partial(judge_news, apart=apart), partial(may_be_news, apart=apart), order=90, kind="good-news"),
         _spec("pattern", judge_pattern, order=95, kind="note", instrument=None),
-        _spec("S", judge_safety, order=0, kind="safety", instrument=None),
+        _spec("S", judge_safety, may_be_safety, order=0, kind="safety", instrument=None),
     )
 
 
-def _spec(rule: str, judge: Judge, *, order: int, kind: str = "prompt", instrument: str | None = "gr18") -> RuleSpec:
+def _spec(
+    rule: str,
+    judge: Judge,
+    possible: Callable[[Course], bool] | None = None,
+    *,
+    order: int,
+    kind: str = "prompt",
+    instrument: str | None = "gr18",
+) -> RuleSpec:
     return RuleSpec(
         id=rule,
         version=VERSION,
@@ -48,4 +58,5 @@ def _spec(rule: str, judge: Judge, *, order: int, kind: str = "prompt", instrume
         judge=judge,
         kind=kind,
         order=order,
+        possible=possible,
     )

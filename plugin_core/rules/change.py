@@ -43,6 +43,11 @@ def judge_shift(
     return readings
 
 
+def may_shift(course: Course, *, score: str, sign: int, apart: frozenset[str]) -> bool:
+    """The quick look of P1 and P2: False only where `judge_shift` is met at no form."""
+    return view_of(course, apart).may_shift(score, sign)
+
+
 def _explain_shift(rule: str, view: View, track: Track, index: int, sign: int, inside: Sequence[str]) -> Evidence:
     found = shift(view, track, index, sign, inside)
     baseline = track.pair(index)[0][1].baseline
@@ -82,6 +87,12 @@ def judge_news(course: Course, *, apart: frozenset[str]) -> Sequence[Reading]:
         else:
             readings.append(Reading(False, best))
     return readings
+
+
+def may_be_news(course: Course, *, apart: frozenset[str]) -> bool:
+    """The quick look of N: False only where `judge_news` is met at no form."""
+    view = view_of(course, apart)
+    return view.may_shift("growth", UP) or view.may_shift("warning", DOWN) or any(_horizon(view))
 
 
 def _horizon(view: View) -> list[tuple[int, ...] | None]:

@@ -58,6 +58,11 @@ def judge_relief(course: Course, *, apart: frozenset[str]) -> Sequence[Reading]:
     return readings
 
 
+def may_be_relief(course: Course) -> bool:
+    """The quick look of P3: False only where `judge_relief` is met at no form."""
+    return sum(_relieved(form) is True for form in course.forms) >= RELIEF_MET
+
+
 def _relieved(form: ScoredForm) -> bool | None:
     """Whether relief was high and new steps few on this form; None where one of the two lines has no number."""
     relief, steps = answer(form, RELIEF), answer(form, NEW_STEPS)
@@ -118,6 +123,12 @@ def judge_steady(course: Course, *, apart: frozenset[str]) -> Sequence[Reading]:
         row = (*row[1 - STEADY_FORMS :], index)
         readings.append(_steady(view, growth, row))
     return readings
+
+
+def may_be_steady(course: Course, *, apart: frozenset[str]) -> bool:
+    """The quick look of P5: False only where `judge_steady` is met at no form."""
+    scored = view_of(course, apart).scored("reliance")
+    return any(sum(reaches(value, STEADY_LEVEL) for _, value in stretch) >= STEADY_FORMS for stretch in scored)
 
 
 def _steady(view: View, growth: Track, row: tuple[int, ...]) -> Reading:

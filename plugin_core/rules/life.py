@@ -94,6 +94,8 @@ def episodes(
     `holds` are the client's; `acknowledged` maps the id of an episode's opening form to when it was acknowledged.
     A note gives no episodes: see `notes`.
     """
+    if rule.possible is not None and not rule.possible(course):
+        return []
     return fold(rule, course, rule.judge(course), holds=holds, acknowledged=acknowledged)
 
 

@@ -76,6 +76,11 @@ def judge_little_change(course: Course, *, apart: frozenset[str]) -> Sequence[Re
     return [_little(view, growth, index, windows[index]) for index in range(len(course.forms))]
 
 
+def may_be_little_change(course: Course) -> bool:
+    """The quick look of P4: False only where `judge_little_change` is met at no form."""
+    return course.sessions is not None and len(course.forms) >= LEAST_FORMS
+
+
 def _little(view: View, growth: Track, index: int, window: tuple[int, ...] | None) -> Reading:
     place = growth.places[index]
     if not isinstance(place, Place):
@@ -227,18 +232,28 @@ def judge_two_views(course: Course, *, apart: frozenset[str]) -> Sequence[Readin
     Reads the last self-check that the therapist shared (tag `shared`), at most 4 weeks before the client's form. One
     written after a client's form is read at the client's next form: a reading depends on nothing after its form.
     """
-    checks = [
+    checks = _shared_checks(course)
+    if not checks:
+        return [NO_SELF_CHECK] * len(course.forms)
+    checks.sort(key=lambda form: form.authored)
+    view = view_of(course, apart)
+    return [_two_views(view, index, checks) for index in range(len(course.forms))]
+
+
+def may_be_two_views(course: Course) -> bool:
+    """The quick look of P6: False only where `judge_two_views` is met at no form."""
+    return bool(_shared_checks(course))
+
+
+def _shared_checks(course: Course) -> list[ScoredForm]:
+    """The therapist's self-checks that were shared and have the line that is read."""
+    return [
         form
         for other in course.others.values()
         if other.instrument.id == SELF_CHECK
         for form in other.forms
         if SHARED in form.tags and answer(form, TOLD) is not None
     ]
-    if not checks:
-        return [NO_SELF_CHECK] * len(course.forms)
-    checks.sort(key=lambda form: form.authored)
-    view = view_of(course, apart)
-    return [_two_views(view, index, checks) for index in range(len(course.forms))]
 
 
 def _two_views(view: View, index: int, checks: list[ScoredForm]) -> Reading:

@@ -36,6 +36,11 @@ def judge_safety(course: Course) -> Sequence[Reading]:
     return readings
 
 
+def may_be_safety(course: Course) -> bool:
+    """The quick look of S: False only where `judge_safety` is met at no form."""
+    return bool(course.instrument.safety) or any(form.tags and URGENT in form.tags for form in course.forms)
+
+
 def _met(form: ScoredForm, line: SafetyLine) -> bool:
     value = answer(form, line.item)
     return value is not None and value >= line.at_least

@@ -14,6 +14,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from ...schemas.records import Change, Course, Instrument, ScoreDefinition, ScoredForm
@@ -22,6 +23,9 @@ from .bands import PAIR_DAYS, TOLERANCE, Band, Limits, beyond, limits
 
 KEPT_APART = frozenset({"under-age", "proxy", "interpreter"})
 """Forms with one of these tags are scored and shown, but kept out of the change rules (clinical.md 3.7)."""
+
+FEWEST_TO_SHIFT = 3
+"""Scored forms in a row that a shift takes at least: one for the baseline, two beyond the band."""
 
 NOT_MET = Reading(False)
 NO_SCORE = Reading(None, why="no score on this form")
@@ -94,19 +98,21 @@ class Track:
 class View:
     """A course prepared for judging. Made once a course and shared by the rules that read it (`view_of`)."""
 
-    __slots__ = ("_tracks", "apart", "aside", "course", "days", "first", "stretch")
-
     def __init__(self, course: Course, apart: frozenset[str]) -> None:
         self.course = course
         self.apart = apart
         self._tracks: dict[str, Track | None] = {}
-        forms = course.forms
-        self.days = [form.authored.toordinal() for form in forms]
-        self.aside = [_aside(form, apart) for form in forms]
+        self._scored: dict[str, list[list[tuple[int, float]]]] = {}
+        self.aside = [_aside(form, apart) for form in course.forms]
         self.stretch = _stretches(course)
-        self.first = self._firsts()
 
-    def _firsts(self) -> list[int]:
+    @cached_property
+    def days(self) -> list[int]:
+        """Each form's day, in its own offset, as a number."""
+        return [form.authored.toordinal() for form in self.course.forms]
+
+    @cached_property
+    def first(self) -> list[int]:
         """For each form the first form of its stretch that is not passed over (itself where it is the first)."""
         firsts: list[int] = []
         begun: dict[int, int] = {}
@@ -124,6 +130,36 @@ class View:
         """How many forms of this stretch, up to and with this one, are not passed over."""
         stretch = self.stretch[index]
         return sum(self.stretch[i] == stretch and self.aside[i] is None for i in range(index + 1))
+
+    def scored(self, name: str) -> list[list[tuple[int, float]]]:
+        """The forms with this score that are not passed over, with its value, a list for each stretch."""
+        if name not in self._scored:
+            stretches: dict[int, list[tuple[int, float]]] = {}
+            for index, form in enumerate(self.course.forms):
+                score = form.scores.get(name)
+                if score is not None and score.value is not None and self.aside[index] is None:
+                    stretches.setdefault(self.stretch[index], []).append((index, score.value))
+            self._scored[name] = list(stretches.values())
+        return self._scored[name]
+
+    def may_shift(self, name: str, sign: int) -> bool:
+        """A quick look at a score: False only where `Track.over` is above 0 at no form."""
+        bands = _limits(self.course.instrument, name)
+        if bands is None:
+            return False
+        for scored in self.scored(name):
+            if len(scored) < FEWEST_TO_SHIFT:
+                continue
+            base = self.pairs([index for index, _ in scored[:2]])
+            baseline = _baseline(scored, base, bands)
+            edge = baseline.mean + sign * baseline.band.width
+            before = False
+            for _, value in scored[base:]:
+                here = value > edge if sign > 0 else value < edge
+                if here and before:
+                    return True
+                before = here
+        return False
 
     def track(self, name: str) -> Track | None:
         """The score along the course; None where the instrument has no such score or nothing says its error."""
@@ -186,36 +222,48 @@ def _stretches(course: Course) -> list[int]:
 
 
 def _track(view: View, name: str) -> Track | None:
-    definition = score_of(view.course.instrument, name)
-    bands = None if definition is None else limits(definition.change)
+    definition, bands = score_of(view.course.instrument, name), _limits(view.course.instrument, name)
     if definition is None or definition.change is None or bands is None:
         return None
-    places: list[Place | Reading] = []
-    stretches: dict[int, list[tuple[int, float]]] = {}
-    for index, form in enumerate(view.course.forms):
-        aside = view.aside[index]
-        value = None if aside is not None else form.value(name)
-        if value is None:
-            places.append(aside or NO_SCORE)
-        else:
-            places.append(BASELINE)
-            stretches.setdefault(view.stretch[index], []).append((index, value))
-    for scored in stretches.values():
+    places: list[Place | Reading] = [aside or NO_SCORE for aside in view.aside]
+    for scored in view.scored(name):
+        for index, _ in scored:
+            places[index] = BASELINE
         _place(places, scored, view.pairs([index for index, _ in scored]), bands)
     return Track(definition, definition.change, tuple(places))
 
 
+def _baseline(scored: list[tuple[int, float]], base: int, bands: Limits) -> Baseline:
+    """What the forms of one stretch are compared with, its first `base` forms."""
+    forms = tuple(index for index, _ in scored[:base])
+    if base == 2:
+        return Baseline(forms, (scored[0][1] + scored[1][1]) / 2, bands.pair)
+    return Baseline(forms, scored[0][1], bands.single)
+
+
 def _place(places: list[Place | Reading], scored: list[tuple[int, float]], base: int, bands: Limits) -> None:
     """Puts the forms of one stretch that come after the baseline of `base` forms where they stand."""
-    if base == 2:
-        mean, band = (scored[0][1] + scored[1][1]) / 2, bands.pair
-    else:
-        mean, band = scored[0][1], bands.single
-    baseline = Baseline(tuple(index for index, _ in scored[:base]), mean, band)
+    baseline = _baseline(scored, base, bands)
+    mean, width = baseline.mean, baseline.band.width
     before = None
     for index, here in scored[base:]:
-        places[index] = Place(here, (here - mean) / band.width, before, baseline)
+        places[index] = Place(here, (here - mean) / width, before, baseline)
         before = index
+
+
+_found: tuple[Instrument, dict[str, Limits | None]] | None = None
+
+
+def _limits(instrument: Instrument, name: str) -> Limits | None:
+    """The bands of a score, kept for the instrument that was read last; None where nothing says its error."""
+    global _found
+    kept = _found
+    if kept is None or kept[0] is not instrument:
+        kept = _found = instrument, {}
+    if name not in kept[1]:
+        definition = score_of(instrument, name)
+        kept[1][name] = None if definition is None else limits(definition.change)
+    return kept[1][name]
 
 
 def score_of(instrument: Instrument, name: str) -> ScoreDefinition | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from ...schemas.records import Answer, Answers, Instrument, Item, Response, Score, ScoreDefinition, ScoredForm
@@ -12,7 +12,7 @@ from ..contracts import ScorerSpec
 from ..errors import InstrumentProblem
 
 _NONE: Mapping[str, ScorerSpec] = MappingProxyType({})
-_Weights = dict[Answer | None, int]
+_Weights = dict[int, int]
 _PLAIN = frozenset({int, Blank})
 
 
@@ -26,11 +26,15 @@ class Scorer:
 
     def __init__(self, instrument: Instrument, specials: Mapping[str, ScorerSpec] = _NONE) -> None:
         self.instrument = instrument
-        self._plans = [
-            (score.id, score.items, [_weights(instrument.item(name)) for name in score.items], _Results(score))
-            for score in instrument.scores
-            if score.method != "special"
-        ]
+        self._plans: list[tuple[str, int, int, _Results]] = []
+        self._shares = _Shares()
+        at = 0
+        for score in instrument.scores:
+            if score.method != "special":
+                results = _Results(score, [_weights(instrument.item(name)) for name in score.items])
+                self._plans.append((score.id, at, results.mask, results))
+                self._shares.add(at, score.items, results)
+                at += results.mask.bit_length()
         self._specials = [
             (score.id, _special(instrument, score, specials))
             for score in instrument.scores
@@ -46,11 +50,8 @@ class Scorer:
         if not _PLAIN.issuperset(map(type, answers.values())):
             # Only a true int: True == 1 and 3.0 == 3 would otherwise find a weight.
             answers = {line: raw for line, raw in answers.items() if raw.__class__ is int}
-        given = answers.get
-        found: dict[str, Score] = {}
-        for name, lines, weights, results in self._plans:
-            counted = [one for one in map(dict.get, weights, map(given, lines)) if one is not None]
-            found[name] = results[len(counted), sum(counted)]
+        sums = sum(map(self._shares.__getitem__, answers.items()))
+        found = {name: results[sums >> at & mask] for name, at, mask, results in self._plans}
         for name, score in self._specials:
             found[name] = score(answers)
         return found
@@ -100,18 +101,50 @@ def _weights(item: Item) -> _Weights:
     return {value: values[0] + values[-1] - value for value in values}
 
 
-class _Results(dict[tuple[int, int], Score]):
-    """The scores of one definition by (answered, total): few enough to keep, and immutable, so that they are shared.
+class _Shares(dict[tuple[str, Answer], int]):
+    """What an answer adds to all scores at once: each score has some bits of one whole number to itself.
 
-    A form then costs two look-ups a score; building six frozen records a form would cost three times as much.
+    A form is then one addition a line, whatever the number of scores.
     """
 
-    def __init__(self, definition: ScoreDefinition) -> None:
+    def add(self, at: int, lines: Sequence[str], results: _Results) -> None:
+        """Gives a score the bits from `at` on."""
+        for line, weights in zip(lines, results.weights, strict=True):
+            for raw, weight in weights.items():
+                share = results.share(weight) << at
+                self[line, raw] = self.get((line, raw), 0) + share
+
+    def __missing__(self, key: tuple[str, Answer]) -> int:
+        return 0  # a blank, a number that the line does not offer, or a line of no score
+
+
+class _Results(dict[int, Score]):
+    """The scores of one definition by its bits of the sum: few enough to keep, and immutable, so that they are shared.
+
+    The low bits count the answered lines, those above hold the total, to which every line adds its weight less the
+    lowest of all, so that they never run below 0.
+
+    :param weights: what each raw answer counts, line by line.
+    """
+
+    def __init__(self, definition: ScoreDefinition, weights: Sequence[_Weights]) -> None:
         super().__init__()
         self._definition = definition
+        self.weights = weights
+        every = [weight for line in weights for weight in line.values()]
+        self._lowest = min([0, *every])
+        self._bits = len(weights).bit_length()
+        highest = len(weights) * (max([0, *every]) - self._lowest)
+        self.mask = (1 << (self._bits + highest.bit_length())) - 1
 
-    def __missing__(self, key: tuple[int, int]) -> Score:
-        score = self[key] = _result(self._definition, *key)
+    def share(self, weight: int) -> int:
+        """What an answer of this weight adds."""
+        return 1 + ((weight - self._lowest) << self._bits)
+
+    def __missing__(self, key: int) -> Score:
+        answered = key & ((1 << self._bits) - 1)
+        total = (key >> self._bits) + answered * self._lowest
+        score = self[key] = _result(self._definition, answered, total)
         return score
 
 

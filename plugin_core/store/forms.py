@@ -64,6 +64,7 @@ class Known:
     active: bool
 
 
+MOST_SCORES = 8192  # different ones, kept ready
 _encode = msgspec.json.Encoder().encode
 _response = msgspec.json.Decoder(Stored)
 _form_of = msgspec.json.Decoder(_Read)
@@ -116,7 +117,21 @@ def row(tx: Tx, key: str, client: str, response: Response, form: ScoredForm, con
 
 
 def _plain(form: ScoredForm) -> list[_Plain]:
-    return [(s.name, s.value, s.answered, s.of, s.method, s.reason) for s in form.scores.values()]
+    """The scores as they are sealed. Each is encoded once: a scorer gives the same few records again and again."""
+    found = []
+    for score in form.scores.values():
+        known = _encoded.get(id(score))
+        if known is None or known[0] is not score:
+            if len(_encoded) >= MOST_SCORES:
+                _encoded.clear()
+            plain: _Plain = (score.name, score.value, score.answered, score.of, score.method, score.reason)
+            known = _encoded[id(score)] = score, msgspec.Raw(_encode(plain))
+        found.append(known[1])
+    return found  # type: ignore[return-value]  # as their bytes
+
+
+# By identity, since hashing a score costs more than encoding it; the record beside keeps its identity its own.
+_encoded: dict[int, tuple[Score, msgspec.Raw]] = {}
 
 
 def _place(tx: Tx, key: str) -> str:
@@ -174,11 +189,24 @@ def forms_of(tx: Tx, client_keys: Sequence[str]) -> dict[str, list[tuple[str, st
     found: dict[str, list[tuple[str, str, ScoredForm]]] = {key: [] for key in client_keys}
     for part in chunks(client_keys):
         where = (responses.c.source == tx.source) & among(tx, responses.c.client, part) & responses.c.active
-        query = select(*columns).where(where).order_by(responses.c.authored_ms, responses.c.key)
-        for key, client, instrument, version, ms, offset, sealed in tx.conn.execute(query):
+        query = select(*columns).where(where).order_by(responses.c.authored_ms)
+        same: set[str] = set()
+        for key, client, instrument, version, ms, offset, sealed in tx.conn.execute(query).all():
             stored = _form_of.decode(tx.sealer.open(_place(tx, key), sealed))
-            found[client].append((instrument, version, _form(key, from_ms(ms, offset), stored)))
+            ours = found[client]
+            form = _form(key, from_ms(ms, offset), stored)
+            if ours and ours[-1][2].authored == form.authored:
+                same.add(client)
+            ours.append((instrument, version, form))
+        _settle(tx, same, found)
     return found
+
+
+def _settle(tx: Tx, same: Collection[str], found: Mapping[str, list[tuple[str, str, ScoredForm]]]) -> None:
+    """Orders forms of the very same instant by the platform's ids: our keys differ from store to store."""
+    for client in same:
+        ids = remote_ids(tx, [form.id for _, _, form in found[client]])
+        found[client].sort(key=lambda one: (one[2].authored, ids[one[2].id]))
 
 
 def _form(key: str, authored: datetime, stored: _Read) -> ScoredForm:
@@ -198,7 +226,7 @@ _NO_TAGS: frozenset[str] = frozenset()
 _MODES = {mode.value: mode for mode in Mode}
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=MOST_SCORES)
 def _score(raw: bytes) -> Score:
     """The record of a stored score: a look-up costs less than to decode it and to make a frozen record."""
     return Score(*msgspec.json.decode(raw))
@@ -221,16 +249,6 @@ def remote_ids(tx: Tx, keys: Sequence[str]) -> dict[str, str]:
         where = (responses.c.source == tx.source) & among(tx, responses.c.key, part)
         for key, sealed in tx.conn.execute(select(responses.c.key, responses.c.sealed).where(where)):
             found[key] = _response.decode(tx.sealer.open(_place(tx, key), sealed)).id
-    return found
-
-
-def still_active(tx: Tx, keys: Sequence[str]) -> set[tuple[str, str]]:
-    """(response key, client key) of those that still count."""
-    found: set[tuple[str, str]] = set()
-    for part in chunks(keys):
-        where = (responses.c.source == tx.source) & among(tx, responses.c.key, part) & responses.c.active
-        query = select(responses.c.key, responses.c.client).where(where)
-        found.update((key, client) for key, client in tx.conn.execute(query))
     return found
 
 

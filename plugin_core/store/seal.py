@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from ..errors import SealBroken
 
 KEY_BYTES = 32
+NONCES = 512
 _FORMAT = b"\x01"
 
 
@@ -33,7 +34,7 @@ class Sealer:
         therefore survive a rotation.
     """
 
-    __slots__ = ("_ciphers", "_content", "_current", "_head", "_lookup", "practice")
+    __slots__ = ("_ciphers", "_content", "_current", "_head", "_lookup", "_nonce", "practice")
 
     def __init__(self, practice: str, keys: Mapping[int, bytes]) -> None:
         self.practice = practice
@@ -43,6 +44,7 @@ class Sealer:
         root = keys[min(keys)]
         self._lookup = _derive(root, b"look-up")
         self._content = _derive(root, b"content")
+        self._nonce = _Nonces()
 
     def __repr__(self) -> str:
         return "Sealer(***)"
@@ -52,7 +54,7 @@ class Sealer:
 
     def seal(self, place: str, plain: bytes) -> bytes:
         """The sealed value. `place` is table and row key, as `"responses:1:4f…"`."""
-        nonce = os.urandom(12)
+        nonce = self._nonce.take()
         return self._head + nonce + self._current.encrypt(nonce, plain, place.encode())
 
     def open(self, place: str, sealed: bytes) -> bytes:
@@ -91,6 +93,31 @@ class Sealer:
     def fingerprint(self, content: bytes) -> str:
         """32 hex digits for a content: equal contents, equal fingerprints. Keyed, since answers could be guessed."""
         return blake2b(content, digest_size=16, key=self._content).hexdigest()
+
+
+class _Nonces:
+    """Random nonces, fetched from the system many at a time: one call for each lets another thread in each time.
+
+    A process that was forked fetches its own: one nonce used twice under one key would give both plaintexts away.
+    """
+
+    __slots__ = ("_left", "_of")
+
+    def __init__(self) -> None:
+        self._left: list[bytes] = []
+        self._of = 0
+
+    def take(self) -> bytes:
+        """12 bytes that nobody else gets. Safe between threads: a list gives each entry once."""
+        if self._of != os.getpid():
+            self._left, self._of = [], os.getpid()
+        left = self._left
+        while True:
+            try:
+                return left.pop()
+            except IndexError:
+                many = os.urandom(12 * NONCES)
+                left.extend(many[at : at + 12] for at in range(0, len(many), 12))
 
 
 def _framed(part: str) -> bytes:

@@ -15,8 +15,6 @@ from handrail.adapters.fhir.weights import (
     ITEM_WEIGHT,
     ORDINAL_VALUE,
     concepts,
-    find_weight,
-    own_table,
     weight_of_option,
 )
 from handrail.plugin_core.contracts import RemoteAnswer
@@ -143,13 +141,3 @@ def test_section_6_1_third_place_value_set_and_code_system() -> None:
     assert read is not None
     assert read.form == "http://x/Questionnaire/q"
     assert [(q.question, q.options) for q in read.questions] == [("1", (RemoteAnswer("a", None, None, 3.0),))]
-
-
-def test_section_6_1_fourth_place_and_then_no_guess() -> None:
-    """Four places in their order; after the fourth there is no number."""
-    table = own_table(builtin_one("phq9"), "Q1")
-    assert find_weight(RemoteAnswer("LA6571-9"), (), table) == 3.0
-    assert find_weight(RemoteAnswer("days-1"), (), table) == 1.0
-    assert find_weight(RemoteAnswer("x"), (), table) is None
-    assert find_weight(RemoteAnswer("days-1"), (RemoteAnswer("days-1", weight=7.0),), table) == 7.0
-    assert find_weight(RemoteAnswer("days-1", weight=2.0), (RemoteAnswer("days-1", weight=7.0),), table) == 2.0

@@ -243,3 +243,12 @@ def test_guards_only_delay(pattern: str, holds: list[Hold]) -> None:
         assert pattern[episode.opened] == "y"
         assert not any(h.start <= episode.form.authored.date() <= h.until for h in holds)
     assert RULES["P1"].kind == life.PROMPT
+
+
+@settings(max_examples=300, deadline=None)
+@given(any_course())
+def test_a_quick_look_passes_over_no_course_on_which_its_rule_is_met(of: Course) -> None:
+    """Else a flag that is due would never rise, and nobody would know."""
+    for rule in RULES.values():
+        if any(reading.met for reading in rule.judge(of)):
+            assert rule.possible is None or rule.possible(of), rule.id

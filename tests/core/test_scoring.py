@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -306,3 +307,30 @@ def test_faulty_special_scorer_costs_its_own_score_only(faulty: object, reason: 
     scores = special(faulty).scores({"A": 1, "B": 2})
     assert (scores["odd"].value, scores["odd"].reason) == (None, reason)
     assert scores["total"].value == 3.0
+
+
+WEIGHTS = st.lists(st.integers(-7, 300), min_size=1, max_size=4, unique=True)
+
+
+@given(st.lists(WEIGHTS, min_size=1, max_size=9), st.data())
+def test_sums_of_any_weights_are_exact(lines: list[list[int]], data: st.DataObject) -> None:
+    """All scores share one addition: no line may run over into the bits of another score, nor below 0."""
+    items = tuple(
+        Item(f"L{n}", "a line", tuple(Option(f"o{w}", f"{w}", w) for w in weights), reverse=n % 3 == 1)
+        for n, weights in enumerate(lines)
+    )
+    names = tuple(item.id for item in items)
+    parts = (names, names[::2], names[:1], names)
+    scores = tuple(ScoreDefinition(f"s{n}", "t", "sum", part, 1, -9999, 9999) for n, part in enumerate(parts))
+    form = replace(special_form(), items=items, scores=scores)
+    answers = {item.id: data.draw(st.sampled_from([*item.values, Blank.EMPTY, 1000])) for item in items}
+    for definition in scores:
+        counted = [
+            item.values[0] + item.values[-1] - raw if item.reverse else raw
+            for item in items
+            if item.id in definition.items and (raw := answers[item.id]) in item.values
+        ]
+        found = Scorer(form).scores(answers)[definition.id]
+        assert found.answered == len(counted)
+        expected = sum(counted) * len(definition.items) / len(counted) if counted else None
+        assert found.value == expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from dataclasses import asdict, dataclass
 
@@ -24,6 +25,23 @@ def sealer(practice: str = "p", keys: dict[int, bytes] | None = None) -> seal.Se
 def test_what_was_sealed_opens_at_its_place(place: str, plain: bytes) -> None:
     """Else the practice loses its data."""
     assert sealer().open(place, sealer().seal(place, plain)) == plain
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork: nothing to share")
+def test_a_forked_process_takes_nonces_of_its_own() -> None:
+    """One nonce twice under one key would give both plaintexts away."""
+    ours = sealer()
+    ours.seal("t:1:a", b"fills the stock")
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, b"".join(ours.seal("t:1:a", b"x")[3:15] for _ in range(100)))
+        os._exit(0)
+    os.waitpid(child, 0)
+    theirs = os.read(reading, 1200)
+    assert len(theirs) == 1200
+    mine = [ours.seal("t:1:a", b"x")[3:15] for _ in range(seal.NONCES)]
+    assert len({*mine, *(theirs[at : at + 12] for at in range(0, 1200, 12))}) == seal.NONCES + 100
 
 
 @given(place=PLACES, other=PLACES, plain=st.binary(max_size=60))
