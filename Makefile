@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check bench lock clean
+.PHONY: demo test check words bench lock clean
 
 demo: $(VENV)/.base ## the whole job on an invented practice, nothing to configure
 	$(BIN)/handrail demo
@@ -18,6 +18,9 @@ check: $(VENV)/.test ## lint, types, directions, migrations against models
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m tests.typecheck
 	$(BIN)/python -m pytest -q tests/test_layout.py
+
+words: $(VENV)/.test ## message catalogues: extract, update, compile; fails while a translation is missing
+	$(BIN)/python -m tests.words.catalogue
 
 bench: $(VENV)/.test ## figures beside their baselines, same run
 	$(BIN)/python -m benchmarks.run $(BENCH_ARGS)
