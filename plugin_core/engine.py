@@ -203,6 +203,7 @@ class Engine:
                 self.warnings,
             )
             if not chosen.dry_run:
+                self.selfchecks.tidy(self.now().date())
                 return run.run(chosen)
             with self.store.rehearsal():
                 return run.run(chosen)

@@ -30,6 +30,7 @@ COMMANDS = {
     "report": ("read", "The practice's page as one HTML file."),
     "ack": ("act", "Say that you have seen a flag."),
     "hold": ("act", "Pause new flags for a client, with a reason and an end."),
+    "selfcheck": ("selfcheck", "A therapist's own form, private to its author."),
     "screen": ("screening", "Offline: answers in, flags out."),
     "instruments": ("facts", "What can be asked; export a form for a platform."),
     "plugins": ("facts", "What is installed, allowed and loaded; allow one."),

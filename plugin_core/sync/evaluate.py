@@ -19,6 +19,7 @@ from ..contracts import HookContext, Refusal, RuleSpec
 from ..errors import PluginError
 from ..registry import Registry
 from ..rules.life import Episode, episodes, shown, stale
+from ..selfcheck import with_shared
 from ..store import Store, Tx, flags, forms
 from . import hooks
 from .points import reach
@@ -140,7 +141,7 @@ class Evaluate:
 
     def _series(self, tx: Tx, keys: Sequence[str]) -> dict[str, list[tuple[str, str, ScoredForm]]]:
         """The forms of a page of clients: client key -> (instrument, version, form), oldest first."""
-        return forms.forms_of(tx, keys)
+        return with_shared(tx, forms.forms_of(tx, keys), self.registry)
 
     def _write_more(self, tx: Tx) -> None:
         """What else belongs into the transaction of this page."""

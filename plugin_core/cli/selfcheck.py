@@ -1,0 +1,217 @@
+"""`handrail selfcheck`: a therapist's own form, private to its author."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import UsageError
+from .app import App, author, json_option, pass_app
+
+if TYPE_CHECKING:
+    from ...schemas.records import Instrument
+    from ..selfcheck import Own
+
+F = Any
+
+
+def _who(function: F) -> F:
+    by = click.option("--by", help="The author (default: this computer's user).")
+    key = click.option("--key", help="Where your key lies, if not in your keyring: file:PATH or keyring:NAME.")
+    return by(key(function))
+
+
+@click.group()
+def selfcheck() -> None:
+    """The therapist's self-check: eight lines about the work with one client, for your own reflection.
+
+    Only you can read it. It never reaches the chart, the report or an export; it is deleted after twelve months. What
+    you share, form by form, the practice can read. Private does not mean privileged: ask about the law where you work.
+    """
+
+
+@selfcheck.command()
+@_who
+@pass_app
+def begin(app: App, by: str | None, key: str | None) -> int:
+    """Make your own key, in your keyring or (with --key file:PATH) in a file that only you can read."""
+    with app.engine() as engine:
+        place = engine.selfchecks.begin(by or author(), key)
+    click.echo(
+        f"Your key: {place}\nKeep a copy of your own. Without it nobody, Handrail included, can read your checks."
+    )
+    return 0
+
+
+@selfcheck.command()
+@click.argument("client")
+@click.option(
+    "--answers", help='Eight numbers 0 to 4 in the order of the form, "-" for a line left out: "0 1 - 2 3 4 0 1".'
+)
+@click.option("--on", type=click.DateTime(["%Y-%m-%d"]), help="The day (default: today).")
+@_who
+@json_option
+@pass_app
+def fill(
+    app: App, client: str, answers: str | None, on: datetime | None, by: str | None, key: str | None, as_json: bool
+) -> int:
+    """Fill one in about a client."""
+    with app.engine() as engine:
+        instrument = engine.registry.instrument("ts8")
+        if answers is None and not sys.stdin.isatty():
+            raise UsageError("There is no terminal to ask on. Give the answers with --answers.")
+        given = _asked(instrument) if answers is None else _parsed(instrument, answers)
+        own = engine.selfchecks.fill(by or author(), client, given, on=on.date() if on else None, key=key)
+    return _one(app, own, as_json, "stored, readable by you alone")
+
+
+@selfcheck.command("list")
+@_who
+@json_option
+@pass_app
+def list_(app: App, by: str | None, key: str | None, as_json: bool) -> int:
+    """Your own self-checks, newest first."""
+    with app.engine() as engine:
+        found = engine.selfchecks.mine(by or author(), key=key)
+    if as_json:
+        app.json({"format": 1, "selfchecks": [_facts(own) for own in found]})
+        return 0
+    if not found:
+        click.echo("You have no self-check here. Fill one in: handrail selfcheck fill CLIENT")
+        return 0
+    rows = [
+        (o.id, o.check.authored.date().isoformat(), o.client, _score(o), "yes" if o.check.shared else "no")
+        for o in found
+    ]
+    app.table(("Id", "Day", "About", "Stance, 0 to 4", "Shared"), rows)
+    click.echo("An unvalidated draft: there is no norm for the number. It is for your own reflection.")
+    return 0
+
+
+@selfcheck.command()
+@click.argument("check")
+@_who
+@json_option
+@pass_app
+def share(app: App, check: str, by: str | None, key: str | None, as_json: bool) -> int:
+    """Let the practice read one of your self-checks; it is then seen beside the client's own form."""
+    with app.engine() as engine:
+        own = engine.selfchecks.share(by or author(), check, key=key)
+    return _one(app, own, as_json, "shared. To take it back: handrail selfcheck unshare")
+
+
+@selfcheck.command()
+@click.argument("check")
+@_who
+@json_option
+@pass_app
+def unshare(app: App, check: str, by: str | None, key: str | None, as_json: bool) -> int:
+    """Take the sharing back: it leaves what rested on it with the next sync."""
+    with app.engine() as engine:
+        own = engine.selfchecks.share(by or author(), check, on=False, key=key)
+    return _one(app, own, as_json, "readable by you alone again")
+
+
+@selfcheck.command()
+@click.argument("check")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_who
+@pass_app
+def delete(app: App, check: str, yes: bool, by: str | None, key: str | None) -> int:
+    """Delete one of your self-checks for good."""
+    if not yes:
+        click.confirm("Delete it for good?", abort=True)
+    with app.engine() as engine:
+        engine.selfchecks.delete(by or author(), check, key=key)
+    click.echo("Deleted.")
+    return 0
+
+
+@selfcheck.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--by", help="The author (default: this computer's user).")
+@pass_app
+def forget(app: App, yes: bool, by: str | None) -> int:
+    """Delete all your self-checks and the mark of your key: for when the key is lost."""
+    if not yes:
+        click.confirm("Delete all your self-checks for good?", abort=True)
+    with app.engine() as engine:
+        number = engine.selfchecks.forget(by or author())
+    click.echo(f"Deleted: {number}. A new key: handrail selfcheck begin")
+    return 0
+
+
+@selfcheck.command()
+@click.option("--by", help="The author (default: this computer's user).")
+@json_option
+@pass_app
+def due(app: App, by: str | None, as_json: bool) -> int:
+    """Clients with two forms or more since your last self-check about them."""
+    with app.engine() as engine:
+        rows = engine.selfchecks.due(by or author())
+    if as_json:
+        listed = [{"client": r.client, "forms": r.forms, "last": r.last and r.last.isoformat()} for r in rows]
+        app.json({"format": 1, "due": listed})
+        return 0
+    if not rows:
+        click.echo("None is due: it goes with each second form of a client.")
+        return 0
+    app.table(
+        ("About", "Forms since", "Last self-check"), [(r.client, str(r.forms), str(r.last or "none")) for r in rows]
+    )
+    return 0
+
+
+def _parsed(instrument: Instrument, text: str) -> dict[str, int]:
+    parts = text.split()
+    if len(parts) != len(instrument.items):
+        raise UsageError(f"There are {len(instrument.items)} lines; {len(parts)} answers were given.")
+    given: dict[str, int] = {}
+    for number, (item, part) in enumerate(zip(instrument.items, parts, strict=True), 1):
+        if part == "-":
+            continue
+        if not part.isdigit() or int(part) not in item.values:
+            raise UsageError(f"Line {number} takes a number from {item.values[0]} to {item.values[-1]}, or - for none.")
+        given[item.id] = int(part)
+    return given
+
+
+def _asked(instrument: Instrument) -> dict[str, int]:
+    click.echo(f"{instrument.lead_in}\nThe {instrument.window}. Press Enter to leave a line out.\n")
+    options = instrument.items[0].options
+    click.echo("  ".join(f"{option.value} {option.label}" for option in options if option.value is not None) + "\n")
+    given: dict[str, int] = {}
+    for item in instrument.items:
+        choice = click.Choice(["", *map(str, item.values)])
+        if said := click.prompt(item.text, default="", show_default=False, type=choice, show_choices=False):
+            given[item.id] = int(said)
+    return given
+
+
+def _one(app: App, own: Own, as_json: bool, what: str) -> int:
+    if as_json:
+        app.json(_facts(own))
+    else:
+        click.echo(f"{own.id}: {what}.")
+    return 0
+
+
+def _score(own: Own) -> str:
+    return own.score.reason or "-" if own.score.value is None else f"{own.score.value:.1f}"
+
+
+def _facts(own: Own) -> dict[str, Any]:
+    check = own.check
+    return {
+        "id": own.id,
+        "client": own.client,
+        "authored": check.authored.isoformat(),
+        "answers": dict(check.answers),
+        "stance": own.score.value,
+        "reason": own.score.reason,
+        "shared": check.shared,
+        "deleted_on": check.delete_on.isoformat(),
+    }
