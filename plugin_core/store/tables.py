@@ -60,6 +60,7 @@ clients = Table(
     _key("key", primary_key=True),
     Column("dirty", Boolean, nullable=False),  # forms changed since the rules last read this client's course
     Column("known", Boolean),  # None: not asked since their last new form; False: the platform does not know them
+    Column("ended", Text),  # ISO date, the last day of the course; None: it goes on
     Column("sealed", LargeBinary, nullable=False),
     Index("ix_clients_dirty", "source", "dirty"),
 )
@@ -246,6 +247,7 @@ asks = Table(
     Column("expires", Text, nullable=False),  # ISO date, the last day on which an answer counts for this ask
     Column("answered_by", Text),  # key of the response
     Column("problem", Text),
+    Column("recall", Boolean, nullable=False),  # closed here, and the channel is still to be told
     Column("changed_ms", BigInteger, nullable=False),
     Column("sealed", LargeBinary),  # what the channel gave back: the platform's id of the request, a link
     Index("ix_asks_client", "source", "client"),
@@ -283,10 +285,11 @@ redirects = Table(
     "redirects",
     metadata,
     # A form of the wrong client, or a client with two records, put right by a person or by the platform's own merge.
+    # "moved" remembers of a form that came to a client by a merge whose it was before, for taking the merge back.
     Column("source", Integer, primary_key=True),
-    Column("kind", Text, primary_key=True),  # "form" or "client"
+    Column("kind", Text, primary_key=True),  # "form", "client" or "moved"
     _key("key", primary_key=True),  # of the response, or of the client record that is no more
-    _key("target"),  # the client whose forms they are
+    _key("target"),  # the client whose forms they are; with "moved" the record that the form came with
     Column("at_ms", BigInteger, nullable=False),
     Column("sealed", LargeBinary, nullable=False),  # the platform's reference of the target, reason, author
 )
