@@ -15,10 +15,11 @@ from ..transport import Limits, Transport
 from ..waiting import Patience
 from .carriers import FORMS
 from .forms import forms
+from .keyed import manner_of
 from .origin import Origin
 from .publish import publish
 from .pull import PURPOSE, Puller
-from .push import Manner, ResourceCarrier
+from .push import ResourceCarrier
 from .server import ACCEPT, Server, query
 from .settings import auth_of, base_of
 from .single import fetch, listing_pages
@@ -124,15 +125,8 @@ class FhirAdapter:
                 f"{self._server.base.site} does not say that it takes entries of the kind {form.kind}. If its vendor "
                 f"says that it does, add {name} to the setting carriers; else use the list to enter by hand."
             )
-        can = self._server.statement().can(form.kind)
-        way = self._settings.get("create_by", "auto")
-        if way == "auto":
-            # A server that says nothing of itself may still heed the condition; we look first in any case.
-            may = can.conditional_create or can.listed is None
-            way = "put" if can.update_create else "conditional" if may else "search"
-        searchable = way != "put" or not can.parameters or "identifier" in can.parameters
         extra = {"intent": self._settings.get("task_intent", "proposal")} if name == "task" else {}
-        manner = Manner(way, extra, searchable)
+        manner = manner_of(self._server, form.kind, self._settings, extra)
         return ResourceCarrier(self._server, form, manner, self._origin)
 
     def _takes(self, name: str) -> bool | None:
