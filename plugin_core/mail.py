@@ -108,7 +108,7 @@ class Mailer:
         recipient = ascii_address(letter.to)
         if recipient is None:
             raise AddressRefused("The recipient's e-mail address cannot be written to. Correct it.", passing=False)
-        raw = self._composed(letter, recipient)
+        raw = self.composed(letter, recipient)
         password = self._password()
         with self._line() as smtp:
             if self.settings.user:
@@ -121,7 +121,7 @@ class Mailer:
             with self._plainly("letter"):
                 _accept(*smtp.data(raw))
 
-    def _composed(self, letter: Letter, recipient: str) -> bytes:
+    def composed(self, letter: Letter, recipient: str) -> bytes:
         """The letter as RFC 5322 wants it, all of it in ASCII, lines of the header free of anything but their text."""
         message = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
         message["From"] = self.sender
@@ -140,7 +140,7 @@ class Mailer:
         try:
             return self.secret()
         except HandrailError as error:
-            raise MailProblem(error.message, passing=False) from None
+            raise MailProblem(f"The password of [mail] cannot be read. {error.message}", passing=False) from None
 
     # --- the line --------------------------------------------------------------------------------------------------
 
