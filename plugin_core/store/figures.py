@@ -43,9 +43,7 @@ def seen(tx: Tx, since: datetime, until: datetime) -> list[tuple[float, str | No
     same = (acknowledgements.c.source == flags.c.source) & (acknowledgements.c.flag == flags.c.key)
     query = (
         select(flags.c.key, flags.c.opened_ms, acknowledgements.c.at_ms, acknowledgements.c.useful)
-        .join(
-            acknowledgements, (acknowledgements.c.source == flags.c.source) & (acknowledgements.c.flag == flags.c.key)
-        )
+        .join(acknowledgements, same)
         .where(flags.c.source == tx.source, flags.c.kind == PROMPT, flags.c.shown, when)
         .order_by(acknowledgements.c.id)
     )
