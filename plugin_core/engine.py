@@ -32,6 +32,7 @@ from .errors import SettingsError, Unsupported, UsageError
 from .manager import Plugins
 from .mapping import FormReader, own_mapping
 from .registry import Registry
+from .safety.readiness import demand
 from .settings import Connection, Settings, load
 from .store import Store, Tx, book, flags, forms, keys
 from .views import SHORT, ClientView, FlagRow, Rescored
@@ -292,6 +293,7 @@ class Engine:
 
         from .mapping import files as mapping_files
 
+        demand(proposal.instrument, self.settings)
         confirmed = replace(
             proposal.mapping(self.connection.platform), confirmed=self.now().astimezone(UTC), confirmed_by=by
         )
@@ -310,6 +312,7 @@ class Engine:
             raise Unsupported(
                 f"{self.spec.title} does not let Handrail make forms. Make it there by hand, then map it."
             )
+        demand(instrument, self.settings)
         made = self.adapter.publish(instrument)
         own = own_mapping(instrument, self.connection.platform)
         if made.form != own.form:

@@ -85,6 +85,17 @@ def _now(demo: Demo) -> datetime:
     return demo.server.clock.now()
 
 
+# What a practice fills in before a form with safety lines may be asked for; here all of it is invented.
+_SAFETY = {
+    "country": "Nowhere",
+    "crisis_text": "This practice is invented. A real one says here whom to call in a crisis.",
+    "safety.clinician": "clinician@practice.invalid",
+    "safety.backup": "backup@practice.invalid",
+    "mail.host": "mail.practice.invalid",
+    "mail.sender": "handrail@practice.invalid",
+}
+
+
 def _settings(demo: Demo) -> Settings:
     """What `init` and `connect` would have made, in the demo's folder."""
     folder = demo.folder
@@ -104,6 +115,7 @@ def _settings(demo: Demo) -> Settings:
             "platform.secrets": dict(connection.secrets),
             "push.on": pushing.on,
             "push.carriers": list(pushing.carriers),
+            **_SAFETY,
         },
     )
     settings = load(folder / "handrail.toml")

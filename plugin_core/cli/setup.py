@@ -308,7 +308,7 @@ def _save(app: App, connection: Any, on: bool, carriers: tuple[str, ...], reason
 
 def _mappings(engine: Engine, confirm_all: bool) -> tuple[list[str], list[str]]:
     """Shows what is proposed; stores what is confirmed. Gives the titles confirmed and those left."""
-    from ..errors import PlatformError
+    from ..errors import PlatformError, SettingsError
 
     confirmed: list[str] = []
     left: list[str] = []
@@ -320,7 +320,11 @@ def _mappings(engine: Engine, confirm_all: bool) -> tuple[list[str], list[str]]:
         title = f"{proposal.form.title or proposal.form.form} as {proposal.instrument.id}/{proposal.instrument.version}"
         sure = proposal.complete and all(g.sure >= 95 for g in proposal.guesses if g.item is not None)
         if _agreed(proposal, title, sure, confirm_all):
-            engine.confirm(proposal, author())
+            try:
+                engine.confirm(proposal, author())
+            except SettingsError as error:  # a form with safety lines, and nobody who would be told
+                left.append(f"{title}: {error.message}")
+                continue
             confirmed.append(title)
         else:
             left.append(f"{title} ({proposal.sure:.0f} % sure{'' if proposal.complete else ', incomplete'})")
