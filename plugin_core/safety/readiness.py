@@ -14,8 +14,8 @@ from ..settings import Settings
 
 ASKS_FOR = (
     "{form} has a line about safety, so it can be asked for only when the practice has said what a client reads in a "
-    "crisis and who is told of an answer. Missing in the settings {file}: {missing}. Fill them in (see docs/safety.md), "
-    "then run this again."
+    "crisis and who is told of an answer. Missing in the settings {file}: {missing}. Fill them in "
+    "(see docs/safety.md), then run this again."
 )
 NOBODY = (
     "Nobody can be told of a safety answer by e-mail. Missing in the settings: {missing}. Until they are filled in, "
