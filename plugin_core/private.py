@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 from pathlib import Path
 
 FOLDER = 0o700
 FILE = 0o600
+PAUSES = (0.05, 0.1, 0.2, 0.4)
+log = logging.getLogger(__name__)
 
 
 def folder(path: Path) -> None:
@@ -26,12 +30,39 @@ def create(path: Path) -> None:
 
 
 def write(path: Path, text: str) -> None:
+    """Writes a text file, as `write_bytes` does."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
     """Writes a file beside and moves it into place, so that a stop leaves the old one or the new one, never half."""
     folder(path.parent)
     temporary = path.with_name(path.name + ".new")
     temporary.unlink(missing_ok=True)
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE), "w", encoding="utf-8") as out:
-        out.write(text)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE), "wb") as out:
+        out.write(data)
         out.flush()
         os.fsync(out.fileno())
+    _move(temporary, path)
+
+
+def _move(temporary: Path, path: Path) -> None:
+    """Windows refuses to replace a file while another program (a virus scanner, a reader) has it open: tried anew."""
+    for pause in PAUSES:
+        try:
+            temporary.replace(path)
+        except PermissionError:
+            if os.name != "nt":
+                raise
+            time.sleep(pause)
+        else:
+            return
     temporary.replace(path)
+
+
+def remove(path: Path) -> None:
+    """Removes a file that another program may have open just now; one that cannot be removed is left and said so."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        log.info("%s was left where it is (%s)", path.name, type(error).__name__)

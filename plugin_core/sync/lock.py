@@ -61,7 +61,7 @@ def _file(database: Path, doing: str) -> Iterator[None]:
         private.write(owner, json.dumps(me))
         yield
     finally:
-        owner.unlink(missing_ok=True)
+        private.remove(owner)  # on Windows a reader may have it open; the lock must be given back all the same
         lock.release()
 
 
