@@ -53,7 +53,7 @@ def _spec(
     return RuleSpec(
         id=rule,
         version=VERSION,
-        title=words.TITLES[rule],
+        title=words.TITLES.source[rule],
         instrument=instrument,
         judge=judge,
         kind=kind,

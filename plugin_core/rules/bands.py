@@ -12,6 +12,7 @@ from math import sqrt
 from typing import NamedTuple
 
 from ...schemas.records import Change, Constant
+from ..words import mark, tr
 
 TOLERANCE = 1e-9
 """Scores are means of whole numbers in binary floating point: a distance of less than this is no distance. Used by
@@ -100,11 +101,14 @@ def moved(difference: float, limit: float, compare: str) -> bool:
 def constants(name: str, change: Change, band: Band) -> tuple[Constant, ...]:
     """What a band rests on, each number with its origin."""
     found = [
-        Constant(f"{name}: {what}", value, change.origin, change.source)
-        for what, value in (("standard deviation", change.sd), ("retest correlation", change.retest))
+        Constant(tr(what, score=name), value, change.origin, change.source)
+        for what, value in (
+            (mark("{score}: standard deviation"), change.sd),
+            (mark("{score}: retest correlation"), change.retest),
+        )
         if value is not None
     ]
-    return (*found, rule_constant("factor of the band", band.factor))
+    return (*found, rule_constant(tr("factor of the band"), band.factor))
 
 
 def rule_constant(name: str, value: float) -> Constant:

@@ -8,6 +8,7 @@ from functools import partial
 
 from ...schemas.records import Course, Evidence, LineMove, Step
 from ..contracts import Reading
+from ..words import mark, tr
 from . import words
 from .bands import reaches
 from .evidence import dates_of, rule_constants, shift, shift_words, used
@@ -148,15 +149,15 @@ def _explain_horizon(view: View, base: tuple[int, ...], index: int) -> Evidence:
             date=dates_of(view.course, (index,)), line=words.quoted(text), now=now, baseline=baseline
         ),
         forms=(
-            *(used(forms[i], "baseline", (), (HORIZON,)) for i in base),
-            used(forms[index], "last", (), (HORIZON,)),
+            *(used(forms[i], tr("baseline"), (), (HORIZON,)) for i in base),
+            used(forms[index], tr("last"), (), (HORIZON,)),
         ),
         steps=(
-            Step(f"Baseline of {HORIZON}", f"({values}) / {len(base)}", mean),
-            Step(f"Rise of {HORIZON}", f"{now} − {words.exact(mean)}", now - mean),
-            Step(f"Rise of {HORIZON} is 2 or more", f"{words.exact(now - mean)} ≥ 2", True),
+            Step(tr("Baseline of {score}", score=HORIZON), f"({values}) / {len(base)}", mean),
+            Step(tr("Rise of {line}", line=HORIZON), f"{now} − {words.exact(mean)}", now - mean),
+            Step(tr("Rise of {line} is 2 or more", line=HORIZON), f"{words.exact(now - mean)} ≥ 2", True),
         ),
-        constants=rule_constants((("least rise of N2", HORIZON_RISE),)),
+        constants=rule_constants(((mark("least rise of N2"), HORIZON_RISE),)),
         moves=(LineMove(HORIZON, text, mean, now),),
         clears_when="",
     )

@@ -19,11 +19,15 @@ from ...schemas.records import (
     Step,
 )
 from ...schemas.vocab import Blank
+from ..words import mark, tr
 from . import words
 from .bands import constants, rule_constant
 from .view import APART, NO_SCORE, STRAIGHT, Baseline, Track, View, answer
 
 MOST_MOVED = 3
+_SCORE = mark("{score} on {day}")
+_SCORE_FROM = mark("{score} on {day}, from {answered} of {of} lines")
+_AND = mark(" and ")
 
 
 def used(form: ScoredForm, role: str, scores: Iterable[str], items: Iterable[str]) -> FormUsed:
@@ -35,7 +39,7 @@ def used(form: ScoredForm, role: str, scores: Iterable[str], items: Iterable[str
 
 def baseline_used(view: View, baseline: Baseline, scores: Sequence[str], items: Sequence[str]) -> list[FormUsed]:
     """The baseline's one or two forms."""
-    roles = ("baseline",) if len(baseline.forms) == 1 else ("baseline, first", "baseline, second")
+    roles = (tr("baseline"),) if len(baseline.forms) == 1 else (tr("baseline, first"), tr("baseline, second"))
     forms = view.course.forms
     return [used(forms[i], role, scores, items) for i, role in zip(baseline.forms, roles, strict=True)]
 
@@ -55,7 +59,7 @@ def dates_of(course: Course, indices: Iterable[int]) -> str:
 
 def lines_of(definition: ScoreDefinition) -> dict[str, str]:
     """How many lines a score has and what they are called, for a sentence."""
-    name = words.LINES.get(definition.id, f"lines of {definition.title}")
+    name = words.LINES.get(definition.id) or tr("lines of {title}", title=definition.title)
     return {"count": words.count(len(definition.items)), "lines": name}
 
 
@@ -72,8 +76,14 @@ def score_step(course: Course, definition: ScoreDefinition, index: int) -> Step:
                 parts.append(f"({values[0] + values[-1]} − {value})")
             else:
                 parts.append(str(value))
-    left = "" if len(parts) == len(definition.items) else f", from {len(parts)} of {len(definition.items)} lines"
-    what = f"{definition.title} on {words.day(form.authored.date())}{left}"
+    whole = len(parts) == len(definition.items)
+    what = tr(
+        _SCORE if whole else _SCORE_FROM,
+        score=definition.title,
+        day=words.day(form.authored.date()),
+        answered=len(parts),
+        of=len(definition.items),
+    )
     return Step(what, f"({' + '.join(parts)}) / {len(parts)}", form.value(definition.id))
 
 
@@ -86,13 +96,17 @@ def band_steps(view: View, track: Track, baseline: Baseline) -> list[Step]:
     root = "√(1 + 1/2)" if band.forms == 2 else "√2"
     return [
         *(score_step(view.course, track.definition, i) for i in baseline.forms),
-        Step(f"Baseline of {name}", mean, baseline.mean),
+        Step(tr("Baseline of {score}", score=name), mean, baseline.mean),
         Step(
-            f"Standard error of {name}",
+            tr("Standard error of {score}", score=name),
             f"{words.exact(change.sd or 0.0)} × √(1 − {words.exact(change.retest or 0.0)})",
             band.sem,
         ),
-        Step(f"Band of {name}", f"{words.exact(band.factor)} × {words.exact(band.sem)} × {root}", band.width),
+        Step(
+            tr("Band of {score}", score=name),
+            f"{words.exact(band.factor)} × {words.exact(band.sem)} × {root}",
+            band.width,
+        ),
     ]
 
 
@@ -102,7 +116,7 @@ def passed_over(view: View, track: Track, since: int, until: int) -> list[Step]:
     left = [i for i in range(since, until) if any(track.places[i] is reading for reading in skipped)]
     if not left:
         return []
-    return [Step("Forms between these that were passed over", dates_of(view.course, left), float(len(left)))]
+    return [Step(tr("Forms between these that were passed over"), dates_of(view.course, left), float(len(left)))]
 
 
 def line_moves(view: View, definition: ScoreDefinition, baseline: Baseline, index: int, sign: int) -> list[LineMove]:
@@ -129,10 +143,8 @@ def moves_words(moves: Sequence[LineMove]) -> str:
     """The sentence that names the lines that moved most; empty where none did."""
     if not moves:
         return ""
-    lines = [
-        words.MOVE.format(line=words.quoted(m.text), before=words.raw(m.before or 0.0), after=m.after) for m in moves
-    ]
-    return words.MOVES.format(lines=", ".join(lines))
+    lines = [tr(words.MOVE, line=words.quoted(m.text), before=words.raw(m.before or 0.0), after=m.after) for m in moves]
+    return tr(words.MOVES, lines=", ".join(lines))
 
 
 def shift(view: View, track: Track, index: int, sign: int, inside: Sequence[str] = ()) -> Evidence:
@@ -145,19 +157,22 @@ def shift(view: View, track: Track, index: int, sign: int, inside: Sequence[str]
     shown = (definition.id, *inside)
     pair = (before[0], last[0])
     steps = [*band_steps(view, track, baseline), *(score_step(course, definition, i) for i in pair)]
-    for (_, place), word in ((before, "First"), (last, "Second")):
+    for (_, place), what in (
+        (before, tr("First form against the baseline")),
+        (last, tr("Second form against the baseline")),
+    ):
         high, low = (place.value, baseline.mean) if sign > 0 else (baseline.mean, place.value)
         working = f"{words.exact(high)} − {words.exact(low)}"
-        steps.append(Step(f"{word} form against the baseline", working, high - low))
+        steps.append(Step(what, working, high - low))
     bands = [sign * place.bands for _, place in (before, last)]
-    working = " and ".join(f"{words.exact(number)} > 1" for number in bands)
-    steps.append(Step("Both beyond the band, counted in bands", working, True))
+    working = tr(_AND).join(f"{words.exact(number)} > 1" for number in bands)
+    steps.append(Step(tr("Both beyond the band, counted in bands"), working, True))
     working = f"{words.exact(min(bands))} − 1"
-    steps.append(Step("Running number: the smaller of the two, less 1", working, min(bands) - 1))
+    steps.append(Step(tr("Running number: the smaller of the two, less 1"), working, min(bands) - 1))
     steps += passed_over(view, track, baseline.forms[0], index)
     forms = baseline_used(view, baseline, shown, definition.items)
-    forms.append(used(course.forms[before[0]], "first", shown, definition.items))
-    forms.append(used(course.forms[index], "second", shown, definition.items))
+    forms.append(used(course.forms[before[0]], tr("first"), shown, definition.items))
+    forms.append(used(course.forms[index], tr("second"), shown, definition.items))
     moves = line_moves(view, definition, baseline, index, sign)
     return Evidence(
         reason="",
@@ -188,10 +203,10 @@ def shift_words(view: View, track: Track, index: int, moves: Sequence[LineMove])
 def answer_words(instrument: Instrument, item: str, value: int | Blank) -> str:
     """The label of an answer as it stands on the form, with a small first letter, or "not answered"."""
     labels = {option.value: option.label for option in instrument.item(item).options}
-    label = labels.get(value) if isinstance(value, int) else words.NOT_ANSWERED
+    label = labels.get(value) if isinstance(value, int) else tr(words.NOT_ANSWERED)
     return str(value) if label is None else label[:1].lower() + label[1:]
 
 
 def rule_constants(pairs: Iterable[tuple[str, float]]) -> tuple[Constant, ...]:
-    """Numbers that are decisions of a rule."""
-    return tuple(rule_constant(name, value) for name, value in pairs)
+    """Numbers that are decisions of a rule; their names are marked texts."""
+    return tuple(rule_constant(tr(name), value) for name, value in pairs)

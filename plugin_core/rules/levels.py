@@ -7,6 +7,7 @@ from functools import partial
 
 from ...schemas.records import Course, Evidence, LineMove, ScoredForm, Step
 from ..contracts import Reading
+from ..words import mark, tr, trn
 from . import words
 from .bands import constants, reaches
 from .evidence import (
@@ -27,10 +28,16 @@ RELIEF_WINDOW, RELIEF_MET, RELIEF_WEEKS = 4, 3, 8
 STEADY_LEVEL, STEADY_FORMS, STEADY_WEEKS = 3.0, 3, 12
 ASKED_LINES, ASKED_ANSWER = ("W2", "W5"), 4
 
-UNANSWERED = Reading(None, why="not evaluated: a line that is needed has no answer on this form")
-FEW_FORMS = Reading(None, why="not yet: three forms that can be used are needed")
-FEW_WEEKS_8 = Reading(None, why="not yet: fewer than 8 weeks since the first form")
-FEW_WEEKS_12 = Reading(None, why="not yet: fewer than 12 weeks since the first form")
+UNANSWERED = Reading(None, why=mark("not evaluated: a line that is needed has no answer on this form"))
+FEW_FORMS = Reading(None, why=mark("not yet: three forms that can be used are needed"))
+FEW_WEEKS_8 = Reading(None, why=mark("not yet: fewer than 8 weeks since the first form"))
+FEW_WEEKS_12 = Reading(None, why=mark("not yet: fewer than 12 weeks since the first form"))
+
+
+def weeks_step(view: View, index: int, needed: int) -> Step:
+    """How long this stretch had lasted at a form."""
+    working = trn("at least {count} is needed", "at least {count} are needed", needed)
+    return Step(tr("Weeks since the first form"), working, round(view.weeks(index), 1))
 
 
 def judge_relief(course: Course, *, apart: frozenset[str]) -> Sequence[Reading]:
@@ -77,24 +84,33 @@ def _explain_relief(view: View, window: tuple[int, ...]) -> Evidence:
     relief, change = (words.quoted(course.instrument.item(name).text) for name in (RELIEF, NEW_STEPS))
     steps = [
         Step(
-            f"Form on {dates_of(course, (i,))}",
-            f"{RELIEF} {answer(course.forms[i], RELIEF)} ≥ 3 and {NEW_STEPS} {answer(course.forms[i], NEW_STEPS)} ≤ 1",
+            tr("Form on {day}", day=dates_of(course, (i,))),
+            tr(
+                "{relief} ≥ 3 and {change} ≤ 1",
+                relief=f"{RELIEF} {answer(course.forms[i], RELIEF)}",
+                change=f"{NEW_STEPS} {answer(course.forms[i], NEW_STEPS)}",
+            ),
             _relieved(course.forms[i]),
         )
         for i in window
     ]
-    steps.append(Step("Forms on which both hold", f"{met} of {len(window)}, at least 3 are needed", met))
-    steps.append(Step("Weeks since the first form", "at least 8 are needed", round(view.weeks(window[-1]), 1)))
+    needed = tr("{number} of {of}, at least 3 are needed", number=met, of=len(window))
+    steps.append(Step(tr("Forms on which both hold"), needed, met))
+    steps.append(weeks_step(view, window[-1], RELIEF_WEEKS))
     return Evidence(
         reason=words.REASONS["P3"].format(
             met=words.count(met), window=words.count(len(window)), dates=dates_of(course, window), relief=relief,
             change=change,
         ),
-        forms=tuple(used(course.forms[i], f"form {n}", (), (RELIEF, NEW_STEPS)) for n, i in enumerate(window, 1)),
+        forms=tuple(
+            used(course.forms[i], tr("form {number}", number=n), (), (RELIEF, NEW_STEPS))
+            for n, i in enumerate(window, 1)
+        ),
         steps=tuple(steps),
         constants=rule_constants(
-            (("least relief answer", RELIEF_LEAST), ("highest answer on new steps", STEPS_MOST),
-             ("forms looked at", RELIEF_WINDOW), ("forms needed", RELIEF_MET), ("weeks needed", RELIEF_WEEKS))
+            ((mark("least relief answer"), RELIEF_LEAST), (mark("highest answer on new steps"), STEPS_MOST),
+             (mark("forms looked at"), RELIEF_WINDOW), (mark("forms needed"), RELIEF_MET),
+             (mark("weeks needed"), RELIEF_WEEKS))
         ),
         moves=(),
         clears_when=words.CLEARS["P3"],
@@ -158,20 +174,27 @@ def _explain_steady(view: View, growth: Track, place: Place, row: tuple[int, ...
         reason=_steady_words(view, growth, place, row, values),
         forms=(
             *baseline_used(view, baseline, ("growth",), growth.definition.items),
-            *(used(course.forms[i], f"form {n}", ("reliance", "growth"), items) for n, i in enumerate(row, 1)),
+            *(
+                used(course.forms[i], tr("form {number}", number=n), ("reliance", "growth"), items)
+                for n, i in enumerate(row, 1)
+            ),
         ),
         steps=(
             *(score_step(course, reliance, i) for i in row),
-            Step("Reliance on each of the three", " and ".join(f"{words.exact(v)} ≥ 3" for v in values), True),
+            Step(tr("Reliance on each of the three"), tr(" and ").join(f"{words.exact(v)} ≥ 3" for v in values), True),
             *band_steps(view, growth, baseline),
             score_step(course, growth.definition, index),
-            Step("Growth is up by more than its band", f"{words.exact(place.value)} > {words.exact(edge)}", False),
-            Step("Weeks since the first form", "at least 12 are needed", round(view.weeks(index), 1)),
+            Step(tr("Growth is up by more than its band"), f"{words.exact(place.value)} > {words.exact(edge)}", False),
+            weeks_step(view, index, STEADY_WEEKS),
         ),
         constants=(
             *constants(growth.definition.title, growth.change, baseline.band),
             *rule_constants(
-                (("reliance at least", STEADY_LEVEL), ("forms in a row", STEADY_FORMS), ("weeks needed", STEADY_WEEKS))
+                (
+                    (mark("reliance at least"), STEADY_LEVEL),
+                    (mark("forms in a row"), STEADY_FORMS),
+                    (mark("weeks needed"), STEADY_WEEKS),
+                )
             ),
         ),
         moves=(),
@@ -217,9 +240,11 @@ def _explain_asked(course: Course, index: int, lines: tuple[str, ...]) -> Eviden
     texts = [words.quoted(course.instrument.item(name).text) for name in lines]
     return Evidence(
         reason=words.REASONS["P7"].format(date=dates_of(course, (index,)), lines=words.listed(texts)),
-        forms=(used(form, "this form", (), ASKED_LINES),),
-        steps=tuple(Step(f"Answer on {name}", f"{answer(form, name)} = {ASKED_ANSWER}", True) for name in lines),
-        constants=rule_constants((("answer looked for", ASKED_ANSWER),)),
+        forms=(used(form, tr("this form"), (), ASKED_LINES),),
+        steps=tuple(
+            Step(tr("Answer on {line}", line=name), f"{answer(form, name)} = {ASKED_ANSWER}", True) for name in lines
+        ),
+        constants=rule_constants(((mark("answer looked for"), ASKED_ANSWER),)),
         moves=tuple(LineMove(name, course.instrument.item(name).text, None, ASKED_ANSWER) for name in lines),
         clears_when=words.CLEARS["note"],
     )
@@ -238,8 +263,14 @@ def _explain_pattern(course: Course, index: int) -> Evidence:
     value = next((v for name in lines if (v := answer(form, name)) is not None), None)
     return Evidence(
         reason=words.REASONS["pattern"],
-        forms=(used(form, "this form", (), lines),),
-        steps=(Step(f"Answer on each of {len(lines)} lines", "all the same", None if value is None else float(value)),),
+        forms=(used(form, tr("this form"), (), lines),),
+        steps=(
+            Step(
+                trn("Answer on {count} line", "Answer on each of {count} lines", len(lines)),
+                tr("all the same"),
+                None if value is None else float(value),
+            ),
+        ),
         constants=(),
         moves=(),
         clears_when=words.CLEARS["note"],

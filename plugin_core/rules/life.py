@@ -14,6 +14,7 @@ from datetime import datetime
 
 from ...schemas.records import Course, Evidence, FormUsed, Hold, ScoredForm, Step
 from ..contracts import Reading, RuleSpec
+from ..words import tr
 from . import words
 
 NEW_THERAPIST_DAYS = 4 * 7
@@ -64,7 +65,7 @@ class Episode:
     def evidence(self) -> Evidence:
         """Everything with which the opening can be redone by hand; empty lists where the rule gives none."""
         make = self.reading.evidence
-        return Evidence(self.rule.title, (), (), (), (), "") if make is None else make()
+        return Evidence(tr(self.rule.title), (), (), (), (), "") if make is None else make()
 
     def closing_evidence(self) -> Evidence:
         """On which two forms the condition was false. Raises ValueError while the episode stands."""
@@ -74,8 +75,13 @@ class Episode:
         dates = words.days([form.authored.date() for form in forms])
         return Evidence(
             reason=words.REASONS["cleared"].format(dates=dates),
-            forms=tuple(FormUsed(f.id, f.authored, r, {}) for f, r in zip(forms, ("first", "second"), strict=True)),
-            steps=tuple(Step(f"Condition on {words.day(f.authored.date())}", "see the rule", False) for f in forms),
+            forms=tuple(
+                FormUsed(f.id, f.authored, r, {}) for f, r in zip(forms, (tr("first"), tr("second")), strict=True)
+            ),
+            steps=tuple(
+                Step(tr("Condition on {day}", day=words.day(f.authored.date())), tr("see the rule"), False)
+                for f in forms
+            ),
             constants=(),
             moves=(),
             clears_when=words.CLEARS["cleared"],

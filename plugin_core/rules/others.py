@@ -9,6 +9,7 @@ from functools import partial
 
 from ...schemas.records import Change, Constant, Course, Evidence, FormUsed, LineMove, ScoreDefinition, ScoredForm, Step
 from ..contracts import Reading
+from ..words import mark, tr, trn
 from . import words
 from .bands import constants, moved, reliable_change
 from .evidence import (
@@ -21,7 +22,7 @@ from .evidence import (
     score_step,
     used,
 )
-from .levels import FEW_FORMS, FEW_WEEKS_12, NEW_STEPS, STEPS_MOST, UNANSWERED
+from .levels import FEW_FORMS, FEW_WEEKS_12, NEW_STEPS, STEPS_MOST, UNANSWERED, weeks_step
 from .view import NO_CONSTANTS, NOT_MET, Place, Track, View, answer, view_of
 
 LEAST_SESSIONS, LEAST_WEEKS, LEAST_FORMS = 8, 12, 3
@@ -33,8 +34,8 @@ LITTLE, MUCH = 1, 3
 NEAR_DAYS = 4 * 7
 
 NO_SESSIONS = Reading(None, why=words.NO_SESSIONS)
-FEW_SESSIONS = Reading(None, why="not yet: fewer than 8 attended sessions")
-NO_SELF_CHECK = Reading(None, why="not evaluated: no shared self-check within 4 weeks before this form")
+FEW_SESSIONS = Reading(None, why=mark("not yet: fewer than 8 attended sessions"))
+NO_SELF_CHECK = Reading(None, why=mark("not evaluated: no shared self-check within 4 weeks before this form"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,24 +158,36 @@ def _explain_little(
         reason=_little_words(view, growth, place, window, new, sessions, symptoms),
         forms=(
             *baseline_used(view, baseline, ("growth",), growth.definition.items),
-            used(course.forms[window[0]], "first", ("growth",), (NEW_STEPS,)),
-            used(course.forms[index], "second", ("growth",), (*growth.definition.items, NEW_STEPS)),
+            used(course.forms[window[0]], tr("first"), ("growth",), (NEW_STEPS,)),
+            used(course.forms[index], tr("second"), ("growth",), (*growth.definition.items, NEW_STEPS)),
             *(form for symptom in symptoms for form in _symptom_forms(symptom)),
         ),
         steps=(
             *band_steps(view, growth, baseline),
             score_step(course, growth.definition, index),
-            Step("Growth within its band", f"|{words.exact(place.bands)}| ≤ 1, counted in bands", True),
-            Step("New steps on the last two forms", " and ".join(f"{value} ≤ 1" for value in new), True),
+            Step(
+                tr("Growth within its band"),
+                tr("{distance} ≤ 1, counted in bands", distance=f"|{words.exact(place.bands)}|"),
+                True,
+            ),
+            Step(tr("New steps on the last two forms"), tr(" and ").join(f"{value} ≤ 1" for value in new), True),
             *(_symptom_step(symptom) for symptom in symptoms),
-            Step("Attended sessions up to this form", f"at least {LEAST_SESSIONS} are needed", sessions),
-            Step("Weeks since the first form", f"at least {LEAST_WEEKS} are needed", round(view.weeks(index), 1)),
+            Step(
+                tr("Attended sessions up to this form"),
+                trn("at least {count} is needed", "at least {count} are needed", LEAST_SESSIONS),
+                sessions,
+            ),
+            weeks_step(view, index, LEAST_WEEKS),
         ),
         constants=(
             *constants(growth.definition.title, growth.change, baseline.band),
             *(_symptom_constant(symptom) for symptom in symptoms),
             *rule_constants(
-                (("sessions needed", LEAST_SESSIONS), ("weeks needed", LEAST_WEEKS), ("new steps at most", STEPS_MOST))
+                (
+                    (mark("sessions needed"), LEAST_SESSIONS),
+                    (mark("weeks needed"), LEAST_WEEKS),
+                    (mark("new steps at most"), STEPS_MOST),
+                )
             ),
         ),
         moves=(),
@@ -204,26 +217,30 @@ def _little_words(
         first=new[0],
         second=new[1],
         sessions=sessions,
-        symptoms=words.SYMPTOMS_UNMOVED.format(titles=titles) if titles else words.NO_SYMPTOM_MEASURE,
+        symptoms=tr(words.SYMPTOMS_UNMOVED, titles=titles) if titles else tr(words.NO_SYMPTOM_MEASURE),
     )
 
 
 def _symptom_forms(symptom: Symptom) -> list[FormUsed]:
     title, name = symptom.course.instrument.title, symptom.definition.id
-    ends = [(symptom.first, "first"), (symptom.last, "last")]
-    return [used(form, f"{title}, {role}", (name,), ()) for form, role in ends]
+    ends = [(symptom.first, tr("{form}, first", form=title)), (symptom.last, tr("{form}, last", form=title))]
+    return [used(form, role, (name,), ()) for form, role in ends]
 
 
 def _symptom_step(symptom: Symptom) -> Step:
     name = symptom.definition.id
     last, first = (words.exact(form.value(name) or 0.0) for form in (symptom.last, symptom.first))
     working = f"|{last} − {first}| {symptom.compare} {words.exact(symptom.limit)}"
-    return Step(f"{symptom.course.instrument.title}, {symptom.definition.title}: reliable change", working, False)
+    return Step(_symptom_change(symptom), working, False)
 
 
 def _symptom_constant(symptom: Symptom) -> Constant:
-    name = f"{symptom.course.instrument.title}, {symptom.definition.title}: reliable change"
-    return Constant(name, symptom.limit, symptom.change.origin, symptom.change.source)
+    return Constant(_symptom_change(symptom), symptom.limit, symptom.change.origin, symptom.change.source)
+
+
+def _symptom_change(symptom: Symptom) -> str:
+    titles = {"form": symptom.course.instrument.title, "score": symptom.definition.title}
+    return tr("{form}, {score}: reliable change", **titles)
 
 
 def judge_two_views(course: Course, *, apart: frozenset[str]) -> Sequence[Reading]:
@@ -289,14 +306,16 @@ def _explain_two_views(course: Course, form: ScoredForm, check: ScoredForm) -> E
             therapist_line=words.quoted(texts[1]),
         ),
         forms=(
-            used(form, "client's form", (), (DECIDES,)),
-            used(check, "therapist's self-check, shared", (), (TOLD,)),
+            used(form, tr("client's form"), (), (DECIDES,)),
+            used(check, tr("therapist's self-check, shared"), (), (TOLD,)),
         ),
         steps=(
-            Step("The two answers", f"{client} {sides[0]} and {therapist} {sides[1]}", True),
-            Step("Days between the two forms", f"at most {NEAR_DAYS}", days),
+            Step(tr("The two answers"), f"{client} {sides[0]}{tr(' and ')}{therapist} {sides[1]}", True),
+            Step(tr("Days between the two forms"), tr("at most {number}", number=NEAR_DAYS), days),
         ),
-        constants=rule_constants((("little, at most", LITTLE), ("much, at least", MUCH), ("days apart", NEAR_DAYS))),
+        constants=rule_constants(
+            ((mark("little, at most"), LITTLE), (mark("much, at least"), MUCH), (mark("days apart"), NEAR_DAYS))
+        ),
         moves=(LineMove(DECIDES, texts[0], None, client), LineMove(TOLD, texts[1], None, therapist)),
         clears_when=words.CLEARS["P6"],
     )

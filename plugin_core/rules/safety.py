@@ -12,14 +12,16 @@ from functools import partial
 from ...schemas.records import Course, Evidence, LineMove, SafetyLine, ScoredForm, Step
 from ...schemas.vocab import Blank
 from ..contracts import Reading
+from ..words import mark, tr
 from . import words
-from .evidence import answer_words, rule_constants, used
+from .bands import rule_constant
+from .evidence import answer_words, used
 from .view import NOT_MET, answer
 
 URGENT = "urgent"
 """The tag of a form on which the client marked a free text as urgent."""
 
-UNANSWERED = Reading(None, why="a safety line was not answered")
+UNANSWERED = Reading(None, why=mark("a safety line was not answered"))
 
 
 def judge_safety(course: Course) -> Sequence[Reading]:
@@ -60,9 +62,12 @@ def _explain(course: Course, index: int) -> Evidence:
         said.append(words.REASONS["S.urgent"])
     return Evidence(
         reason=" ".join([*said, words.REASONS["S.end"]]),
-        forms=(used(form, "this form", (), [line.item for line in instrument.safety]),),
+        forms=(used(form, tr("this form"), (), [line.item for line in instrument.safety]),),
         steps=tuple(_step(form, line, numbers[line.item]) for line in instrument.safety),
-        constants=rule_constants((f"item {numbers[line.item]}, at least", line.at_least) for line in instrument.safety),
+        constants=tuple(
+            rule_constant(tr("item {number}, at least", number=numbers[line.item]), line.at_least)
+            for line in instrument.safety
+        ),
         moves=tuple(
             LineMove(line.item, instrument.item(line.item).text, None, form.answers.get(line.item, Blank.EMPTY))
             for line in instrument.safety
@@ -74,5 +79,9 @@ def _explain(course: Course, index: int) -> Evidence:
 def _step(form: ScoredForm, line: SafetyLine, number: int) -> Step:
     value = answer(form, line.item)
     if value is None:
-        return Step(f"Item {number}", f"relayed at {line.at_least} or more", words.NOT_ANSWERED)
-    return Step(f"Item {number}", f"{value} ≥ {line.at_least}", _met(form, line))
+        return Step(
+            tr("Item {number}", number=number),
+            tr("relayed at {number} or more", number=line.at_least),
+            tr(words.NOT_ANSWERED),
+        )
+    return Step(tr("Item {number}", number=number), f"{value} ≥ {line.at_least}", _met(form, line))

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from ...schemas.records import Change, Course, Instrument, ScoreDefinition, ScoredForm
 from ..contracts import Reading
+from ..words import mark
 from .bands import PAIR_DAYS, TOLERANCE, Band, Limits, beyond, limits
 
 KEPT_APART = frozenset({"under-age", "proxy", "interpreter"})
@@ -28,12 +29,12 @@ FEWEST_TO_SHIFT = 3
 """Scored forms in a row that a shift takes at least: one for the baseline, two beyond the band."""
 
 NOT_MET = Reading(False)
-NO_SCORE = Reading(None, why="no score on this form")
-STRAIGHT = Reading(None, why="passed over: the same answer was chosen on every line")
-APART = Reading(None, why="passed over: kept apart from the change rules by its tags")
-BASELINE = Reading(None, why="not yet: this form belongs to the baseline")
-FIRST_AFTER = Reading(None, why="not yet: one form after the baseline; two in a row are looked at")
-NO_CONSTANTS = Reading(None, why="not evaluated: no measurement error is known for this score")
+NO_SCORE = Reading(None, why=mark("no score on this form"))
+STRAIGHT = Reading(None, why=mark("passed over: the same answer was chosen on every line"))
+APART = Reading(None, why=mark("passed over: kept apart from the change rules by its tags"))
+BASELINE = Reading(None, why=mark("not yet: this form belongs to the baseline"))
+FIRST_AFTER = Reading(None, why=mark("not yet: one form after the baseline; two in a row are looked at"))
+NO_CONSTANTS = Reading(None, why=mark("not evaluated: no measurement error is known for this score"))
 
 
 class Baseline(NamedTuple):

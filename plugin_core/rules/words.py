@@ -8,214 +8,191 @@ A rule's title is its heading; the reason follows it and does not repeat it. A t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date
+from ..words import Texts, mark
+from ..words.spelling import count, day, days, exact, listed, one, quoted, raw
 
-TITLES = {
-    "P1": "Reliance and outlook answers have gone up",
-    "P2": "Growth answers have gone down",
-    "P3": "Relief without new steps",
-    "P4": "Coming, little change seen",
-    "P5": "Steadily high reliance",
-    "P6": "Two views differ",
-    "P7": "Worth asking about",
-    "N": "Good news",
-    "S": "Safety answer",
-    "pattern": "The same answer on every line",
-}
+__all__ = ["count", "day", "days", "exact", "listed", "one", "quoted", "raw"]
 
-REASONS = {
-    "P1": (
-        "On the last two forms ({dates}) the {count} {lines} averaged {first} and {second}; {baseline}. "
-        "The rise is larger than the {band} we assume for ordinary ups and downs ({origin}). {moves}"
-        "Most rises of this kind do not mean that something is wrong: a hard stretch or an early phase can do this. "
-        "You might ask how the client sees it."
-    ),
-    "P2": (
-        "On the last two forms ({dates}) the {count} {lines} averaged {first} and {second}; {baseline}. "
-        "The fall is larger than the {band} we assume for ordinary ups and downs ({origin}). {moves}"
-        "Most falls of this kind do not mean that something is wrong: a hard month, a loss, or therapy that is "
-        "working on something painful can do this. You might ask how the client sees it."
-    ),
-    "P3": (
-        "On {met} of the last {window} forms ({dates}) {relief} was answered 3 or 4 and {change} 0 or 1. "
-        "Each of these is a single line, and how much it goes up and down by chance is not known. "
-        "Often this means nothing: relief can be just what is needed in a hard month or an early phase, and new "
-        "steps can take time or be ones that this line does not ask about. "
-        "You might ask what has stayed with the client from the sessions."
-    ),
-    "P4": (
-        "On the last form ({date}) the {count} {lines} averaged {now}; {baseline}, which is within the {band} we "
-        "assume for ordinary ups and downs ({origin}). On the last two forms ({dates}) {change} was answered "
-        "{first} and {second}, {sessions} attended sessions after the start, and {symptoms}. "
-        "This may mean nothing: slow stretches are ordinary, holding steady can be what is wanted, and work on "
-        "something painful may show later or on no form. You might ask what the client would notice first."
-    ),
-    "P5": (
-        "On the last three forms ({dates}) the {count} {lines} averaged {values}, each at 3.0 or more. "
-        "The {growth_count} {growth_lines} averaged {growth} on the last form; {baseline}, so they are not up by more "
-        "than the {band} we assume for ordinary ups and downs ({origin}). "
-        "This may mean nothing: leaning on therapy is ordinary in an early phase, a hard month or a loss, and can be "
-        "a good choice. You might ask what the client would like to rely on, now and later."
-    ),
-    "P6": (
-        "On {client_date} the client answered {client} on {client_line}; on {therapist_date} the therapist's "
-        "self-check had {therapist} on {therapist_line}. Both are single lines of 0 to 4, and how much they go up "
-        "and down by chance is not known. Two people often see the same talk in two ways, and a hard month or an early "
-        "phase can widen that. You might ask how decisions have been made of late."
-    ),
-    "P7": (
-        "On this form ({date}) the last answer, 4 of 0 to 4, was given on {lines}. "
-        "It is one form, and how much a single line goes up and down by chance is not known. "
-        "It may mean nothing: a hard week or an early phase can do this. You might ask what it was like."
-    ),
-    "N.growth": (
-        "On the last two forms ({dates}) the {count} {lines} averaged {first} and {second}; {baseline}. "
-        "The rise is larger than the {band} we assume for ordinary ups and downs ({origin}). {moves}"
-    ),
-    "N.warning": (
-        "On the last two forms ({dates}) the {count} {lines} averaged {first} and {second}; {baseline}. "
-        "The fall is larger than the {band} we assume for ordinary ups and downs ({origin}). {moves}"
-    ),
-    "N.horizon": (
-        "On the last form ({date}) {line} was answered {now}; {baseline}. "
-        "It is a single line, and how much it goes up and down by chance is not known. "
-    ),
-    "N.end": (
-        "It may pass, as a good month or a change of surroundings can do this too. "
-        "You might ask what the client has done differently."
-    ),
-    "S.line": "Item {number} was answered “{answer}”.",
-    "S.urgent": "A free text was marked as urgent by the client.",
-    "S.end": "Please talk with the client today or follow your protocol. The answer is not a measure of danger.",
-    "pattern": "The same answer was chosen on every line; lines worded in opposite ways agree only by chance.",
-    "cleared": "On the last two scored forms ({dates}) the condition of this prompt did not hold.",
-}
+TITLES = Texts(
+    {
+        "P1": mark("Reliance and outlook answers have gone up"),
+        "P2": mark("Growth answers have gone down"),
+        "P3": mark("Relief without new steps"),
+        "P4": mark("Coming, little change seen"),
+        "P5": mark("Steadily high reliance"),
+        "P6": mark("Two views differ"),
+        "P7": mark("Worth asking about"),
+        "N": mark("Good news"),
+        "S": mark("Safety answer"),
+        "pattern": mark("The same answer on every line"),
+    }
+)
 
-CLEARS = {
-    "P1": (
-        "The condition does not hold on two scored forms in a row. It does not hold on a form when that form or the "
-        "scored form before it averages {edge} or less (baseline {mean} plus {band})."
-    ),
-    "P2": (
-        "The condition does not hold on two scored forms in a row. It does not hold on a form when that form or the "
-        "scored form before it averages {edge} or more (baseline {mean} less {band})."
-    ),
-    "P3": (
-        "The condition does not hold on two forms in a row with both lines answered. It does not hold on a form when "
-        "fewer than three of the last four such forms have 3 or more on the first line and 1 or less on the second."
-    ),
-    "P4": (
-        "The condition does not hold on two scored forms in a row: growth lies more than {band} from the baseline of "
-        "{mean}, or a measure of symptoms moves by its reliable change, or the line on new steps is answered 2 or "
-        "more on one of the last two forms."
-    ),
-    "P5": (
-        "The condition does not hold on two scored forms in a row. It does not hold on a form when one of the last "
-        "three reliance scores is below 3.0, or growth is above {edge} (baseline {mean} plus {band})."
-    ),
-    "P6": (
-        "The condition does not hold on two forms in a row that have a shared self-check within 4 weeks before them: "
-        "neither 1 or less beside 3 or more, nor 3 or more beside 1 or less."
-    ),
-    "N": "It is taken off the page when its condition does not hold on two scored forms in a row.",
-    "S": "A person closes it. A later answer does not.",
-    "note": "It stands for this one form only.",
-    "cleared": "It has cleared. It comes back as a new prompt if the condition comes true again.",
-}
+REASONS = Texts(
+    {
+        "P1": mark(
+            "On the last two forms ({dates}) the {count} {lines} averaged {first} and {second}; {baseline}. The rise "
+            "is larger than the {band} we assume for ordinary ups and downs ({origin}). {moves}Most rises of this kind "
+            "do not mean that something is wrong: a hard stretch or an early phase can do this. You might ask how the "
+            "client sees it."
+        ),
+        "P2": mark(
+            "On the last two forms ({dates}) the {count} {lines} averaged {first} and {second}; {baseline}. "
+            "The fall is larger than the {band} we assume for ordinary ups and downs ({origin}). {moves}"
+            "Most falls of this kind do not mean that something is wrong: a hard month, a loss, or therapy that is "
+            "working on something painful can do this. You might ask how the client sees it."
+        ),
+        "P3": mark(
+            "On {met} of the last {window} forms ({dates}) {relief} was answered 3 or 4 and {change} 0 or 1. "
+            "Each of these is a single line, and how much it goes up and down by chance is not known. "
+            "Often this means nothing: relief can be just what is needed in a hard month or an early phase, and new "
+            "steps can take time or be ones that this line does not ask about. "
+            "You might ask what has stayed with the client from the sessions."
+        ),
+        "P4": mark(
+            "On the last form ({date}) the {count} {lines} averaged {now}; {baseline}, which is within the {band} we "
+            "assume for ordinary ups and downs ({origin}). On the last two forms ({dates}) {change} was answered "
+            "{first} and {second}, {sessions} attended sessions after the start, and {symptoms}. "
+            "This may mean nothing: slow stretches are ordinary, holding steady can be what is wanted, and work on "
+            "something painful may show later or on no form. You might ask what the client would notice first."
+        ),
+        "P5": mark(
+            "On the last three forms ({dates}) the {count} {lines} averaged {values}, each at 3.0 or more. The "
+            "{growth_count} {growth_lines} averaged {growth} on the last form; {baseline}, so they are not up by more "
+            "than the {band} we assume for ordinary ups and downs ({origin}). This may mean nothing: leaning on "
+            "therapy is ordinary in an early phase, a hard month or a loss, and can be a good choice. You might ask "
+            "what the client would like to rely on, now and later."
+        ),
+        "P6": mark(
+            "On {client_date} the client answered {client} on {client_line}; on {therapist_date} the therapist's "
+            "self-check had {therapist} on {therapist_line}. Both are single lines of 0 to 4, and how much they go up "
+            "and down by chance is not known. Two people often see the same talk in two ways, and a hard month or an "
+            "early phase can widen that. You might ask how decisions have been made of late."
+        ),
+        "P7": mark(
+            "On this form ({date}) the last answer, 4 of 0 to 4, was given on {lines}. "
+            "It is one form, and how much a single line goes up and down by chance is not known. "
+            "It may mean nothing: a hard week or an early phase can do this. You might ask what it was like."
+        ),
+        "N.growth": mark(
+            "On the last two forms ({dates}) the {count} {lines} averaged {first} and {second}; {baseline}. "
+            "The rise is larger than the {band} we assume for ordinary ups and downs ({origin}). {moves}"
+        ),
+        "N.warning": mark(
+            "On the last two forms ({dates}) the {count} {lines} averaged {first} and {second}; {baseline}. "
+            "The fall is larger than the {band} we assume for ordinary ups and downs ({origin}). {moves}"
+        ),
+        "N.horizon": mark(
+            "On the last form ({date}) {line} was answered {now}; {baseline}. "
+            "It is a single line, and how much it goes up and down by chance is not known. "
+        ),
+        "N.end": mark(
+            "It may pass, as a good month or a change of surroundings can do this too. "
+            "You might ask what the client has done differently."
+        ),
+        "S.line": mark("Item {number} was answered “{answer}”."),
+        "S.urgent": mark("A free text was marked as urgent by the client."),
+        "S.end": mark(
+            "Please talk with the client today or follow your protocol. The answer is not a measure of danger."
+        ),
+        "pattern": mark(
+            "The same answer was chosen on every line; lines worded in opposite ways agree only by chance."
+        ),
+        "cleared": mark("On the last two scored forms ({dates}) the condition of this prompt did not hold."),
+    }
+)
 
-LINES = {"growth": "growth lines", "warning": "reliance and outlook lines", "reliance": "reliance lines"}
+CLEARS = Texts(
+    {
+        "P1": mark(
+            "The condition does not hold on two scored forms in a row. It does not hold on a form when that form or "
+            "the scored form before it averages {edge} or less (baseline {mean} plus {band})."
+        ),
+        "P2": mark(
+            "The condition does not hold on two scored forms in a row. It does not hold on a form when that form or "
+            "the scored form before it averages {edge} or more (baseline {mean} less {band})."
+        ),
+        "P3": mark(
+            "The condition does not hold on two forms in a row with both lines answered. It does not hold on a form "
+            "when fewer than three of the last four such forms have 3 or more on the first line and 1 or less on the "
+            "second."
+        ),
+        "P4": mark(
+            "The condition does not hold on two scored forms in a row: growth lies more than {band} from the baseline "
+            "of {mean}, or a measure of symptoms moves by its reliable change, or the line on new steps is answered 2 "
+            "or more on one of the last two forms."
+        ),
+        "P5": mark(
+            "The condition does not hold on two scored forms in a row. It does not hold on a form when one of the last "
+            "three reliance scores is below 3.0, or growth is above {edge} (baseline {mean} plus {band})."
+        ),
+        "P6": mark(
+            "The condition does not hold on two forms in a row that have a shared self-check within 4 weeks before "
+            "them: neither 1 or less beside 3 or more, nor 3 or more beside 1 or less."
+        ),
+        "N": mark("It is taken off the page when its condition does not hold on two scored forms in a row."),
+        "S": mark("A person closes it. A later answer does not."),
+        "note": mark("It stands for this one form only."),
+        "cleared": mark("It has cleared. It comes back as a new prompt if the condition comes true again."),
+    }
+)
 
-BASELINES = {
-    (2, False): "the first two ({dates}) averaged {mean}",
-    (1, False): "the first ({dates}) averaged {mean}",
-    (2, True): "the first two since the change of therapist ({dates}) averaged {mean}",
-    (1, True): "the first since the change of therapist ({dates}) averaged {mean}",
-}
+LINES = Texts(
+    {
+        "growth": mark("growth lines"),
+        "warning": mark("reliance and outlook lines"),
+        "reliance": mark("reliance lines"),
+    }
+)
 
-ORIGINS = {
-    "assumed": "an assumption, not yet measured",
-    "local": "estimated from this practice's own forms",
-    "published": "a published figure",
-}
+BASELINES = Texts(
+    {
+        (2, False): mark("the first two ({dates}) averaged {mean}"),
+        (1, False): mark("the first ({dates}) averaged {mean}"),
+        (2, True): mark("the first two since the change of therapist ({dates}) averaged {mean}"),
+        (1, True): mark("the first since the change of therapist ({dates}) averaged {mean}"),
+    }
+)
 
-MOVES = "Lines that moved most: {lines}. "
-MOVE = "{line} ({before} to {after})"
+ORIGINS = Texts(
+    {
+        "assumed": mark("an assumption, not yet measured"),
+        "local": mark("estimated from this practice's own forms"),
+        "published": mark("a published figure"),
+    }
+)
 
-NO_SYMPTOM_MEASURE = "no measure of symptoms is in use"
-SYMPTOMS_UNMOVED = "no measure of symptoms in use ({titles}) has moved by its reliable change"
+MOVES = mark("Lines that moved most: {lines}. ")
+MOVE = mark("{line} ({before} to {after})")
 
-NO_SESSIONS = "not evaluated: the platform gives no sessions"
-NOT_ANSWERED = "not answered"
+NO_SYMPTOM_MEASURE = mark("no measure of symptoms is in use")
+SYMPTOMS_UNMOVED = mark("no measure of symptoms in use ({titles}) has moved by its reliable change")
+
+NO_SESSIONS = mark("not evaluated: the platform gives no sessions")
+NOT_ANSWERED = mark("not answered")
 
 OPTIONS = (
-    "Ask the client how they read the change.",
-    "Review goals, and how the two of you will know that they are met.",
-    "Look at decisions taken between sessions.",
-    "Agree on a small step before next time.",
-    "Bring it to supervision.",
-    "Do nothing now, and look again at the next form.",
+    mark("Ask the client how they read the change."),
+    mark("Review goals, and how the two of you will know that they are met."),
+    mark("Look at decisions taken between sessions."),
+    mark("Agree on a small step before next time."),
+    mark("Bring it to supervision."),
+    mark("Do nothing now, and look again at the next form."),
 )
 """What the page offers next (clinical.md 4.4): equal, in no order of merit; nothing about ending therapy."""
 
-EMPTY_STATES = {
-    0: "No form so far. Change can be shown from the third form on.",
-    1: "One form so far. Change can be shown from the third form on.",
-    2: "Two forms so far. Change can be shown from the third form on.",
-}
+EMPTY_STATES = Texts(
+    {
+        0: mark("No form so far. Change can be shown from the third form on."),
+        1: mark("One form so far. Change can be shown from the third form on."),
+        2: mark("Two forms so far. Change can be shown from the third form on."),
+    }
+)
 """What is shown in place of a course with so few forms. Never "nothing found"."""
 
-ACCURACY = (  # stands on every page that shows prompts (clinical.md 4.2)
+ACCURACY = mark(  # stands on every page that shows prompts (clinical.md 4.2)
     "Most prompts of this kind do not mean that something is wrong. How often they do is not known for these forms."
 )
-
-_MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July",
-    "August", "September", "October", "November", "December",
-)  # fmt: skip
-_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-
-
-def day(when: date) -> str:
-    """One day in words: 3 May 2026."""
-    return f"{when.day} {_MONTHS[when.month - 1]} {when.year}"
-
-
-def days(when: Sequence[date]) -> str:
-    """Days in a row: the year once where it is the same (3 May, 31 May 2026), else with each."""
-    if len({d.year for d in when}) == 1:
-        return ", ".join([*(f"{d.day} {_MONTHS[d.month - 1]}" for d in when[:-1]), day(when[-1])])
-    return ", ".join(day(d) for d in when)
-
-
-def quoted(text: str) -> str:
-    """A line of a form as it is quoted inside a sentence, without its full stop."""
-    return f"“{text.removesuffix('.')}”"
-
-
-def count(number: int) -> str:
-    """A small number in words."""
-    return _NUMBERS[number] if 0 <= number < len(_NUMBERS) else str(number)
-
-
-def listed(parts: Sequence[str]) -> str:
-    """Parts in a row with "and" before the last."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
-def one(value: float) -> str:
-    """A score as it is shown: one decimal, halves rounded up (scores are means; 2.25 is 2.3)."""
-    return f"{value + 1e-9:.1f}"
-
-
-def exact(value: float) -> str:
-    """A number in a sum: up to four decimals, without trailing noughts, so that the next line comes out as printed."""
-    return f"{value:.4f}".rstrip("0").rstrip(".")
-
-
-def raw(value: float) -> str:
-    """An answer, or the mean of two answers: 3, or 2.5."""
-    return f"{value:.1f}".removesuffix(".0")
 
 
 def origin(name: str) -> str:

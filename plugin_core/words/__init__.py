@@ -5,6 +5,7 @@ tr("On hold until {day}.", day=...)                            a whole sentence 
 trn("{count} form", "{count} forms", 3)                        a number with its noun; {count} is filled in
 trp("month", "May")                                            a short text that needs to be told apart
 mark("Reliance and outlook answers have gone up")              a constant, translated where it is shown: tr(TITLE)
+Texts({FlagState.RAISED: mark("stands")})                      a table of constants, translated when looked up
 
 The English text is the key: a text without translation, or one that a plugin brings, is shown as it is. Catalogues are
 gettext files in this folder (docs/words.md), read when a language is first spoken; English reads none. Which language
@@ -14,7 +15,7 @@ two practices in one process never mix.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -33,6 +34,7 @@ _language: ContextVar[str] = ContextVar("handrail_language", default=ENGLISH)
 P = ParamSpec("P")
 R = TypeVar("R")
 S = TypeVar("S")
+K = TypeVar("K")
 
 
 def mark(text: str) -> str:
@@ -66,14 +68,35 @@ def trp(context: str, text: str, /, **fields: object) -> str:
 
 def trn(one: str, more: str, number: int, /, **fields: object) -> str:
     """As `tr`, by number, in as many forms as the language has; `{count}` is the number as people write it."""
-    language = _language.get()
-    if language == ENGLISH:
-        text = one if number == 1 else more
-    else:
-        text = _catalogue(language).ngettext(one, more, number)
     from .spelling import whole
 
+    language = _language.get()
+    text = one if number == 1 else more
+    if language != ENGLISH:
+        text = _catalogue(language).ngettext(one, more, number)
+
     return text.format_map({"count": whole(number), **fields})
+
+
+class Texts(Mapping[K, str]):
+    """A table of marked texts by key: looking one up gives it in the language that is spoken.
+
+    `source` is the table as it was written, for what is kept rather than shown.
+    """
+
+    __slots__ = ("source",)
+
+    def __init__(self, source: Mapping[K, str]) -> None:
+        self.source = source
+
+    def __getitem__(self, key: K) -> str:
+        return tr(self.source[key])
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self.source)
+
+    def __len__(self) -> int:
+        return len(self.source)
 
 
 def languages() -> tuple[str, ...]:
