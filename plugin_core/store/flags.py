@@ -18,7 +18,7 @@ from ...schemas.records import Acknowledgement, Evidence, Flag, Hold
 from ...schemas.vocab import STANDING_STATES, DeliveryState, FlagState, RemoteState
 from .database import Tx, now_ms
 from .sql import Row, among, chunks, from_ms, offset_of, to_ms, upsert
-from .tables import acknowledgements, deliveries, flags, holds
+from .tables import acknowledgements, clients, deliveries, flags, holds
 
 _encode = msgspec.json.Encoder().encode
 
@@ -317,18 +317,21 @@ def _wish(tx: Tx, flag: str, carrier: str, wanted: RemoteState, now: _Standing) 
 
 
 def unqueued(tx: Tx, carriers: Sequence[str], kinds: Sequence[str]) -> dict[str, RemoteState]:
-    """Standing, shown flags of these kinds that some carrier has no delivery for: a carrier chosen after they rose."""
+    """Standing, shown flags of these kinds that some carrier has no delivery for: a carrier chosen after they rose, or
+    chosen again after all was taken back. Flags of clients who were discharged stay off the platform."""
     have: dict[str, set[str]] = {}
-    query = select(deliveries.c.flag, deliveries.c.carrier).where(deliveries.c.source == tx.source)
+    kept = (deliveries.c.source == tx.source) & (deliveries.c.wanted != RemoteState.RETRACTED.value)
+    query = select(deliveries.c.flag, deliveries.c.carrier).where(kept)
     for flag, carrier in tx.conn.execute(query):
         have.setdefault(flag, set()).add(carrier)
     where = (flags.c.source == tx.source) & flags.c.state.in_(STANDING) & flags.c.shown & flags.c.kind.in_(kinds)
-    keys = tx.conn.execute(select(flags.c.key).where(where)).scalars()
+    over = select(clients.c.key).where(clients.c.source == tx.source, clients.c.ended.is_not(None))
+    keys = tx.conn.execute(select(flags.c.key).where(where, flags.c.client.not_in(over))).scalars()
     return {key: RemoteState.ACTIVE for key in keys if not set(carriers) <= have.get(key, set())}
 
 
-def pending(tx: Tx, limit: int, not_later_ms: int) -> list[Outgoing]:
-    """Deliveries to send now, oldest flags first."""
+def pending(tx: Tx, limit: int, not_later_ms: int, client: str | None = None) -> list[Outgoing]:
+    """Deliveries to send now, oldest flags first; only one client's if our key of one is given."""
     where = (
         (deliveries.c.source == tx.source)
         & (deliveries.c.state == DeliveryState.PENDING.value)
@@ -338,7 +341,7 @@ def pending(tx: Tx, limit: int, not_later_ms: int) -> list[Outgoing]:
     query = (
         select(deliveries, flags.c.client, flags.c.rule, flags.c.opened_ms, flags.c.closed_ms, flags.c.offset_min)
         .select_from(joined)
-        .where(where)
+        .where(where if client is None else where & (flags.c.client == client))
         .order_by(flags.c.opened_ms, deliveries.c.flag, deliveries.c.carrier)
         .limit(limit)
     )

@@ -270,14 +270,15 @@ notices = Table(
     Column("source", Integer, primary_key=True),
     _key("flag", primary_key=True),
     Column("recipient", Text, primary_key=True),  # "clinician" or "backup"
-    Column("number", SmallInteger, primary_key=True),  # 1 at first, then each repetition
+    Column("number", Integer, primary_key=True),  # 1 at first, then each repetition
+    Column("older", Boolean, nullable=False),  # of an answer from before: goes into one letter with the others
     Column("state", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("wanted_ms", BigInteger, nullable=False),
     Column("not_before_ms", BigInteger),
     Column("sent_ms", BigInteger),
     Column("problem", Text),
-    Column("sealed", LargeBinary),  # who was told
+    Column("sealed", LargeBinary),  # who was told, in which letter
     Index("ix_notices_state", "source", "state"),
 )
 

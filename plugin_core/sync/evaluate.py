@@ -20,12 +20,13 @@ from ..errors import PluginError
 from ..registry import Registry
 from ..rules.life import Episode, episodes, shown, stale
 from ..selfcheck import with_shared
-from ..store import Store, Tx, flags, forms
+from ..store import Store, Tx, flags, forms, mend
 from . import hooks
 from .points import reach
 
 CLIENTS_A_PAGE = 200
 WITHDRAWN_SINCE = "The form with this answer was withdrawn on the platform since."
+REASSIGNED_SINCE = "The form with this answer was found to be another client's since, and stands there now."
 PUSHED_KINDS = ("prompt", "good-news")
 _LIVING_KINDS = ("prompt", "good-news", "safety")
 
@@ -49,11 +50,13 @@ class _Changes:
     shown: dict[str, bool] = field(default_factory=dict)
     wishes: dict[str, RemoteState] = field(default_factory=dict)
     told: list[Flag] = field(default_factory=list)
+    ended: set[str] = field(default_factory=set)  # flags of clients whose course has ended: not shown on the platform
 
 
 @dataclass(frozen=True, slots=True)
 class _Called:
-    """An episode that the rules call for: whether it is shown or waits behind "more", whether its course is stale."""
+    """An episode that the rules call for: whether it is shown or waits behind "more", whether its course is stale (no
+    form for long, or the form that opens it is from after the client's discharge)."""
 
     episode: Episode
     shown: bool
@@ -108,7 +111,7 @@ class Evaluate:
                 flags.set_evidence(tx, key, evidence, score)
             for key, is_shown in changes.shown.items():
                 flags.set_shown(tx, key, is_shown)
-            flags.want(tx, changes.wishes, self.carriers)
+            flags.want(tx, _wishes(changes), self.carriers)
             if settled:
                 forms.clean(tx, keys)
             reach("rules-before-commit")
@@ -129,12 +132,16 @@ class Evaluate:
         every = [row for rows in stored.values() for row in rows]
         acknowledged = flags.acknowledged(tx, [row.key for row in every])
         rests_on = flags.evidence_of(tx, [row.key for row in every if row.state in STANDING_STATES])
+        ends = mend.ends_of(tx, keys)
         changes = _Changes()
         for key in keys:
             starts = [start_of(day) for day in people[key].changes]
             courses = courses_of(key, series[key], starts, self.registry)
             quiet = _quiet(stored[key], acknowledged)
-            called = self._called_for(courses, holds.get(key, []), quiet, done)
+            called = self._called_for(courses, holds.get(key, []), quiet, ends.get(key), done)
+            called = _as_stored(called, stored[key])
+            if key in ends:
+                changes.ended.update(called, (row.key for row in stored[key]))
             self._compare(key, called, stored[key], changes, done)
             self._refresh(key, called, stored[key], rests_on, changes, done)
         return changes
@@ -147,9 +154,14 @@ class Evaluate:
         """What else belongs into the transaction of this page."""
 
     def _called_for(
-        self, courses: Sequence[Course], holds: Sequence[Hold], quiet: dict[str, dict[str, datetime]], done: Evaluated
+        self,
+        courses: Sequence[Course],
+        holds: Sequence[Hold],
+        quiet: dict[str, dict[str, datetime]],
+        end: date | None,
+        done: Evaluated,
     ) -> dict[str, _Called]:
-        """Every episode that the rules find, by flag key."""
+        """Every episode that the rules find, by flag key. `end` is the last day of the course."""
         found: dict[str, _Called] = {}
         for course in courses:
             opened: dict[str, list[Episode]] = {}
@@ -163,7 +175,8 @@ class Evaluate:
                 behind = shown(together).more
                 for episode in together:
                     key = self._flag_key(course.client, episode.rule.id, form_id)
-                    found[key] = _Called(episode, not any(episode is other for other in behind), old)
+                    late = end is not None and episode.form.authored.date() > end
+                    found[key] = _Called(episode, not any(episode is other for other in behind), old or late)
         return found
 
     def _episodes(
@@ -227,7 +240,7 @@ class Evaluate:
                 if replace(flag.evidence, reason=old.reason) != old:
                     changes.renewed.append((flag, kinds[key]))
                     done.counts["evidence_renewed"] += 1
-            elif kinds[key] == "safety" and WITHDRAWN_SINCE not in old.reason:
+            elif kinds[key] == "safety" and not any(said in old.reason for said in (WITHDRAWN_SINCE, REASSIGNED_SINCE)):
                 changes.evidence[key] = (replace(old, reason=f"{old.reason} {WITHDRAWN_SINCE}"), None)
                 done.counts["evidence_renewed"] += 1
 
@@ -340,6 +353,25 @@ def courses_of(
         replace(course, others={name: other for name, other in newest.items() if name != course.instrument.id})
         for course in alone.values()
     ]
+
+
+def _as_stored(called: dict[str, _Called], rows: Sequence[flags.FlagRow]) -> dict[str, _Called]:
+    """Episodes under the keys of their flags: one that came with a merged client record keeps the key under which it
+    rose, so that it is one flag here and on the platform (F67)."""
+    if all(row.key in called for row in rows):
+        return called
+    better = sorted(rows, key=lambda row: (row.state in STANDING_STATES, row.key in called, row.key))
+    known = {(row.rule, row.opening): row.key for row in better}
+    return {known.get((item.episode.rule.id, item.episode.key_form), key): item for key, item in called.items()}
+
+
+def _wishes(changes: _Changes) -> dict[str, RemoteState]:
+    """How flags should look on the platform: after a discharge there is no next session to look at them before."""
+    over = changes.ended
+    return {
+        key: RemoteState.INACTIVE if key in over and wish is RemoteState.ACTIVE else wish
+        for key, wish in changes.wishes.items()
+    }
 
 
 def _quiet(

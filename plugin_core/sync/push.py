@@ -39,6 +39,7 @@ class Push:
     """Sends pending deliveries of one source.
 
     :param reasons: by carrier name, whether the practice allowed the reason to be shown there.
+    :param client: our key of the client whose flags alone are sent; everybody's by default.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Push:
         context: HookContext,
         reasons: Mapping[str, bool],
         progress: Callable[[str, int, int | None], None],
+        client: str | None = None,
     ) -> None:
         self.store = store
         self.source = source
@@ -58,6 +60,7 @@ class Push:
         self.context = context
         self.reasons = reasons
         self.progress = progress
+        self.client = client
         self._carriers: dict[str, Carrier] = {}
 
     def run(self) -> Pushed:
@@ -66,7 +69,7 @@ class Push:
         now = to_ms(self.context.as_of)
         while done.error is None:
             with self.store.reading(self.source) as tx:
-                batch = flags.pending(tx, BATCH, now)
+                batch = flags.pending(tx, BATCH, now, self.client)
                 notices = self._notices(tx, batch)
             if not batch:
                 break
