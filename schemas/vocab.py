@@ -125,11 +125,13 @@ class AskState(StrEnum):
 
 
 class NoticeState(StrEnum):
-    """Where one safety notice to one recipient stands."""
+    """Where one safety notice to one recipient stands. `sending` marks a letter whose outcome is not known yet;
+    `refused`: the address takes no mail. Both are tried again."""
 
     PENDING = "pending"
     SENDING = "sending"
     SENT = "sent"
+    REFUSED = "refused"
     NOT_NEEDED = "not-needed"
 
 
