@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -141,6 +141,15 @@ class Sender(Protocol):
 
     def withdraw(self, ask: Ask) -> None:
         """Takes back a request that is not answered: opted out, expired, discharged. Nothing there: nothing to do."""
+        ...
+
+
+@runtime_checkable
+class Settling(Protocol):
+    """What a `Sender` may have besides: tells the platform that a request was answered. Ask by `isinstance`."""
+
+    def settle(self, ask: Ask, response: str) -> None:
+        """Marks the request as done by the form with that platform id, unless it is closed already; safe to repeat."""
         ...
 
 

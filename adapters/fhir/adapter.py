@@ -7,22 +7,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from hashlib import sha256
 
-from ...plugin_core.contracts import AdapterContext, Carrier, Identity, Page, Published, RemoteForm
+from ...plugin_core.contracts import AdapterContext, Carrier, Identity, Page, Published, RemoteForm, Sender
 from ...plugin_core.errors import Unsupported
-from ...schemas.records import Client, Cursor, Instrument, Json
+from ...schemas.records import Client, Cursor, Instrument, Json, Session
 from ..http import Http, Refused
 from ..transport import Limits, Transport
 from ..waiting import Patience
+from .asking import sender_of, way_of
 from .carriers import FORMS
 from .forms import forms
 from .keyed import manner_of
 from .origin import Origin
+from .people import client_from
 from .publish import publish
 from .pull import PURPOSE, Puller
 from .push import ResourceCarrier
 from .server import ACCEPT, Server, query
+from .sessions import SessionReader
 from .settings import auth_of, base_of
 from .single import fetch, listing_pages
+from .unfinished import Leniency
 
 PATIENT = re.compile(r"Patient/([A-Za-z0-9\-.]{1,64})")
 CLIENT_BATCH = 50
@@ -47,6 +51,10 @@ class FhirAdapter:
         overlap = timedelta(minutes=settings.get("overlap_minutes", 5))
         self._puller = Puller(self._server, settings.get("page_size", 500), overlap)
         self._origin = Origin(self._server, context.warn, bool(settings.get("provenance", True)))
+        self._sessions = SessionReader(self._server, settings.get("sessions", "auto"))
+        self._leniency = Leniency(
+            in_progress=bool(settings.get("take_in_progress")), server_date=bool(settings.get("date_by_server"))
+        )
 
     def test(self) -> Identity:
         """Reads the server's description and asks for one form, so that a wrong credential shows at once."""
@@ -63,6 +71,8 @@ class FhirAdapter:
         can: dict[str, bool | None] = {name: self._takes(name) for name in FORMS}
         listed = said.can("Questionnaire")
         can["publish"] = "create" in listed.interactions if listed.listed else None
+        can["ask"] = self._asks()
+        can["sessions"] = self._sessions.gives()
         notes = (
             ["The server does not list what it can do; what is tried and refused is reported."]
             if not said.types
@@ -76,11 +86,11 @@ class FhirAdapter:
 
     def pull(self, cursor: Cursor | None) -> Iterator[Page]:
         """See `Adapter.pull`; the next page is fetched while one is worked on."""
-        return self._puller.pages(cursor)
+        return self._leniency.pages(self._puller.pages(cursor))
 
     def fetch(self, remote_ids: Sequence[str]) -> Page:
         """The named forms as they are now. A name that is no FHIR id is left out."""
-        return fetch(self._server, remote_ids, PURPOSE)
+        return self._leniency.page(fetch(self._server, remote_ids, PURPOSE))
 
     def listing(self) -> Iterator[Mapping[str, str | None]]:
         """Ids with versions, page by page."""
@@ -104,7 +114,7 @@ class FhirAdapter:
             for remote_id in some:
                 patient = known.get(remote_id) or self._patient(remote_id)
                 if patient is not None:
-                    yield client_from(patient)
+                    yield client_from(patient, self._server.base.text, email=bool(self._settings.get("client_email")))
 
     def _patient(self, remote_id: str) -> Json | None:
         status, patient, _ = self._server.read(f"Patient/{remote_id}", CLIENT_PURPOSE, also=(404, 410))
@@ -138,32 +148,24 @@ class FhirAdapter:
             return can.listed
         return not can.interactions or can.interactions >= MADE_BY
 
+    def sender(self) -> Sender:
+        """The way to ask clients that the setting `ask_by` and this server allow."""
+        return sender_of(self._server, self._settings, self._origin, self._context.now)
+
+    def _asks(self) -> bool:
+        try:
+            way_of(self._server, self._settings)
+        except Unsupported:
+            return False
+        return True
+
+    def sessions(self, refs: Sequence[str]) -> Iterator[Session]:
+        """Attended sessions, from Encounter and Appointment as the setting `sessions` and this server allow."""
+        return self._sessions.of(refs)
+
     def close(self) -> None:
         """Gives connections back."""
         self._transport.close()
-
-
-def client_from(patient: Json) -> Client:
-    """Name and responsible clinician of a Patient; the name in use before others."""
-    names = [name for name in patient.get("name") or () if isinstance(name, dict)]
-    rank = {"usual": 0, "official": 1, None: 2}
-    names.sort(key=lambda name: rank.get(name.get("use"), 3))
-    carers = [c for c in patient.get("generalPractitioner") or () if isinstance(c, dict) and c.get("reference")]
-    carer = next((c for c in carers if "Practitioner" in str(c["reference"])), None)
-    return Client(
-        ref=f"Patient/{patient['id']}",
-        name=_full_name(names[0]) if names else None,
-        clinician=str(carer["reference"]) if carer else None,
-        clinician_name=str(carer["display"]) if carer and carer.get("display") else None,
-    )
-
-
-def _full_name(name: Json) -> str | None:
-    if isinstance(name.get("text"), str) and name["text"].strip():
-        return str(name["text"]).strip()
-    given = name.get("given") if isinstance(name.get("given"), list) else []
-    parts = [part for part in (*(given or ()), name.get("family")) if isinstance(part, str) and part.strip()]
-    return " ".join(parts) or None
 
 
 def _hash(text: str) -> str:

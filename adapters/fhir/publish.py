@@ -25,7 +25,7 @@ def publish(server: Server, instrument: Instrument) -> Published:
     wanted = questionnaire_of(instrument)
     del wanted["id"]
     for round_ in range(ROUNDS):
-        found = _stored(server, instrument)
+        found = stored_form(server, instrument)
         if found is not None and _same(found, wanted):
             return Published(canonical(instrument), instrument.version, str(found["id"]), changed=False)
         try:
@@ -37,7 +37,7 @@ def publish(server: Server, instrument: Instrument) -> Published:
     raise Unreachable(f"{server.base.site} did not confirm that the form was published. Run the command again later.")
 
 
-def _stored(server: Server, instrument: Instrument) -> Json | None:
+def stored_form(server: Server, instrument: Instrument) -> Json | None:
     """Our form of this version on the server. Searched by address and checked here, as filters may be ignored."""
     parameters = query(url=canonical(instrument), _count=100)
     fitting = [

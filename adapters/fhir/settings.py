@@ -17,6 +17,8 @@ from ..waiting import Patience
 
 AUTH_KINDS = ("none", "basic", "bearer", "smart")
 CREATE_WAYS = ("auto", "put", "conditional", "search")
+ASK_WAYS = ("none", "auto", "task", "service-request")
+SESSION_WAYS = ("auto", "encounter", "appointment", "none")
 CARRIER_NAMES = ("flag", "detected-issue", "task")
 # Read for forms and clients, write for what a prompt needs; publishing needs Questionnaire.cruds beside them (S6).
 SCOPES = (
@@ -28,6 +30,10 @@ NEEDS = {"basic": ("username", "password"), "bearer": ("token",), "smart": ("cli
 
 def _asked(text: str, **more: Any) -> dict[str, Any]:
     return {"help": text, **more}
+
+
+def _switch(text: str) -> fields.Boolean:
+    return fields.Boolean(load_default=False, truthy={True}, falsy={False}, metadata=_asked(text))
 
 
 class FhirSettings(Schema):
@@ -113,6 +119,29 @@ class FhirSettings(Schema):
         metadata=_asked(
             "Write down with each prompt from which forms it was made (Provenance), where the server takes it."
         ),
+    )
+
+    ask_by = fields.String(
+        load_default="none",
+        validate=validate.OneOf(ASK_WAYS),
+        metadata=_asked(
+            "How clients are asked through the platform: none, auto, task or service-request. A client portal, or "
+            "whoever may read tasks there, can see that a form was asked for: find out before switching it on."
+        ),
+    )
+    sessions = fields.String(
+        load_default="auto",
+        validate=validate.OneOf(SESSION_WAYS),
+        metadata=_asked("Where attended sessions are read: auto, encounter, appointment, or none."),
+    )
+    client_email = _switch("Read clients' e-mail addresses; only where the practice asks clients by e-mail.")
+    take_in_progress = _switch(
+        "Read forms that the platform does not mark as finished, as they stand. Only for platforms that never do: an "
+        "unfinished form would be scored, and scored anew when it goes on."
+    )
+    date_by_server = _switch(
+        "Date forms that carry no time of their own by when the platform last stored them. Not where the platform "
+        "stamps the time of each request instead."
     )
 
     @validates_schema

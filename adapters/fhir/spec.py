@@ -40,7 +40,7 @@ SPEC = AdapterSpec(
     name="fhir",
     title="FHIR R4 server",
     settings=_settings,
-    capabilities=Capabilities(lists_forms=True, publishes=True, gives_clinicians=True),
+    capabilities=Capabilities(lists_forms=True, publishes=True, gives_clinicians=True, gives_sessions=True, sends=True),
     carriers=CARRIERS,
     open=_open,
     exports={"fhir-questionnaire": _questionnaire, "fhir-codesystem": _code_system},
