@@ -36,6 +36,7 @@ from .safety.readiness import demand
 from .settings import Connection, Settings, load
 from .store import Store, Tx, book, flags, forms, keys
 from .views import SHORT, ClientView, FlagRow, Rescored
+from .words import in_practice_language
 
 if TYPE_CHECKING:
     from .collecting import Collecting
@@ -181,6 +182,7 @@ class Engine:
 
     # --- syncing ---------------------------------------------------------------------------------------------------
 
+    @in_practice_language
     def sync(self, options: Options | None = None) -> RunReport:
         """Pulls, scores, lets the rules read, pushes; gives the report.
 
@@ -209,6 +211,7 @@ class Engine:
             with self.store.rehearsal():
                 return run.run(chosen)
 
+    @in_practice_language
     def rescore(self, *, dry_run: bool = True) -> Rescored:
         """Scores every stored form anew and lets the rules read every course; pushes nothing by itself (F90)."""
         from .sync.lock import exclusive
@@ -397,6 +400,7 @@ class Engine:
         self.store.write(write, self.source)
         return item
 
+    @in_practice_language
     def client(self, ref: str) -> ClientView:
         """One client by the platform's reference, its id, the name, or the start of our key."""
         from .selfcheck import with_shared

@@ -21,6 +21,7 @@ from ..schemas.base import BaseSchema, Many, One, Table, Text, Whole, YesNo
 from ..schemas.problems import problems
 from . import private
 from .errors import SettingsError
+from .words import language_of, languages
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +276,13 @@ class SettingsSchema(BaseSchema):
             raise ValidationError(
                 "must not hold a password; leave it out and put it into PostgreSQL's own password file (.pgpass)"
             )
+
+    @validates("language")
+    def _language(self, value: str, **_: Any) -> None:
+        try:
+            language_of(value)
+        except SettingsError:
+            raise ValidationError(f"must be one of {', '.join(languages())}") from None
 
     @validates("time_zone")
     def _zone(self, value: str, **_: Any) -> None:

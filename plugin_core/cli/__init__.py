@@ -9,6 +9,7 @@ import io
 import signal
 import sys
 import traceback
+from contextvars import copy_context
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
@@ -137,6 +138,10 @@ def main() -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Runs the command; gives the exit status. Errors go to standard error."""
+    return copy_context().run(_run, arguments)  # the language that it speaks ends with it
+
+
+def _run(arguments: list[str]) -> int:
     try:
         result: Any = cli.main(arguments, prog_name="handrail", standalone_mode=False)
         return result if isinstance(result, int) else 0

@@ -44,8 +44,11 @@ class App:
     def settings(self) -> Settings:
         """The settings, read when first needed."""
         from ..settings import load
+        from ..words import speak
 
-        return load(self.file)
+        found = load(self.file)
+        speak(found.language)
+        return found
 
     @cached_property
     def console(self) -> Console:

@@ -18,10 +18,11 @@ from ..errors import Denied, PlatformError, Unreachable, Unsupported
 from ..registry import Registry
 from ..store import Store, Tx, book, flags, forms
 from ..store.sql import to_ms
+from ..words import mark, tr
 from . import hooks
 from .points import reach
 
-TITLE = "Handrail: something to look at before the next session"
+TITLE = mark("Handrail: something to look at before the next session")
 BATCH = 50
 RETRY_MINUTES = (5, 15, 60, 240)
 
@@ -95,7 +96,7 @@ class Push:
                 client=person.ref,
                 rule=item.rule,
                 state=item.wanted,
-                title=TITLE,
+                title=tr(TITLE),
                 opened=item.opened,
                 closed=item.closed,
                 reason=found.reason if self.reasons.get(item.carrier) else None,

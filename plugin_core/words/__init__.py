@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from ..errors import SettingsError
@@ -106,6 +105,8 @@ def languages() -> tuple[str, ...]:
 
 @cache
 def _others() -> tuple[str, ...]:
+    from importlib.resources import files  # costs milliseconds that English does not need
+
     names = (entry.name for entry in files(__package__).iterdir())
     return tuple(sorted(name.removesuffix(".mo") for name in names if name.endswith(".mo")))
 
@@ -169,6 +170,7 @@ def in_practice_language(method: Callable[Concatenate[S, P], R]) -> Callable[Con
 def _catalogue(language: str) -> GNUTranslations:
     """The compiled catalogue of a language, read once."""
     from gettext import GNUTranslations
+    from importlib.resources import files
 
     with files(__package__).joinpath(f"{language}.mo").open("rb") as file:
         return GNUTranslations(file)
