@@ -6,6 +6,8 @@ name, reference, answer or a token (S24); technical detail that is safe to log g
 
 from __future__ import annotations
 
+from datetime import datetime
+
 
 class HandrailError(Exception):
     """Something that a person must know. `detail` is for the log, under the same privacy rules."""
@@ -45,7 +47,11 @@ class SealBroken(StoreError):
 
 
 class Busy(HandrailError):
-    """Another process is syncing or pushing; the message names it (F73)."""
+    """Another process is syncing or pushing; the message names it (F73). `since`: when it began, if known."""
+
+    def __init__(self, message: str, *, since: datetime | None = None) -> None:
+        super().__init__(message)
+        self.since = since
 
 
 class InstrumentProblem(HandrailError):

@@ -17,7 +17,11 @@ from .app import App, json_option, pass_app
 @pass_app
 def flags(app: App, everything: bool, client: str | None, more: bool, as_json: bool) -> int:
     """The open flags with their reasons, safety notices on top. This is also the list to enter by hand."""
+    from ..schedule import alarm
+
     with app.engine() as engine:
+        if late := alarm.stale(engine):
+            click.echo(late, err=as_json)
         found = engine.flags(everything=everything, client=client)
         rows = [row for row in found if row.flag.shown or more or everything]
         hidden = len(found) - len(rows)

@@ -9,6 +9,7 @@ import click
 
 from ...schemas.records import RunReport
 from ...schemas.vocab import RunOutcome
+from ..errors import Busy
 from .app import App, json_option, pass_app
 
 _EXIT = {RunOutcome.COMPLETE: 0, RunOutcome.FAILED: 1, RunOutcome.INCOMPLETE: 3}
@@ -28,6 +29,8 @@ _WORDS = {
     "withdrawn_as_deleted": "forms withdrawn because the platform dropped them",
     "found_late": "forms found that had become visible late",
     "new_therapists": "clients with a new therapist",
+    "clients_merged": "client records merged into another, as the platform says",
+    "of_erased_clients": "forms of clients who were erased here, not read",
     "raised": "flags raised",
     "raised_and_cleared_since": "flags raised and cleared in the past",
     "raised_again": "flags standing again after an amendment",
@@ -52,6 +55,7 @@ _WORDS = {
 @click.option("--retry-set-aside", is_flag=True, help="Pull the forms that were set aside again.")
 @click.option("--no-push", is_flag=True, help="Do not send anything to the platform.")
 @click.option("--yes", is_flag=True, help="Agree to push what stands from answers that were there before.")
+@click.option("--quiet", is_flag=True, help="Say nothing when all is well; for a scheduler.")
 @json_option
 @pass_app
 def sync(
@@ -62,13 +66,15 @@ def sync(
     retry_set_aside: bool,
     no_push: bool,
     yes: bool,
+    quiet: bool,
     as_json: bool,
 ) -> int:
     """Pull what changed, score it, let the rules read, push flags. Safe to stop and to run again at any time."""
+    from ..schedule import alarm
     from ..sync.run import Options
 
     def consent(count: int) -> bool:
-        if yes or not sys.stdin.isatty() or as_json:
+        if yes or quiet or as_json or not sys.stdin.isatty():
             return yes
         return click.confirm(f"{count} flags stand today from answers that were there before. Push them now?")
 
@@ -81,13 +87,18 @@ def sync(
         push=not no_push,
         consent=consent,
     )
-    with app.engine(progress=not as_json) as engine:
-        report = engine.sync(options)
+    with app.engine(progress=not (as_json or quiet)) as engine:
+        try:
+            report = alarm.sync(engine, options, lambda sentence: click.echo(f"handrail: {sentence}", err=True))
+        except Busy as error:
+            if quiet and alarm.brief(error, engine.now()):
+                return 0  # the other one is doing this very work
+            raise
     if as_json:
         from ..report.data import report_json
 
         app.json(report_json(report))
-    else:
+    elif not quiet or report.outcome is not RunOutcome.COMPLETE:
         show(report, dry_run=dry_run)
     return _EXIT[report.outcome]
 

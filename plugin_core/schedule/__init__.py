@@ -4,23 +4,3 @@ Handrail runs no service of its own for this: each system has a scheduler that s
 look at. One small module each knows how to write for it; `making` chooses, shows, makes and removes; `watch` remembers
 how runs ended, outside the store, and `alarm` tells a person.
 """
-
-from .cadence import Cadence
-from .job import Installed, Job, Plan, Ran, Run, Step
-from .making import SCHEDULERS, found, job_of, make, plan, remove
-
-__all__ = [
-    "SCHEDULERS",
-    "Cadence",
-    "Installed",
-    "Job",
-    "Plan",
-    "Ran",
-    "Run",
-    "Step",
-    "found",
-    "job_of",
-    "make",
-    "plan",
-    "remove",
-]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from ...schemas.records import AuditEntry, Cursor, RunReport
+from ...schemas.vocab import RunOutcome
 from .database import Tx, now_ms
 from .sql import from_ms, to_ms, upsert
-from .tables import audit, cursors, runs, sources
+from .tables import audit, cursors, responses, runs, sources
 
 _cursor = msgspec.json.Decoder(Cursor)
 _report = msgspec.json.Decoder(RunReport)
@@ -54,6 +55,21 @@ def last_runs(tx: Tx, limit: int = 10) -> list[RunReport]:
     """Reports of runs, newest first."""
     query = select(runs.c.report).where(runs.c.source == tx.source).order_by(runs.c.id.desc()).limit(limit)
     return [_report.decode(raw) for raw in tx.conn.execute(query).scalars()]
+
+
+def last_success(tx: Tx, until: datetime) -> datetime | None:
+    """When the newest complete run ended, of those that began up to a time: after the computer's clock was put back,
+    runs lie in its future and say nothing."""
+    query = select(runs.c.report).where(runs.c.source == tx.source, runs.c.outcome == RunOutcome.COMPLETE.value)
+    newest = query.where(runs.c.started_ms <= to_ms(until)).order_by(runs.c.id.desc()).limit(1)
+    raw = tx.conn.execute(newest).scalar()
+    return None if raw is None else _report.decode(raw).finished
+
+
+def newest_form(tx: Tx) -> datetime | None:
+    """When the newest form was filled in, of all clients."""
+    ms = tx.conn.execute(select(func.max(responses.c.authored_ms)).where(responses.c.source == tx.source)).scalar()
+    return None if ms is None else from_ms(ms)
 
 
 def record(tx: Tx, actor: str, action: str, subject: str | None = None, detail: str | None = None) -> None:

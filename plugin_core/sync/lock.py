@@ -49,7 +49,9 @@ def _file(database: Path, doing: str) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise Busy(f"Another Handrail is at work on this store{_who(owner)}. Wait until it has finished.") from None
+        who, since = _who(owner)
+        sentence = f"Another Handrail is at work on this store{who}. Wait until it has finished."
+        raise Busy(sentence, since=since) from None
     except (OSError, NotImplementedError) as error:
         raise StoreError(
             f"The store cannot be locked ({type(error).__name__}): its folder takes no lock file. Put the store on a "
@@ -65,12 +67,13 @@ def _file(database: Path, doing: str) -> Iterator[None]:
         lock.release()
 
 
-def _who(owner: Path) -> str:
+def _who(owner: Path) -> tuple[str, datetime | None]:
     try:
-        found = json.loads(owner.read_text())
-        return f" (process {found['pid']} on {found['host']}, {found['doing']} since {found['since']})"
+        found = json.loads(owner.read_text(encoding="utf-8"))
+        name = f" (process {found['pid']} on {found['host']}, {found['doing']} since {found['since']})"
+        return name, datetime.fromisoformat(found["since"])
     except (OSError, ValueError, KeyError, TypeError):
-        return ""  # it has just begun or just ended: the lock itself decides, this is only for the reader
+        return "", None  # it has just begun or just ended: the lock itself decides, this is only for the reader
 
 
 _TRY = text("SELECT pg_try_advisory_lock(:n)")
@@ -91,7 +94,8 @@ def _advisory(store: Store, doing: str) -> Iterator[None]:
     with store.plain(), store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
         if not conn.execute(_TRY, number).scalar():
             who = conn.execute(_HOLDER, number).scalar()
-            raise Busy(f"Another Handrail is at work for this practice{_named(who)}. Wait until it has finished.")
+            sentence = f"Another Handrail is at work for this practice{_named(who)}. Wait until it has finished."
+            raise Busy(sentence, since=_since(who))
         host = socket.gethostname()[:MOST_HOST]
         conn.execute(_SAY, {"me": f"process {os.getpid()} on {host}, {doing} since {now}"})
         try:
@@ -107,3 +111,10 @@ def _advisory(store: Store, doing: str) -> Iterator[None]:
 
 def _named(who: str | None) -> str:
     return f" ({who})" if who else ""
+
+
+def _since(who: str | None) -> datetime | None:
+    try:
+        return datetime.strptime((who or "").rpartition("since ")[2], "%Y-%m-%d %H:%M").replace(tzinfo=UTC)
+    except ValueError:
+        return None

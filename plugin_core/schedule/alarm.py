@@ -1,0 +1,167 @@
+"""When no sync has succeeded for long: what `flags` and `doctor` say first, and one letter a day to a person.
+
+If nothing runs at all, nobody is left to write a letter: that is what a monitor with `handrail doctor --quiet` is for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from ...schemas.records import RunReport
+from ...schemas.vocab import RunOutcome
+from ..contracts import Letter
+from ..engine import Engine
+from ..errors import Busy, HandrailError
+from ..store import book
+from ..sync.run import Options
+from . import watch
+
+JUMP = timedelta(minutes=10)  # a time further ahead than this was written by a clock that has been put back since
+OTHERS_TIME = timedelta(hours=1)  # how long another run may go on before a scheduled one says so
+MORNING = 8 * 60
+
+SUBJECT = "Handrail: no sync has succeeded since {since}"
+SUBJECT_NEVER = "Handrail: no sync has succeeded yet"
+LETTER = """\
+Handrail for {practice} has not been able to sync since {since}.
+
+What clients have answered since then is not in Handrail, and nobody is told of it by Handrail, safety answers \
+included. Until this is mended, look at new answers in your platform itself.
+
+What happened at the last try: {problem}
+
+What to do: on the computer that runs Handrail, run this command. It says what is wrong and how to mend it.
+
+    handrail doctor
+
+This letter comes once a day and stops by itself with the next sync that succeeds.
+"""
+STALE = (
+    "NOT UP TO DATE: the last sync that succeeded was on {when} ({ago} ago). What clients have answered since is not "
+    "here. See: handrail doctor"
+)
+NEVER = "NOT UP TO DATE: no sync has succeeded yet. What clients have answered is not here. See: handrail doctor"
+AHEAD = (
+    "NOT UP TO DATE as far as can be told: this computer's clock was put back since the last sync that succeeded. "
+    "Check the date and run: handrail sync"
+)
+
+
+def last_success(engine: Engine) -> datetime | None:
+    """When a sync last succeeded, by the store and by the file beside the settings; times in the future left out."""
+    now = engine.now()
+    with engine.store.reading(engine.source) as tx:
+        stored = book.last_success(tx, now + JUMP)
+    noted = watch.read(watch.place(engine.settings)).succeeded
+    known = [time for time in (stored, noted) if time is not None and time <= now + JUMP]
+    return max(known, default=None)
+
+
+def stale(engine: Engine) -> str | None:
+    """What to say first when the last success is older than the practice's alarm time; None: it is recent."""
+    now, last = engine.now(), last_success(engine)
+    if last is None:
+        ahead = any(run.outcome is RunOutcome.COMPLETE for run in engine.runs(1))
+        return AHEAD if ahead else NEVER
+    if now - last < timedelta(hours=engine.settings.schedule.alarm_hours):
+        return None
+    when = last.astimezone(engine.settings.zone).strftime("%Y-%m-%d %H:%M")
+    return STALE.format(when=when, ago=_words(now - last))
+
+
+def sync(engine: Engine, options: Options, say: Callable[[str], None]) -> RunReport:
+    """A sync whose end is noted, and told when it is time to. `say` is told what became of the letter.
+
+    :raises HandrailError: as `Engine.sync`. A dry run is not noted; nor is one that finds another at work which has
+        not been so for long.
+    """
+    try:
+        report = engine.sync(options)
+    except Busy as error:
+        if not brief(error, engine.now()):
+            ended(engine, error.message, say)
+        raise
+    except HandrailError as error:
+        ended(engine, error.message, say)
+        raise
+    except Exception as error:
+        ended(engine, f"An unforeseen fault ({type(error).__name__}).", say)
+        raise
+    if not options.dry_run:
+        ended(engine, _problem(report), say)
+    return report
+
+
+def brief(error: Busy, now: datetime) -> bool:
+    """Whether the other run is at work for less than an hour, as far as the clocks can tell."""
+    return error.since is not None and abs(now - error.since) < OTHERS_TIME
+
+
+def ended(engine: Engine, problem: str | None, say: Callable[[str], None]) -> None:
+    """Notes the end of a run, and sends the letter of the day when no run has succeeded for the alarm time.
+
+    :param problem: what failed, a plain sentence without client data; None: the run succeeded.
+    """
+    settings, now = engine.settings, engine.now()
+    path = watch.place(settings)
+    before = watch.read(path)
+    if problem is None:
+        watch.write(path, watch.Record(succeeded=now, ended=now))
+        return
+    # A success or a letter that lies in the future was noted by a clock that has been put back: it counts no more.
+    succeeded = before.succeeded if before.succeeded and before.succeeded <= now + JUMP else None
+    since = before.failing_since if before.failing_since and before.failing_since <= now + JUMP else now
+    record = replace(before, succeeded=succeeded, ended=now, failures=before.failures + 1, failing_since=since)
+    kept = watch.write(path, record)
+    if not settings.schedule.alarm_to or not _due(engine, before, succeeded or since, kept):
+        return
+    try:
+        engine.mailer.send(_letter(engine, succeeded, since, problem))
+    except HandrailError as error:
+        say(f"No sync has succeeded for long, and the letter about it could not be sent. {error.message}")
+        return
+    watch.write(path, replace(record, told=now.astimezone(settings.zone).date()))
+
+
+def _due(engine: Engine, before: watch.Record, since: datetime, kept: bool) -> bool:
+    """Whether this failed run is to be told.
+
+    The first failure after a long sleep of the computer waits for the next one: the network is often not up yet.
+    Where nothing can be noted (a read-only folder), only the first run after eight in the morning tells.
+    """
+    settings, now = engine.settings, engine.now()
+    every = timedelta(minutes=settings.schedule.every_minutes)
+    local = now.astimezone(settings.zone)
+    if now - since < timedelta(hours=settings.schedule.alarm_hours) and kept:
+        return False
+    if not kept:
+        return MORNING <= local.hour * 60 + local.minute < MORNING + every // timedelta(minutes=1)
+    asleep = before.ended is not None and now - before.ended > 3 * every
+    return before.told != local.date() and not (asleep and before.failures == 0)
+
+
+def _letter(engine: Engine, succeeded: datetime | None, since: datetime, problem: str) -> Letter:
+    settings = engine.settings
+    when = (succeeded or since).astimezone(settings.zone).strftime("%Y-%m-%d %H:%M")
+    day = engine.now().astimezone(settings.zone).date()
+    return Letter(
+        to=settings.schedule.alarm_to,
+        subject=(SUBJECT if succeeded else SUBJECT_NEVER).format(since=when),
+        text=LETTER.format(practice=settings.name or settings.practice, since=when, problem=problem),
+        key=f"alarm {settings.practice} {day.isoformat()}",
+    )
+
+
+def _problem(report: RunReport) -> str | None:
+    """What failed, None for a complete run."""
+    if report.outcome is RunOutcome.COMPLETE:
+        return None
+    fatal = [problem.what for problem in report.problems if problem.fatal]
+    return " ".join(fatal) or "The platform could not be read to the end."
+
+
+def _words(age: timedelta) -> str:
+    hours = int(age / timedelta(hours=1))
+    return f"{hours} hours" if hours < 48 else f"{hours // 24} days"
