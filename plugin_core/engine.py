@@ -35,7 +35,7 @@ from .registry import Registry
 from .safety.readiness import demand
 from .settings import Connection, Settings, load
 from .store import Store, Tx, book, flags, forms, keys
-from .views import SHORT, ClientView, FlagRow, Rescored
+from .views import ClientView, FlagRow, Rescored
 from .words import in_practice_language
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ class Engine:
         from .mapping import files as mapping_files
 
         platform = self.connection.platform
-        own = [own_mapping(registered.descriptor, platform) for registered in self.registry.instruments.values()]
+        own = [own_mapping(form, platform) for form in self.registry.forms]
         return mapping_files.load_all(self.settings.mappings, platform) + own
 
     # --- syncing ---------------------------------------------------------------------------------------------------
@@ -284,7 +284,7 @@ class Engine:
         """For each form of the platform that resembles an instrument, how it would be read; to be confirmed."""
         from .mapping.propose import fits, propose
 
-        wanted = list(instruments or (registered.descriptor for registered in self.registry.instruments.values()))
+        wanted = list(instruments or self.registry.forms)
         mapped = self.mappings()
         open_forms = (form for form in self.adapter.forms() if not any(fits(form, mapping) for mapping in mapped))
         found = (propose(form, wanted) for form in open_forms)
@@ -405,6 +405,7 @@ class Engine:
         """One client by the platform's reference, its id, the name, or the start of our key."""
         from .selfcheck import with_shared
         from .sync.evaluate import courses_of, start_of
+        from .sync.sessions import attended
 
         key = self.client_key(ref)
         with self.store.reading(self.source) as tx:
@@ -412,13 +413,13 @@ class Engine:
             series = with_shared(tx, forms.forms_of(tx, [key]), self.registry)[key]
             held = flags.holds_of(tx, [key]).get(key, [])
             rows = self._rows(tx, flags.read(tx, states=[s.value for s in FlagState], client=key))
-        changes = [start_of(day) for day in person.changes]
+            sessions = (attended(tx, [key], self.settings.zone) or {}).get(key)
         return ClientView(
             key=key,
             ref=person.ref,
             name=person.name,
             clinician=person.clinician_name or person.clinician,
-            courses=tuple(courses_of(key, series, changes, self.registry)),
+            courses=tuple(courses_of(key, series, list(map(start_of, person.changes)), self.registry, sessions)),
             flags=tuple(rows),
             holds=tuple(held),
         )
@@ -431,24 +432,9 @@ class Engine:
 
     def client_key(self, wanted: str) -> str:
         """Our key of a client: by the platform's reference or our whole key at once, else by id, name or short key."""
-        by_ref = self.store.sealer.hash("client", str(self.source), wanted)
-        with self.store.reading(self.source) as tx:
-            at_once = forms.read_clients(tx, [by_ref, wanted])
-            everyone = at_once or forms.read_clients(tx)
-        if at_once:
-            return next(iter(at_once))
-        text = wanted.casefold()
-        found = [
-            key
-            for key, person in everyone.items()
-            if person.ref.rpartition("/")[2] == wanted
-            or (person.name or "").casefold() == text
-            or (len(text) >= SHORT and key.startswith(text))
-        ]
-        if len(found) != 1:
-            many = "No client" if not found else f"{len(found)} clients"
-            raise UsageError(f"{many} here by that reference or name. Give the reference as the platform shows it.")
-        return found[0]
+        from .finding import client_key
+
+        return client_key(self.store, self.source, wanted)
 
     def record(self, author: str, action: str, subject: str | None = None) -> None:
         """Adds to the audit trail: who did what, without the data itself."""

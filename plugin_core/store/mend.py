@@ -187,6 +187,11 @@ def set_end(tx: Tx, key: str, on: date | None) -> None:
     tx.conn.execute(update(clients).where(where).values(ended=None if on is None else on.isoformat(), dirty=True))
 
 
+def ask_all_again(tx: Tx) -> None:
+    """The platform is to be asked of every client anew: a merge of two records shows in no form."""
+    tx.conn.execute(update(clients).where(clients.c.source == tx.source).values(known=None))
+
+
 # --- who was erased ---------------------------------------------------------------------------------------------------
 
 

@@ -25,10 +25,11 @@ from ..errors import NotTheApi
 from ..mapping import FormReader
 from ..registry import Registry
 from ..scoring import differences
-from ..store import Store, Tx, book, forms
+from ..store import Store, Tx, book, forms, mend
 from ..store.sql import Row, to_ms
 from . import hooks
 from .points import reach
+from .redirects import Redirects
 
 _encode = msgspec.json.Encoder().encode
 _SCORED = {status.value for status in SCORED_STATUSES}
@@ -37,6 +38,10 @@ STREAM = "responses"
 BROKEN_SHARE = 0.5
 BROKEN_LEAST = 20
 FUTURE = timedelta(days=1)
+BACK_AGAIN = (
+    "A form came from a client who was erased here, filled in since. It was not read, and no answer in it was looked "
+    "at. If the client is back in care, run: handrail erase CLIENT --readmit"
+)
 
 
 @dataclass(slots=True)
@@ -71,6 +76,8 @@ class _Work:
     set_aside: dict[str, Quarantined] = field(default_factory=dict)
     good: list[str] = field(default_factory=list)
     clients: dict[str, str] = field(default_factory=dict)
+    moved: dict[str, str] = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)
     touched: set[str] = field(default_factory=set)
 
 
@@ -88,6 +95,7 @@ class Ingest:
         self.reader = reader
         self.context = context
         self.schema = ResponseSchema(self._instruments())
+        self.redirects = Redirects(store, source)
         self._key = store.sealer.hasher("response", str(source))
         self._client_key = lru_cache(4096)(store.sealer.hasher("client", str(source)))
         self._reading = _encode(sorted(f"{i.id}/{i.version}/{i.sha256}" for i in self._instruments()))
@@ -123,6 +131,8 @@ class Ingest:
     def _fresh(self, pulled: Sequence[RemoteResponse], work: _Work, done: Ingested) -> list[_Fresh]:
         """Those of our forms that are new or changed and could be read through their mapping."""
         ours = self._ours(pulled, done)
+        if self.redirects.erased:
+            self._leave_erased(ours, work, done)
         with self.store.reading(self.source) as tx:
             have = forms.known(tx, ours)
         fresh: list[_Fresh] = []
@@ -161,6 +171,27 @@ class Ingest:
             else:
                 done.counts["other_forms"] += 1
         return ours
+
+    def _leave_erased(self, ours: dict[str, RemoteResponse], work: _Work, done: Ingested) -> None:
+        """Forms of clients who were erased here are not read (S21). One filled in since is said: they may be back."""
+        for key, remote in list(ours.items()):
+            owner, _, _ = self.redirects.whose(key, self._client_key(remote.client), remote.client)
+            if (at := self.redirects.erased.get(owner)) is None:
+                continue
+            del ours[key]
+            work.left.append(key)
+            done.counts["of_erased_clients"] += 1
+            if (authored := _ms(remote.authored)) is not None and authored > at:
+                done.problems.append(BACK_AGAIN)
+
+    def _owner(self, key: str, response: Response, work: _Work) -> tuple[str, str]:
+        """Our key and the platform's reference of the client whose form this is."""
+        client, ref = self._client_key(response.client), response.client
+        if self.redirects.any:
+            client, ref, came_with = self.redirects.whose(key, client, ref)
+            if client != came_with:
+                work.moved[key] = came_with
+        return client, ref
 
     def _content(self, flat: dict[str, Any]) -> str:
         """The hash of everything that bears on answers and scores; versions and server times do not.
@@ -211,9 +242,9 @@ class Ingest:
         for one, response in good:
             scorer = self.registry.scorer((response.instrument, response.instrument_version))
             form = scorer.form(response)
-            client = self._client_key(response.client)
+            client, ref = self._owner(one.key, response, work)
             work.rows.append(forms.row(tx, one.key, client, response, form, one.content, scorer.instrument.sha256[:12]))
-            work.clients[client] = response.client
+            work.clients[client] = ref
             work.good.append(one.key)
             missing += None in [score.value for score in form.scores.values()]
             if response.totals and differences(response.totals, form.scores):
@@ -240,8 +271,9 @@ class Ingest:
             touched.update(forms.deactivate(tx, list(work.set_aside), "set-aside"))
             forms.stamp(tx, work.stamps)
             forms.set_aside(tx, work.set_aside)
-            released = forms.release(tx, [*work.good, *work.inactive])
+            released = forms.release(tx, [*work.good, *work.inactive, *work.left])
             forms.mark_dirty(tx, work.clients)
+            mend.remember_moved(tx, work.moved)
             forms.mark_keys_dirty(tx, touched | done.clients)
             if page.cursor is not None:
                 # Under our own name: an adapter may call its stream as it likes.

@@ -21,13 +21,14 @@ from ..errors import Denied, HandrailError, NotTheApi, PlatformError, Unreachabl
 from ..mapping import FormReader
 from ..registry import Registry
 from ..settings import Settings
-from ..store import Store, Tx, book, flags, forms
+from ..store import Store, Tx, book, flags, forms, mend
 from ..store.sql import chunks
-from . import hooks
+from . import hooks, sessions
 from .evaluate import PUSHED_KINDS, Evaluate
 from .ingest import STREAM, Ingest
 from .points import reach
 from .push import Push
+from .redirects import merge_as_told
 
 RECONCILE = "reconcile"
 CONNECTION = "connection"
@@ -156,6 +157,8 @@ class Sync:
         if run.outcome is RunOutcome.COMPLETE:
             with run.timed("clients"):
                 self._clients(run)
+            with run.timed("sessions"):
+                self._sessions(run)
 
     def _connection(self) -> str:
         """A hash of the platform's settings: when they change, who answers is asked before anything is read."""
@@ -213,24 +216,30 @@ class Sync:
                     unasked = forms.unasked(tx, CLIENT_BATCH, after=max(unasked, default=""))
                 if not unasked:
                     break
-                self._ask(run, unasked)
+                if self._ask(run, unasked):
+                    unasked = {}  # a record that others were merged into may be new here
         except (Denied, Unsupported) as error:
             run.say([f"Names and therapists could not be read: {error.message}"], self.spec.title)
         except PlatformError as error:
             run.fail(error, self.spec.title)
 
-    def _ask(self, run: _Run, refs: dict[str, str]) -> None:
+    def _ask(self, run: _Run, refs: dict[str, str]) -> int:
+        """Asks about a batch of clients; gives how many of their records were merged into others."""
         found = {client.ref: client for client in self.adapter.clients(list(refs.values()))}
         today = self.context.as_of.date()
         answers = {key: found.get(ref) for key, ref in refs.items()}
 
-        def write(tx: Tx) -> int:
+        def write(tx: Tx) -> tuple[int, int]:
             moved = forms.save_clients(tx, answers, today)
             forms.mark_keys_dirty(tx, moved)
+            merged = merge_as_told(tx, self.source, answers)
             reach("clients-before-commit")
-            return len(moved)
+            return len(moved), merged
 
-        run.counts["new_therapists"] += self.store.write(write, self.source)
+        moved, merged = self.store.write(write, self.source)
+        run.counts.update(new_therapists=moved, clients_merged=merged)
+        if merged:
+            self.ingest.redirects.load()
         reach("clients-after-commit")
         unknown = sum(client is None for client in answers.values())
         if unknown:
@@ -239,6 +248,16 @@ class Sync:
             sentence = f"{who} forms, but the platform does not know them (any more). Their forms are kept."
             run.say([sentence], self.spec.title)
         self.progress("asking about clients", len(refs), None)
+        return merged
+
+    def _sessions(self, run: _Run) -> None:
+        """Attended sessions of clients with news; where they cannot be had it is only said."""
+        if not self.spec.capabilities.gives_sessions:
+            return
+        try:
+            run.counts["clients_with_new_sessions"] += sessions.pull(self.store, self.source, self.adapter)
+        except PlatformError as error:
+            run.say([f"Attended sessions could not be read: {error.message}"], self.spec.title)
 
     # --- rules, reconcile ----------------------------------------------------------------------------------------
 
@@ -291,8 +310,9 @@ class Sync:
         gone = self.store.write(write, self.source)
         run.counts["withdrawn_as_deleted"] += len(gone)
         run.counts["missing_once"] += len(absent) - len(gone)
-        if gone:
-            self._rules(run)
+        self.store.write(mend.ask_all_again, self.source)
+        self._clients(run)
+        self._rules(run)
 
     def _late(self, run: _Run, strange: Sequence[str]) -> None:
         """Reads forms that are listed but were never pulled: those not ours are counted and left, those that became
