@@ -17,12 +17,14 @@ from ...schemas.records import Acknowledgement, Course, Evidence, Flag, Hold, Sc
 from ...schemas.vocab import STANDING_STATES, FlagState, RemoteState
 from ..contracts import HookContext, Refusal, RuleSpec
 from ..errors import PluginError
+from ..instruments.translations import in_language
 from ..registry import Registry
 from ..rules.life import Episode, episodes, shown, stale
 from ..selfcheck import with_shared
 from ..store import Store, Tx, flags, forms, mend
 from . import hooks
 from .points import reach
+from .sessions import attended
 
 CLIENTS_A_PAGE = 200
 WITHDRAWN_SINCE = "The form with this answer was withdrawn on the platform since."
@@ -133,10 +135,11 @@ class Evaluate:
         acknowledged = flags.acknowledged(tx, [row.key for row in every])
         rests_on = flags.evidence_of(tx, [row.key for row in every if row.state in STANDING_STATES])
         ends = mend.ends_of(tx, keys)
+        held = attended(tx, keys, self.context.as_of.tzinfo)
         changes = _Changes()
         for key in keys:
             starts = [start_of(day) for day in people[key].changes]
-            courses = courses_of(key, series[key], starts, self.registry)
+            courses = courses_of(key, series[key], starts, self.registry, held[key] if held else None)
             quiet = _quiet(stored[key], acknowledged)
             called = self._called_for(courses, holds.get(key, []), quiet, ends.get(key), done)
             called = _as_stored(called, stored[key])
@@ -332,18 +335,24 @@ class Evaluate:
 
 
 def courses_of(
-    client: str, series: Sequence[tuple[str, str, ScoredForm]], therapists: Sequence[datetime], registry: Registry
+    client: str,
+    series: Sequence[tuple[str, str, ScoredForm]],
+    therapists: Sequence[datetime],
+    registry: Registry,
+    sessions: tuple[datetime, ...] | None = None,
 ) -> list[Course]:
-    """A client's courses, one for each instrument version, each with the other instruments' newest beside it."""
+    """A client's courses, one for each instrument version, each with the other instruments' newest beside it.
+
+    `sessions` are attended sessions, None where the platform gives none.
+    """
     grouped: dict[tuple[str, str], list[ScoredForm]] = {}
     for instrument, version, form in series:
         grouped.setdefault((instrument, version), []).append(form)
     alone: dict[tuple[str, str], Course] = {}
     for key, found in grouped.items():
         if key in registry.instruments:
-            alone[key] = Course(
-                client, registry.instruments[key].descriptor, tuple(found), therapists=tuple(therapists)
-            )
+            instrument = in_language(registry.instruments[key].descriptor)
+            alone[key] = Course(client, instrument, tuple(found), therapists=tuple(therapists), sessions=sessions)
     if len(alone) < 2:
         return list(alone.values())
     newest: dict[str, Course] = {}
