@@ -16,6 +16,8 @@ LARGEST_BODY = 1 << 20
 DEEPEST = 32
 
 EVENT = ("registered", "preliminary", "final", "amended", "corrected", "cancelled", "entered-in-error", "unknown")
+ENCOUNTER = "planned arrived triaged in-progress onleave finished cancelled entered-in-error unknown"
+APPOINTMENT = "proposed pending booked arrived fulfilled cancelled noshow entered-in-error checked-in waitlist"
 TASK = (
     "draft requested received accepted rejected ready cancelled in-progress on-hold failed completed entered-in-error"
 )
@@ -45,6 +47,13 @@ SHAPES: dict[str, Shape] = {
     ),
     "DetectedIssue": Shape(("status",), EVENT, ("patient", "author")),
     "Task": Shape(("status", "intent"), tuple(TASK.split()), ("for", "focus", "owner", "requester")),
+    "ServiceRequest": Shape(
+        ("status", "intent", "subject"),
+        ("draft", "active", "on-hold", "revoked", "completed", "entered-in-error", "unknown"),
+        ("subject", "requester", "encounter"),
+    ),
+    "Encounter": Shape(("status", "class"), tuple(ENCOUNTER.split()), ("subject",)),
+    "Appointment": Shape(("status", "participant"), tuple(APPOINTMENT.split())),
     "Provenance": Shape(("target", "recorded", "agent")),
     "Observation": Shape(("status", "code"), EVENT, ("subject", "encounter")),
 }

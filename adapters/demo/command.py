@@ -101,7 +101,8 @@ def _settings(demo: Demo) -> Settings:
     folder = demo.folder
     keys.write(f"file:{folder / 'handrail.key'}", keys.make_master())
     keys.write(f"file:{folder / 'demo.token'}", demo.token)
-    connection = Connection("fhir", {"base_url": demo.base, "auth": "bearer"}, {"token": "file:demo.token"})
+    platform = {"base_url": demo.base, "auth": "bearer", "ask_by": "auto"}
+    connection = Connection("fhir", platform, {"token": "file:demo.token"})
     pushing = Pushing(on=True, carriers=("flag",))
     save(
         folder / "handrail.toml",

@@ -67,6 +67,15 @@ PARAMS: dict[str, tuple[Param, ...]] = {
         Param("patient", "reference", "for", "Patient"),
         Param("owner", "reference", "owner"),
     ),
+    "ServiceRequest": (_IDENTIFIER, _STATUS, _SUBJECT, _PATIENT),
+    "Encounter": (_IDENTIFIER, _STATUS, _SUBJECT, _PATIENT, Param("date", "date", "period.start")),
+    "Appointment": (
+        _IDENTIFIER,
+        _STATUS,
+        Param("actor", "reference", "participant.actor"),
+        Param("patient", "reference", "participant.actor", "Patient"),
+        Param("date", "date", "start"),
+    ),
     "Provenance": (Param("target", "reference", "target"),),
     "Observation": (_IDENTIFIER, _STATUS, _SUBJECT, _PATIENT, Param("derived-from", "reference", "derivedFrom")),
 }

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from ...plugin_core.contracts import Ask
 from ...plugin_core.uris import BASE
+from ...plugin_core.words import mark, tr
 from ...schemas.records import Json
 from .carriers import device, instant_text
 from .questionnaire import canonical
@@ -21,8 +22,8 @@ ASK_SYSTEM = f"{BASE}/id/ask"
 REMINDER = f"{BASE}/StructureDefinition/reminder"
 SDC_CODES = "http://hl7.org/fhir/uv/sdc/CodeSystem/temp"
 SDC_FORM = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-servicerequest-questionnaire"
-ASKED = "Your practice asks you to fill in a short form."
-REMINDED = "Reminder {number}: the form is still open."
+ASKED = mark("Your practice asks you to fill in a short form.")
+REMINDED = mark("Reminder {number}: the form is still open.")
 MISTAKEN = "entered-in-error"
 
 
@@ -63,7 +64,7 @@ class Request:
         note = {
             "extension": [{"url": REMINDER, "valuePositiveInt": number}],
             "time": instant_text(now),
-            "text": REMINDED.format(number=number),
+            "text": tr(REMINDED, number=number),
         }
         return self._stamp({**stored, "note": [*_rows(stored, "note"), note]}, now)
 
@@ -105,8 +106,8 @@ def _task(ask: Ask, client: str, form: str) -> Json:
     return {
         "status": "requested",
         "intent": "order",
-        "code": {**_code("complete-questionnaire"), "text": ASKED},
-        "description": ASKED,
+        "code": {**_code("complete-questionnaire"), "text": tr(ASKED)},
+        "description": tr(ASKED),
         "for": {"reference": client},
         "owner": {"reference": client},
         "restriction": {"period": _period(ask)},
@@ -119,7 +120,7 @@ def _service_request(ask: Ask, client: str, form: str) -> Json:
         "extension": [{"url": SDC_FORM, "valueCanonical": form}],
         "status": "active",
         "intent": "order",
-        "code": {**_code("complete-questionnaire"), "text": ASKED},
+        "code": {**_code("complete-questionnaire"), "text": tr(ASKED)},
         "subject": {"reference": client},
         "performer": [{"reference": client}],
         "occurrencePeriod": _period(ask),

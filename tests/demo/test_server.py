@@ -275,7 +275,7 @@ def test_elements_gives_a_part_and_says_so(server: DemoServer, caller: Caller) -
 def test_the_capability_statement_is_true(caller: Caller) -> None:
     """The adapter decides by it how to push; every promise in it is tried here on every resource."""
     rest = requests.get(f"{caller.base}/metadata", timeout=10).json()["rest"][0]
-    assert len(rest["resource"]) == 10
+    assert len(rest["resource"]) == 13
     for resource in rest["resource"]:
         for param in resource["searchParam"]:
             value = "ge2020-01-01" if param["type"] == "date" else "x"
