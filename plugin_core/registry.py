@@ -34,6 +34,13 @@ class Registry:
         return self.plugins.descriptors("register_instruments", Instrument, lambda i: i.key, "instrument")
 
     @cached_property
+    def forms(self) -> list[Instrument]:
+        """Every instrument in every language in which it can be asked."""
+        from .instruments.translations import every
+
+        return [form for registered in self.instruments.values() for form in every(registered.descriptor)]
+
+    @cached_property
     def scorers(self) -> dict[str, Registered[ScorerSpec]]:
         """Special scorers by name."""
         return self.plugins.descriptors("register_scorers", ScorerSpec, lambda s: s.name, "scorer")

@@ -10,7 +10,7 @@ from typing import Any
 from marshmallow import post_load
 
 from . import records
-from .base import Id, Many, Number, One, OneOf, RecordSchema, Table, Text, Whole, Word, YesNo
+from .base import BaseSchema, Id, Many, Number, One, OneOf, RecordSchema, Table, Text, Whole, Word, YesNo
 from .vocab import Direction
 
 FORMAT = 1
@@ -135,6 +135,38 @@ class _FormSchema(RecordSchema):
     scores = Many(One(ScoreDefinitionSchema), required=True, least=1, most=100)
     straight_line = Many(Id(pattern=ITEM_ID), most=500)
     safety = Many(One(SafetyLineSchema), most=50)
+
+
+class _TranslatedLineSchema(BaseSchema):
+    text = Text(required=True, most=1000)
+    hint = Text(most=1000)
+
+
+class _TranslatedScoreSchema(BaseSchema):
+    title = Text(required=True, most=200)
+    source = Text(most=1000)
+
+
+class TranslationFileSchema(BaseSchema):
+    """The texts of a form in another language: nothing that is scored by, only what is read.
+
+    `options` are labels by option code, `items` texts by line, `scores` titles by score, each with the words on where
+    its assumed constants come from.
+    """
+
+    format = Whole(required=True, least=FORMAT, most=FORMAT)
+    instrument = Id(required=True, pattern=INSTRUMENT_ID)
+    version = Id(required=True, pattern=VERSION)
+    language = Id(required=True, pattern=LANGUAGE)
+    status = Text(required=True, most=200)
+    title = Text(required=True, most=200)
+    lead_in = Text(required=True)
+    window = Text(required=True, most=200)
+    note = Text()
+    notice = Text(required=True)
+    options = Table(Text(most=200), required=True, most=500)
+    items = Table(One(_TranslatedLineSchema), required=True, most=500)
+    scores = Table(One(_TranslatedScoreSchema), required=True, most=100)
 
 
 class InstrumentSchema(_FormSchema):

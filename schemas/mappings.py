@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import records
 from .base import AnswerValue, Id, Many, One, RecordSchema, Ref, Table, Text, Time
-from .instruments import INSTRUMENT_ID, ITEM_ID, VERSION
+from .instruments import INSTRUMENT_ID, ITEM_ID, LANGUAGE, VERSION
 
 
 class MappedQuestionSchema(RecordSchema):
@@ -31,3 +31,4 @@ class MappingSchema(RecordSchema):
     totals = Table(Id(pattern=ITEM_ID), key=Ref(), most=100)
     confirmed = Time(allow_none=True)
     confirmed_by = Text(allow_none=True, most=200)
+    language = Id(allow_none=True, pattern=LANGUAGE)

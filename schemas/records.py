@@ -427,7 +427,7 @@ class MappedQuestion:
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """How one form of a platform is read, as a person confirmed it."""
+    """How one form of a platform is read, as a person confirmed it; `language` for answers that come without one."""
 
     platform: str
     form: str
@@ -439,6 +439,7 @@ class Mapping:
     totals: MappingABC[str, str] = field(default_factory=dict)
     confirmed: datetime | None = None
     confirmed_by: str | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

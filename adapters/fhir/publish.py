@@ -54,7 +54,7 @@ def _write(server: Server, instrument: Instrument, wanted: Json, found: Json | N
         body = {**wanted, "id": found["id"]}
         reply = put(server, "PUT", f"Questionnaire/{found['id']}", body, _if_match(found), PURPOSE)
     elif server.statement().can("Questionnaire").update_create:
-        remote_id = derived_id("handrail", f"{instrument.id}-{instrument.version}")
+        remote_id = derived_id("handrail", f"{questionnaire_of(instrument)['id']}-{instrument.version}")
         reply = put(server, "PUT", f"Questionnaire/{remote_id}", {**wanted, "id": remote_id}, {}, PURPOSE)
     else:
         reply = put(server, "POST", "Questionnaire", wanted, {}, PURPOSE)

@@ -6,6 +6,7 @@ system. Both are read back: option codes are unique in an instrument. https://hl
 
 from __future__ import annotations
 
+from ...plugin_core.mapping import own_form
 from ...plugin_core.uris import BASE
 from ...schemas.records import Coding, Instrument, Item, Json, Option
 from .weights import ITEM_WEIGHT, ORDINAL_VALUE
@@ -18,8 +19,8 @@ HELP = "-help"
 
 
 def canonical(instrument: Instrument) -> str:
-    """The form's address without its version, the same on every platform."""
-    return f"{BASE}/Questionnaire/{instrument.id}"
+    """The form's address without its version, the same on every platform; one for each language."""
+    return own_form(instrument)
 
 
 def code_system(instrument: Instrument) -> str:
@@ -33,7 +34,7 @@ def questionnaire_of(instrument: Instrument) -> Json:
     lines = [_line(instrument, number, item) for number, item in enumerate(instrument.items, 1)]
     resource: Json = {
         "resourceType": "Questionnaire",
-        "id": instrument.id,
+        "id": own_form(instrument).rpartition("/")[2],
         "language": instrument.language,
         "url": canonical(instrument),
         "version": instrument.version,

@@ -27,6 +27,7 @@ def instruments(ctx: click.Context, as_json: bool) -> int | None:
     """What can be asked: our own draft forms and published ones, with their licence."""
     if ctx.invoked_subcommand is not None:
         return None
+    from ..instruments.translations import languages_of
     from ..manager import Plugins
     from ..registry import Registry
 
@@ -42,6 +43,7 @@ def instruments(ctx: click.Context, as_json: bool) -> int | None:
                     "title": i.title,
                     "status": i.status,
                     "audience": i.audience,
+                    "languages": list(languages_of(i)),
                     "lines": len(i.items),
                     "scores": [score.id for score in i.scores],
                     "licence": i.licence.name,
@@ -63,9 +65,11 @@ def instruments(ctx: click.Context, as_json: bool) -> int | None:
 @click.option(
     "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="Where to (default: standard output)."
 )
+@click.option("--language", help="In this language, where there is a translation (default: the form's own).")
 @pass_app
-def export(app: App, instrument: str, kind: str, out: Path | None) -> int:
+def export(app: App, instrument: str, kind: str, out: Path | None, language: str | None) -> int:
     """Export a form in a platform's format, to be made there by hand."""
+    from ..instruments.translations import translated
     from ..manager import Plugins
     from ..registry import Registry
 
@@ -73,7 +77,9 @@ def export(app: App, instrument: str, kind: str, out: Path | None) -> int:
     exports = {name: f for r in registry.adapters.values() for name, f in r.descriptor.exports.items()}
     if kind not in exports:
         raise UsageError(f"There is no format {kind!r}. There are: {', '.join(sorted(exports)) or 'none'}.")
-    text = json.dumps(exports[kind](registry.instrument(instrument)), ensure_ascii=False, indent=2) + "\n"
+    found = registry.instrument(instrument)
+    form = found if language is None else translated(found, language)
+    text = json.dumps(exports[kind](form), ensure_ascii=False, indent=2) + "\n"
     if out is None:
         click.echo(text, nl=False)
     else:

@@ -346,12 +346,16 @@ def _agreed(proposal: Proposal, title: str, sure: bool, confirm_all: bool) -> bo
 
 @click.command()
 @click.argument("instrument")
+@click.option("--language", help="In this language, where there is a translation (default: the form's own).")
 @json_option
 @pass_app
-def publish(app: App, instrument: str, as_json: bool) -> int:
+def publish(app: App, instrument: str, language: str | None, as_json: bool) -> int:
     """Make or update a form (such as gr18) on the platform, so that it can be sent to clients there."""
+    from ..instruments.translations import translated
+
     with app.engine(progress=not as_json) as engine:
-        made = engine.publish(engine.registry.instrument(instrument))
+        form = engine.registry.instrument(instrument)
+        made = engine.publish(form if language is None else translated(form, language))
     if as_json:
         app.json({"form": made.form, "version": made.version, "id": made.remote_id, "changed": made.changed})
     else:

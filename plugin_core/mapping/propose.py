@@ -58,6 +58,12 @@ class Proposal:
         """The mean certainty over the instrument's lines, 0 to 100."""
         return sum(g.sure for g in self.guesses if g.item is not None) / len(self.instrument.items)
 
+    @property
+    def language(self) -> str | None:
+        """The form's language where it is worded as our instrument is; codes alone do not tell it."""
+        alike = all(g.item is None or same(g.question.text, g.item.text) for g in self.guesses)
+        return self.instrument.language if alike else None
+
     def mapping(self, platform: str) -> Mapping:
         """The mapping to store once a person has confirmed it."""
         mapped = [g for g in self.guesses if g.item is not None]
@@ -74,6 +80,7 @@ class Proposal:
             ),
             ignored=tuple(q.question for q in others if q.question not in totals),
             totals=totals,
+            language=self.language,
         )
 
 

@@ -16,6 +16,7 @@ from ...schemas.records import Answer, Instrument, MappedQuestion, Mapping, Opti
 from ...schemas.vocab import Blank, QuarantineReason
 from ..contracts import RemoteAnswer, RemoteLine, RemoteResponse
 from ..uris import BASE
+from ..words import ENGLISH
 from .texts import plain, same
 
 MOST_MET = 4096
@@ -109,6 +110,7 @@ class _Form:
     def __init__(self, mapping: Mapping) -> None:
         self.instrument = (mapping.instrument, mapping.instrument_version)
         self.version = mapping.form_version
+        self.language = mapping.language
         self.questions = {q.question: _Question(q) for q in mapping.questions}
         self.ignored = frozenset(mapping.ignored)
         self.totals = dict(mapping.totals)
@@ -194,7 +196,7 @@ class FormReader:
             ("version", remote.version),
             ("updated", remote.updated),
             ("mode", remote.mode or None),
-            ("language", remote.language),
+            ("language", remote.language or form.language),
             ("source", remote.source),
             ("totals", totals or None),
         ):
@@ -218,8 +220,12 @@ class FormReader:
 
 
 def own_form(instrument: Instrument) -> str:
-    """The name by which a form that Handrail published is known on any platform: its canonical address."""
-    return f"{BASE}/Questionnaire/{instrument.id}"
+    """The name by which a form that Handrail published is known on any platform: its canonical address.
+
+    A form in another language than English is a form of its own there, with its language in its address.
+    """
+    other = "" if instrument.language == ENGLISH else f"-{instrument.language}"
+    return f"{BASE}/Questionnaire/{instrument.id}{other}"
 
 
 def own_mapping(instrument: Instrument, platform: str, form: str | None = None) -> Mapping:
@@ -238,6 +244,7 @@ def own_mapping(instrument: Instrument, platform: str, form: str | None = None) 
         instrument=instrument.id,
         instrument_version=instrument.version,
         questions=questions,
+        language=instrument.language,
     )
 
 
