@@ -79,7 +79,7 @@ def judge_little_change(course: Course, *, apart: frozenset[str]) -> Sequence[Re
 
 def may_be_little_change(course: Course) -> bool:
     """The quick look of P4: False only where `judge_little_change` is met at no form."""
-    return course.sessions is not None and len(course.forms) >= LEAST_FORMS
+    return len(course.sessions or ()) >= LEAST_SESSIONS and len(course.forms) >= LEAST_FORMS
 
 
 def _little(view: View, growth: Track, index: int, window: tuple[int, ...] | None) -> Reading:

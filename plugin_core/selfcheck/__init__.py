@@ -247,7 +247,7 @@ def _forget_evidence(tx: Tx, client: str, checks: Sequence[str]) -> None:
     for flag, _ in flags.read(tx, states=[state.value for state in FlagState], client=client):
         if flag.rule == RULE and gone & {form.id for form in flag.evidence.forms}:
             bare = Evidence(GONE, (), (), (), (), flag.evidence.clears_when)
-            flags.set_evidence(tx, flag.key, bare, None)
+            flags.set_evidence(tx, {flag.key: (bare, None)})
 
 
 def with_shared(tx: Tx, series: Series, registry: Registry) -> Series:

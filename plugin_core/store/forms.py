@@ -13,7 +13,7 @@ from datetime import date, datetime
 from functools import lru_cache
 
 import msgspec
-from sqlalchemy import bindparam, delete, func, insert, literal, or_, select, update
+from sqlalchemy import bindparam, delete, func, insert, literal, select, update
 
 from ...schemas.records import Answer, Client, Quarantined, Response, Score, ScoredForm
 from ...schemas.vocab import Blank, Mode, QuarantineReason, ResponseStatus
@@ -80,7 +80,7 @@ def known(tx: Tx, keys: Iterable[str]) -> dict[str, Known]:
     columns = (responses.c.key, responses.c.content, responses.c.updated_ms, responses.c.client, responses.c.active)
     for part in chunks(keys):
         query = select(*columns).where(responses.c.source == tx.source, among(tx, responses.c.key, part))
-        for key, *rest in tx.conn.execute(query):
+        for key, *rest in tx.conn.execute(query).all():
             found[key] = Known(*rest)
     return found
 
@@ -312,11 +312,16 @@ def mark_dirty(tx: Tx, refs: Mapping[str, str]) -> None:
     Both stay to be done until they are done, whatever stops the sync in between.
     """
     have: set[str] = set()
+    settled: list[str] = []
     for part in chunks(refs):
         where = (clients.c.source == tx.source) & among(tx, clients.c.key, part)
-        have.update(tx.conn.execute(select(clients.c.key).where(where)).scalars())
-        settled = or_(clients.c.dirty.is_(False), clients.c.known.is_not(None))
-        tx.conn.execute(update(clients).where(where, settled).values(dirty=True, known=None))
+        for key, dirty, known in tx.conn.execute(select(clients.c.key, clients.c.dirty, clients.c.known).where(where)):
+            have.add(key)
+            if not dirty or known is not None:
+                settled.append(key)
+    for part in chunks(settled):
+        where = (clients.c.source == tx.source) & among(tx, clients.c.key, part)
+        tx.conn.execute(update(clients).where(where).values(dirty=True, known=None))
     new = [
         {
             "source": tx.source,

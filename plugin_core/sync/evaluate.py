@@ -23,6 +23,7 @@ from ..rules.life import Episode, episodes, shown, stale
 from ..selfcheck import with_shared
 from ..store import Store, Tx, flags, forms, mend
 from . import hooks
+from .basis import basis_of
 from .points import reach
 from .sessions import attended
 
@@ -49,6 +50,7 @@ class _Changes:
     states: list[tuple[str, FlagState, datetime | None]] = field(default_factory=list)
     renewed: list[tuple[Flag, str]] = field(default_factory=list)
     evidence: dict[str, tuple[Evidence, float | None]] = field(default_factory=dict)
+    bases: dict[str, str] = field(default_factory=dict)
     shown: dict[str, bool] = field(default_factory=dict)
     wishes: dict[str, RemoteState] = field(default_factory=dict)
     told: list[Flag] = field(default_factory=list)
@@ -75,6 +77,8 @@ class Evaluate:
 
     :param carriers: names of the carriers that the practice chose; empty while pushing is off.
     """
+
+    _trusts_bases = True
 
     def __init__(
         self, store: Store, source: int, registry: Registry, context: HookContext, carriers: Sequence[str] = ()
@@ -106,11 +110,10 @@ class Evaluate:
 
         def write(tx: Tx) -> None:
             self._write_more(tx)
-            flags.save(tx, changes.new)
+            flags.save(tx, changes.new, changes.bases)
             for key, state, closed in changes.states:
                 flags.set_state(tx, key, state, closed)
-            for key, (evidence, score) in changes.evidence.items():
-                flags.set_evidence(tx, key, evidence, score)
+            flags.set_evidence(tx, changes.evidence, changes.bases)
             for key, is_shown in changes.shown.items():
                 flags.set_shown(tx, key, is_shown)
             flags.want(tx, _wishes(changes), self.carriers)
@@ -133,7 +136,7 @@ class Evaluate:
         holds = flags.holds_of(tx, keys)
         every = [row for rows in stored.values() for row in rows]
         acknowledged = flags.acknowledged(tx, [row.key for row in every])
-        rests_on = flags.evidence_of(tx, [row.key for row in every if row.state in STANDING_STATES])
+        rests_on = flags.standing(tx, [row.key for row in every if row.state in STANDING_STATES])
         ends = mend.ends_of(tx, keys)
         held = attended(tx, keys, self.context.as_of.tzinfo)
         changes = _Changes()
@@ -226,26 +229,38 @@ class Evaluate:
         client: str,
         called: dict[str, _Called],
         stored: Sequence[flags.FlagRow],
-        rests_on: dict[str, Evidence],
+        rests_on: dict[str, flags.Standing],
         changes: _Changes,
         done: Evaluated,
     ) -> None:
         """Keeps the evidence of standing flags true: an amended form may have changed the numbers that they rest on,
         and a safety notice whose answer was withdrawn says so (it is closed by people only).
 
-        The reason alone does not count as a change: a plugin may have reworded it.
+        The reason alone does not count as a change: a plugin may have reworded it. Evidence is made anew only where
+        something that it follows from is not as it was (basis.py).
         """
         kinds = {row.key: row.kind for row in stored if row.key in rests_on}
         for key in kinds:
-            old = rests_on[key]
             if (item := called.get(key)) is not None:
-                flag = self._flag(key, client, item)
+                basis = self._basis(item.episode)
+                if self._trusts_bases and basis == rests_on[key].basis:
+                    continue
+                changes.bases[key] = basis
+                flag, stored_so = self._flag(key, client, item), rests_on[key].whole()
+                old = stored_so.evidence
                 if replace(flag.evidence, reason=old.reason) != old:
                     changes.renewed.append((flag, kinds[key]))
                     done.counts["evidence_renewed"] += 1
-            elif kinds[key] == "safety" and not any(said in old.reason for said in (WITHDRAWN_SINCE, REASSIGNED_SINCE)):
-                changes.evidence[key] = (replace(old, reason=f"{old.reason} {WITHDRAWN_SINCE}"), None)
-                done.counts["evidence_renewed"] += 1
+                elif basis != stored_so.basis:
+                    changes.evidence[key] = (old, stored_so.score)
+            elif kinds[key] == "safety":
+                old = rests_on[key].whole().evidence
+                if not any(said in old.reason for said in (WITHDRAWN_SINCE, REASSIGNED_SINCE)):
+                    changes.evidence[key] = (replace(old, reason=f"{old.reason} {WITHDRAWN_SINCE}"), None)
+                    done.counts["evidence_renewed"] += 1
+
+    def _basis(self, episode: Episode) -> str:
+        return self.store.sealer.fingerprint(basis_of(episode, self.registry.rules[episode.rule.id].plugin))
 
     def _flag(self, key: str, client: str, item: _Called) -> Flag:
         episode = item.episode
@@ -266,6 +281,7 @@ class Evaluate:
 
     def _raise(self, key: str, client: str, item: _Called, changes: _Changes, done: Evaluated) -> None:
         changes.new.append((self._flag(key, client, item), item.episode.rule.kind))
+        changes.bases[key] = self._basis(item.episode)
         done.counts["raised" if item.episode.closed is None else "raised_and_cleared_since"] += 1
 
     def _move(self, row: flags.FlagRow, item: _Called, changes: _Changes, done: Evaluated) -> None:

@@ -50,6 +50,7 @@ class _Rescoring(Evaluate):
 
     progress: Callable[[str, int, int | None], None]
     seen = changed = 0
+    _trusts_bases = False  # called after Handrail or a plugin changed: all evidence is made anew, and compared
 
     def _series(self, tx: Tx, keys: Sequence[str]) -> Series:
         series = super()._series(tx, keys)

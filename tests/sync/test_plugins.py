@@ -65,6 +65,8 @@ class Ruling:
 
     def __init__(self, fails: bool = False) -> None:
         self.fails = fails
+        self.explained = 0
+        self.words = "Something to talk about."
 
     @hookimpl
     def register_rules(self) -> list[RuleSpec]:
@@ -73,8 +75,11 @@ class Ruling:
     def _judge(self, course: Course) -> list[Reading]:
         if self.fails:
             raise KeyError("Invented Client")
-        evidence = Evidence("Something to talk about.", (), (), (), (), "")
-        return [Reading(True, evidence=lambda: evidence) for _ in course.forms]
+        return [Reading(True, evidence=self._explain) for _ in course.forms]
+
+    def _explain(self) -> Evidence:
+        self.explained += 1
+        return Evidence("Something.", (), (), (), (), self.words)
 
 
 def practice(stage: Stage) -> None:
@@ -178,6 +183,37 @@ def test_a_reworded_flag_keeps_its_words(stage: Stage) -> None:
     (row,) = [row for row in stage.ask(lambda e: e.flags()) if row.flag.rule == "P1"]
     assert row.flag.evidence.reason == "In the practice's words."
     assert 3.5 in [number for used in row.flag.evidence.forms for number in used.values.values()]
+
+
+def test_evidence_is_made_anew_only_where_what_it_follows_from_changed(stage: Stage) -> None:
+    """Made at each read it would cost most of a sync; not made after an amended form it would show wrong numbers."""
+    vendor = Ruling()
+    stage.plugins = [("vendor", vendor)]
+    stage.course("a", [EVEN, EVEN, EVEN])
+    stage.sync()
+    assert vendor.explained == 1
+    stage.later(days=7)
+    stage.put(form("a-later", "a", stage.now, gr18(LEANING)))
+    assert "evidence_renewed" not in stage.sync().counts
+    assert vendor.explained == 1, "what came after the form that opened the flag bears on nothing in it"
+    first = stage.ask(lambda e: e.flags())[0].flag.opened
+    stage.put(form("a-1", "a", first, gr18({**EVEN, "reliance": 3}), status="amended"))
+    stage.sync()
+    assert vendor.explained == 2
+    stage.sync()
+    assert vendor.explained == 2, "once looked at, it is known"
+
+
+def test_rescoring_makes_all_evidence_anew(stage: Stage) -> None:
+    """It is run after Handrail or a plugin changed: the same answers may be explained otherwise now."""
+    vendor = Ruling()
+    stage.plugins = [("vendor", vendor)]
+    stage.course("a", [EVEN, EVEN, EVEN])
+    stage.sync()
+    vendor.words = "Something that would clear it."
+    stage.ask(lambda e: e.rescore(dry_run=False))
+    (row,) = stage.ask(lambda e: e.flags())
+    assert row.flag.evidence.clears_when == "Something that would clear it."
 
 
 def test_a_plugin_cannot_move_a_flag_to_another_client(stage: Stage) -> None:
