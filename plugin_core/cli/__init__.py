@@ -24,6 +24,7 @@ COMMANDS = {
     "connect": ("setup", "Connect the practice's platform and confirm how its forms are read."),
     "publish": ("setup", "Make or update a form on the platform."),
     "sync": ("work", "Pull, score, raise and push: what changed since last time."),
+    "schedule": ("schedule", "Sync by itself: shown before it is made, removable."),
     "rescore": ("work", "Score and judge everything stored anew, with counts first."),
     "flags": ("read", "The open flags with their reasons."),
     "explain": ("read", "Redo a flag step by step."),

@@ -14,7 +14,10 @@ from .cadence import Cadence
 from .job import Installed, Job, Plan, Run, Step
 
 KIND = "lines in this user's crontab"
-NOTE = "cron does not make up for runs that were missed while the computer was off; the next run brings everything."
+NOTES = (
+    "cron does not make up for runs that were missed while the computer was off; the next run brings everything.",
+    "cron has no way into the keyring of your desktop: the key has to lie in a file (handrail init --key-file).",
+)
 ABSENT = "There is no crontab command on this computer: give these lines to whatever runs jobs here."
 
 
@@ -34,7 +37,7 @@ def plan(job: Job, run: Run) -> Plan:
         make=(Step(("crontab", "-"), stdin=f"{others}{block}\n"),),
         undo=(Step(("crontab", "-"), stdin=others),),
         see="crontab -l",
-        notes=(NOTE,),
+        notes=NOTES,
         shown={"added to the crontab": block},
     )
 
@@ -51,7 +54,8 @@ def found(job: Job, run: Run) -> Installed | None:
     except ValueError:
         words = []
     problem = None if len(words) > 5 else "its line is not as Handrail wrote it"
-    return Installed(words[5] if len(words) > 5 else "", ours[1] == wanted, problem)
+    elsewhere = str(job.settings) not in words
+    return Installed(words[5] if len(words) > 5 else "", ours[1] == wanted, problem, elsewhere)
 
 
 def times(cadence: Cadence) -> str:

@@ -61,11 +61,15 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """An entry that is there: what it starts, whether it is as it would be made today, what is wrong with it."""
+    """An entry that is there: what it starts, whether it is as it would be made today, what is wrong with it.
+
+    `elsewhere`: it is another practice's, of other settings under the same name.
+    """
 
     program: str
     same: bool
     problem: str | None = None
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from xml.parsers.expat import ExpatError
 
 from .job import Installed, Job, Plan, Run, Step
 
-KIND = "launch agent of this user (macOS)"
+KIND = "a launch agent of this user (macOS)"
 NOTE = "It runs while you are signed in, and at waking makes up for a run that was missed."
 
 
@@ -50,7 +50,8 @@ def found(job: Job, run: Run) -> Installed | None:
         return Installed("", same=False, problem=f"the file {path} is not as Handrail wrote it")
     gone = run(("launchctl", "print", f"{_domain()}/{_label(job)}"), None).status not in (0, 127)
     problem = "the agent is not loaded" if gone else None
-    return Installed(program, data == plan(job, run).files[path], problem)
+    elsewhere = str(job.settings) not in facts["ProgramArguments"]
+    return Installed(program, data == plan(job, run).files[path], problem, elsewhere)
 
 
 def _facts(job: Job) -> dict[str, Any]:

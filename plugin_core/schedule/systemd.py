@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from .cadence import Cadence
 from .job import Installed, Job, Plan, Run, Step
 
-KIND = "systemd timer of this user"
+KIND = "a systemd timer of this user"
 
 SERVICE = """\
 # Made by: handrail schedule. To remove it: handrail schedule --remove
@@ -52,7 +53,7 @@ NOTE = (
 def plan(job: Job, _run: Run) -> Plan:
     """What a timer is made of."""
     service, timer = _places(job)
-    command = " ".join([_quoted(job.command[0]), *(_quoted(word, variable=True) for word in job.command[1:])])
+    command = " ".join(_quoted(word, variable=place > 0) for place, word in enumerate(_startable(job.command)))
     texts = {
         service: SERVICE.format(practice=job.practice, command=command),
         timer: TIMER.format(practice=job.practice, words=job.cadence.words(), calendar=calendar(job.cadence)),
@@ -76,13 +77,15 @@ def found(job: Job, run: Run) -> Installed | None:
     if not (service.exists() and timer.exists()):
         return None
     here = {path: path.read_bytes() for path in (service, timer)}
-    started = re.search(rb'^ExecStart="((?:[^"\\]|\\.)*)"', here[service], re.MULTILINE)
-    program = _plain(started[1].decode()) if started else ""
+    line = next((row for row in here[service].decode().splitlines() if row.startswith("ExecStart=")), "")
+    words = [_plain(quoted) for quoted in re.findall(r'"((?:[^"\\]|\\.)*)"', line)]
+    program = next(iter(words[len(_SHELL) :] if tuple(words[: len(_SHELL)]) == _SHELL else words), "")
     asked = run(("systemctl", "--user", "is-active", timer.name), None)
     problem = None
     if asked.out.strip() in ("inactive", "failed"):
         problem = f"the timer {timer.name} is switched off"
-    return Installed(program, here == dict(plan(job, run).files), problem)
+    elsewhere = _quoted(str(job.settings), variable=True).encode() not in here[service]
+    return Installed(program, here == dict(plan(job, run).files), problem, elsewhere)
 
 
 def usable(run: Run) -> bool:
@@ -106,7 +109,15 @@ def _places(job: Job) -> tuple[Path, Path]:
     return folder / f"{job.name}.service", folder / f"{job.name}.timer"
 
 
-def _quoted(word: str, *, variable: bool = False) -> str:
+_SHELL = ("/bin/sh", "-c", 'exec "$0" "$@"')
+
+
+def _startable(command: Sequence[str]) -> Sequence[str]:
+    """systemd starts no program whose path holds a quote or a backslash; the shell does, given it as a word."""
+    return (*_SHELL, *command) if set(command[0]) & set("\"'\\") else command
+
+
+def _quoted(word: str, *, variable: bool) -> str:
     """A word of ExecStart (systemd.service(5), "Command lines"): `%` names a specifier, `$` a variable except in the
     program's own path, which is taken as it stands."""
     text = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
@@ -114,4 +125,4 @@ def _quoted(word: str, *, variable: bool = False) -> str:
 
 
 def _plain(quoted: str) -> str:
-    return re.sub(r"\\(.)", r"\1", quoted).replace("%%", "%")
+    return re.sub(r"\\(.)", r"\1", quoted).replace("%%", "%").replace("$$", "$")

@@ -17,7 +17,7 @@ from xml.etree import ElementTree as Tree
 from ..errors import UsageError
 from .job import Installed, Job, Plan, Run, Step
 
-KIND = "task of the Windows Task Scheduler"
+KIND = "a task of the Windows Task Scheduler"
 SPACE = "http://schemas.microsoft.com/windows/2004/02/mit/task"
 NOTE = "It runs while you are signed in (the screen may be locked), and makes up for a run that was missed."
 _VARIABLE = re.compile(r"%[^%]+%")
@@ -60,7 +60,8 @@ def found(job: Job, run: Run) -> Installed | None:
     interval = root.findtext(f".//{{{SPACE}}}Interval", "")
     off = root.findtext(f".//{{{SPACE}}}Settings/{{{SPACE}}}Enabled", "true") == "false"
     problem = "the task is switched off" if off else None
-    return Installed(action[0], action == wanted and _minutes(interval) == job.cadence.every, problem)
+    elsewhere = line([str(job.settings)]) not in action[1]
+    return Installed(action[0], action == wanted and _minutes(interval) == job.cadence.every, problem, elsewhere)
 
 
 def xml(job: Job) -> str:

@@ -1,0 +1,1 @@
+"""Tests of `handrail doctor`: each of the likeliest mistakes, made for real."""

@@ -1,0 +1,1 @@
+"""Tests of syncing by itself."""
