@@ -8,15 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from ...schemas.records import RunReport
 from ...schemas.vocab import RunOutcome
 from ..contracts import Letter
-from ..engine import Engine
 from ..errors import Busy, HandrailError
 from ..store import book
-from ..sync.run import Options
 from . import watch
+
+if TYPE_CHECKING:
+    from ..engine import Engine
+    from ..sync.run import Options
 
 JUMP = timedelta(minutes=10)  # a time further ahead than this was written by a clock that has been put back since
 OTHERS_TIME = timedelta(hours=1)  # how long another run may go on before a scheduled one says so
