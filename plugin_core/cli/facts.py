@@ -184,9 +184,10 @@ def schemas(out: Path) -> int:
 
 @click.command()
 @click.option("--offline", is_flag=True, help="Do not ask the platform.")
+@click.option("--quiet", is_flag=True, help="Say only what is wrong; for a monitor, which goes by the exit status.")
 @json_option
 @pass_app
-def doctor(app: App, offline: bool, as_json: bool) -> int:
+def doctor(app: App, offline: bool, quiet: bool, as_json: bool) -> int:
     """Check everything, from the settings to the platform, and say how to mend what is wrong."""
     from ..doctor import examine
 
@@ -195,7 +196,8 @@ def doctor(app: App, offline: bool, as_json: bool) -> int:
     if as_json:
         app.json([{"check": c.name, "state": c.state, "finding": c.finding} for c in checks])
     else:
-        for check in checks:
+        for check in bad if quiet else checks:
             click.echo(f"{check.state:>7}  {check.name}: {check.finding}")
-        click.echo("All is well." if not bad else f"{len(bad)} to mend.")
+        if not quiet:
+            click.echo("All is well." if not bad else f"{len(bad)} to mend.")
     return 1 if bad else 0
