@@ -59,7 +59,7 @@ class FhirAdapter:
     def test(self) -> Identity:
         """Reads the server's description and asks for one form, so that a wrong credential shows at once."""
         said = self._server.statement()
-        status, page, _ = self._server.read(
+        status, page, headers = self._server.read(
             f"QuestionnaireResponse?{query(_count=1, _elements='id')}", PURPOSE, also=(400, 404)
         )
         if status != 200 or page.get("resourceType") != "Bundle":
@@ -78,7 +78,10 @@ class FhirAdapter:
             if not said.types
             else []
         )
-        return Identity(said.software, f"{said.version} (FHIR {said.release})".strip(), _hash(mark), can, notes)
+        if self._settings.get("auth") == "bearer":
+            notes += expiring(self._token(), self._now())
+        clock = http_date(headers.get("Date"))
+        return Identity(said.software, f"{said.version} (FHIR {said.release})".strip(), _hash(mark), can, notes, clock)
 
     def forms(self) -> Iterator[RemoteForm]:
         """The server's Questionnaires."""

@@ -7,7 +7,7 @@ from typing import Any
 from ...schemas.records import Client, Json
 from .flatten import BadShape, client_of
 
-_NAMES = {"usual": 0, "official": 1, None: 2}
+_NAMES = {"usual": 0, "official": 1, "": 2}
 
 
 def client_from(patient: Json, local: str = "", *, email: bool = False) -> Client:
@@ -17,7 +17,7 @@ def client_from(patient: Json, local: str = "", *, email: bool = False) -> Clien
     :param email: whether to read the address; only where the practice asks clients by e-mail.
     """
     names = _rows(patient, "name")
-    names.sort(key=lambda name: _NAMES.get(name.get("use"), 3))
+    names.sort(key=lambda name: _NAMES.get(str(name.get("use", "")), 3))
     carers = [one for one in _rows(patient, "generalPractitioner") if one.get("reference")]
     carer = next((one for one in carers if "Practitioner" in str(one["reference"])), None)
     return Client(

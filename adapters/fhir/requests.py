@@ -36,7 +36,7 @@ class Request:
 
     kind: str
     make: Callable[[Ask, str, str], Json]
-    open: frozenset[str]
+    open: tuple[str, ...]
     withdrawn: str
     answered: str = "completed"
     stamped: bool = False
@@ -140,11 +140,11 @@ REQUESTS = {
     "task": Request(
         "Task",
         _task,
-        frozenset({"draft", "requested", "received", "accepted", "ready", "in-progress", "on-hold"}),
+        ("draft", "requested", "received", "accepted", "ready", "in-progress", "on-hold"),
         "cancelled",
         stamped=True,
     ),
     "service-request": Request(
-        "ServiceRequest", _service_request, frozenset({"draft", "active", "on-hold", "unknown"}), "revoked"
+        "ServiceRequest", _service_request, ("draft", "active", "on-hold", "unknown"), "revoked"
     ),
 }

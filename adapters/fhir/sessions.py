@@ -25,11 +25,11 @@ KINDS = {"auto": ("Encounter", "Appointment"), "encounter": ("Encounter",), "app
 BATCH = 25  # references in one address: servers and proxies cut long ones
 PAGE = 200
 # R4's `finished`, and R5's word for it, which some servers give already.
-ATTENDED = frozenset({"finished", "completed"})
+ATTENDED = ("finished", "completed")
 # Visits of a practice: ambulatory, virtual, at the client's home, in the field. Of the other codes of this system
 # (inpatient, emergency, observation ...) none is a session of therapy in a practice; a platform's own codes are taken.
 ACT_CODES = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
-VISITS = frozenset({"AMB", "VR", "HH", "FLD"})
+VISITS = ("AMB", "VR", "HH", "FLD")
 WITHOUT = (
     "Rules that need attended sessions are not evaluated. To stop asking, set sessions to none in the platform's "
     "settings."
