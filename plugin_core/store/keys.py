@@ -68,6 +68,18 @@ def exists(reference: str) -> bool:
     return Path(name).exists()
 
 
+def remove(reference: str) -> None:
+    """Removes what is stored under the reference; nothing there is fine."""
+    kind, name = _parts(reference)
+    if kind == "keyring":
+        _Keyring().delete_password(SERVICE, name)
+        return
+    try:
+        Path(name).unlink(missing_ok=True)
+    except OSError as error:
+        raise KeyProblem(f"The secret file {name} cannot be removed ({error.strerror}). Remove it by hand.") from None
+
+
 def _parts(reference: str) -> tuple[str, str]:
     """Kind and name of a reference; what is none is never repeated, since it may be the secret itself (S9)."""
     kind, _, name = reference.partition(":")
@@ -153,6 +165,14 @@ class _Keyring:
     def set_password(self, service: str, name: str, value: str) -> None:
         try:
             self._ring.set_password(service, name, value)
+        except self._error as error:
+            raise _locked(error) from None
+
+    def delete_password(self, service: str, name: str) -> None:
+        if self.get_password(service, name) is None:
+            return
+        try:
+            self._ring.delete_password(service, name)
         except self._error as error:
             raise _locked(error) from None
 
