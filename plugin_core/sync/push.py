@@ -16,7 +16,7 @@ from ...schemas.vocab import DeliveryState, RemoteState
 from ..contracts import Adapter, Carrier, HookContext, Notice
 from ..errors import Denied, PlatformError, Unreachable, Unsupported
 from ..registry import Registry
-from ..store import Store, Tx, book, flags, forms
+from ..store import Store, Tx, book, entries, flags, forms
 from ..store.sql import to_ms
 from ..words import mark, tr
 from . import hooks
@@ -86,7 +86,8 @@ class Push:
         people = forms.read_clients(tx, sorted({item.client for item in batch}))
         evidence = flags.evidence_of(tx, [item.flag for item in batch])
         based = {form.id for found in evidence.values() for form in found.forms}
-        remote = forms.remote_ids(tx, sorted(based))
+        ids = forms.remote_ids(tx, sorted(based))
+        remote = {key: name for key, name in ids.items() if not entries.is_entry(name)}  # the platform knows no others
         notices = {}
         for item in batch:
             person = people[item.client]

@@ -21,7 +21,7 @@ from ..errors import Denied, HandrailError, NotTheApi, PlatformError, Unreachabl
 from ..mapping import FormReader
 from ..registry import Registry
 from ..settings import Settings
-from ..store import Store, Tx, book, flags, forms, mend
+from ..store import Store, Tx, book, entries, flags, forms, mend
 from ..store.sql import chunks
 from . import hooks, sessions
 from .evaluate import PUSHED_KINDS, Evaluate
@@ -292,12 +292,11 @@ class Sync:
             strange += [remote_id for key, remote_id in keys.items() if key not in before]
         self._late(run, strange)
         with self.store.reading(self.source) as tx:
-            absent = forms.not_listed(tx, listed)
-            have = forms.counts(tx)["responses"]
-        if have and not listed:
+            absent = entries.only_from_the_platform(tx, forms.not_listed(tx, listed))
+        if absent and not listed:
             raise NotTheApi(
-                f"{self.spec.title} lists no forms at all, while {have} are stored here. Nothing was withdrawn. Check "
-                "that the address and the account are the right ones (handrail doctor)."
+                f"{self.spec.title} lists no forms at all, while {len(absent)} from it are stored here. Nothing was "
+                "withdrawn. Check that the address and the account are the right ones (handrail doctor)."
             )
 
         def write(tx: Tx) -> list[str]:
