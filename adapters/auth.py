@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
+import json
+from base64 import b64encode, urlsafe_b64decode
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Protocol
 
 from .secret import Secret
+
+FORTNIGHT = 14 * 24 * 3600.0
 
 
 class Auth(Protocol):
@@ -42,6 +46,22 @@ class Fixed:
 
     def renew(self, refused: Secret | None) -> bool:
         return refused is not None and self._make() != refused.reveal()
+
+
+def expiring(token: str, now: float) -> list[str]:
+    """A sentence where a fixed token says itself (`exp` of a JWT, RFC 7519) that it ends within a fortnight.
+
+    It is only read, not verified: the server decides. Tokens of other kinds say nothing.
+    """
+    try:
+        middle = token.split(".")[1]
+        ends = float(json.loads(urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))["exp"])
+        day = datetime.fromtimestamp(ends, UTC).strftime("%Y-%m-%d")
+    except (IndexError, ValueError, KeyError, TypeError, OverflowError, OSError):
+        return []
+    if ends - now > FORTNIGHT:
+        return []
+    return [f"The platform's token ends on {day}. Have a new one made there in time, then: handrail connect"]
 
 
 def basic(user: str, password: Callable[[], str]) -> Fixed:

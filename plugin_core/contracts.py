@@ -188,6 +188,7 @@ class CollectorSpec:
 
     `remind` asks again (None: this way cannot remind; staff are told who is late). `withdraw` takes a request back.
     `by_hand`: what comes back is handed over by a person (a printed sheet, a link), so nothing leaves by itself.
+    `settled` is told that the request was answered, with the platform's id of the form.
     """
 
     name: str
@@ -196,6 +197,7 @@ class CollectorSpec:
     remind: Callable[[Ask, CollectorContext], Asked] | None = None
     withdraw: Callable[[Ask, CollectorContext], None] | None = None
     by_hand: bool = False
+    settled: Callable[[Ask, str, CollectorContext], None] | None = None
 
 
 # --- platforms ---------------------------------------------------------------------------------------------------
@@ -284,13 +286,17 @@ class RemoteQuestion:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who answers at the configured address. `fingerprint` differs when another or an emptied server answers (F14)."""
+    """Who answers at the configured address. `fingerprint` differs when another or an emptied server answers (F14).
+
+    `clock` is the server's own time of its answer, where it tells it.
+    """
 
     title: str
     version: str
     fingerprint: str
     can: Mapping[str, bool | None] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    clock: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,17 @@ class Mailer:
             with self._plainly("letter"):
                 _accept(*smtp.data(raw))
 
+    def test(self) -> None:
+        """Reaches the mail server and signs in, as for a letter, and sends none.
+
+        :raises MailProblem: it does not answer, or does not let Handrail in.
+        """
+        password = self._password()
+        with self._line() as smtp:
+            if self.settings.user:
+                with self._plainly("sign-in"):
+                    smtp.login(self.settings.user, password)
+
     def composed(self, letter: Letter, recipient: str) -> bytes:
         """The letter as RFC 5322 wants it, all of it in ASCII, lines of the header free of anything but their text."""
         message = EmailMessage(policy=SMTP.clone(cte_type="7bit"))

@@ -10,7 +10,9 @@ from hashlib import sha256
 from ...plugin_core.contracts import AdapterContext, Carrier, Identity, Page, Published, RemoteForm, Sender
 from ...plugin_core.errors import Unsupported
 from ...schemas.records import Client, Cursor, Instrument, Json, Session
+from ..auth import expiring
 from ..http import Http, Refused
+from ..times import http_date
 from ..transport import Limits, Transport
 from ..waiting import Patience
 from .asking import sender_of, way_of
@@ -79,7 +81,7 @@ class FhirAdapter:
             else []
         )
         if self._settings.get("auth") == "bearer":
-            notes += expiring(self._token(), self._now())
+            notes += expiring(self._context.secret("token"), self._context.now())
         clock = http_date(headers.get("Date"))
         return Identity(said.software, f"{said.version} (FHIR {said.release})".strip(), _hash(mark), can, notes, clock)
 
