@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..words import tr, trn
 from .app import App, json_option, pass_app
 
 
@@ -32,14 +33,23 @@ def flags(app: App, everything: bool, client: str | None, more: bool, as_json: b
         app.json(flags_json(rows, titles))
         return 0
     if not rows:
-        click.echo("No flag stands. That says nothing about clients who have not answered, or only once or twice.")
+        from ..report import phrases
+
+        click.echo(tr(phrases.NO_FLAG))
         return 0
     from ..report.terminal import flags_table
 
     app.print(flags_table(rows, titles))
     if hidden:
-        click.echo(f"{hidden} more behind the first of their form: handrail flags --more")
-    click.echo("Why: handrail explain FLAG.  Seen: handrail ack FLAG.  Most flags do not mean that something is wrong.")
+        click.echo(
+            trn(
+                "{count} more is behind the first of its form: handrail flags --more",
+                "{count} more are behind the first of their form: handrail flags --more",
+                hidden,
+            )
+        )
+    click.echo(tr("Why: handrail explain FLAG.  Seen: handrail ack FLAG."))
+    click.echo(tr("Most flags do not mean that something is wrong."))
     return 0
 
 
@@ -53,7 +63,7 @@ def explain(app: App, names: tuple[str, ...], as_json: bool) -> int:
         row = engine.flag(names[-1])
         view = engine.client(names[0]) if len(names) > 1 else None
         if view is not None and row.flag.client != view.key:
-            raise click.UsageError("That flag is not this client's.")
+            raise click.UsageError(tr("That flag is not this client's."))
         if as_json:
             from ..report.data import flag_json
 
@@ -107,7 +117,7 @@ def report(app: App, out: Path, as_json: bool) -> int:
     if as_json:
         app.json(facts)
     else:
-        click.echo(f"Written: {out.absolute()} (readable by you alone; it holds names and answers)")
+        click.echo(tr("Written: {file} (readable by you alone; it holds names and answers)", file=out.absolute()))
     return 0
 
 

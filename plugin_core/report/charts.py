@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 from markupsafe import Markup, escape
 
 from ...schemas.records import Course, ScoreDefinition, ScoredForm
 from ..rules import words
+from ..words import mark, tr, trn
+from ..words.spelling import short, short_day
 from . import phrases
 from .series import Mark, Point, Series, Span, few, lines_named, notes_on, plain, series_of, shown_value
 
@@ -22,7 +24,10 @@ LEFT, RIGHT, TOP, BOTTOM = 50.0, 10.0, 20.0, 26.0
 DATE_WIDTH = 76.0
 STEPS = (0.5, 1, 2, 5, 10, 20, 25, 50, 100)
 MOST_TICKS = 5
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_LEAST, _MOST = mark("{value} least"), mark("{value} most")
+_HEADING = mark("{score}, {low} to {high}")
+_HEADING_HOPED = mark("{score}, {low} to {high}; {hoped}")
+ORDINARY = mark("ordinary ups and downs around the baseline ({origins})")
 
 Attribute = str | float | int
 
@@ -114,10 +119,10 @@ def _axis(frame: _Frame, scale: ScoreDefinition) -> list[Markup]:
     found = []
     for value in _ticks(scale.low, scale.high):
         y = frame.y(value)
-        end = {scale.low: " least", scale.high: " most"}.get(value, "")
+        label = tick(scale, value)
         across = {"x1": LEFT, "x2": frame.width - RIGHT, "y1": y, "y2": y}
         found.append(tag("line", class_="grid", stroke="#000", stroke_opacity="0.2", **across))
-        found.append(tag("text", f"{value:g}{end}", class_="tick", x=LEFT - 4, y=y + 3.5, text_anchor="end"))
+        found.append(tag("text", label, class_="tick", x=LEFT - 4, y=y + 3.5, text_anchor="end"))
     return found
 
 
@@ -153,7 +158,7 @@ def _therapist(frame: _Frame, when: datetime) -> Markup:
     x = frame.x(when)
     anchor, aside = ("start", 4) if x < frame.width / 2 else ("end", -4)
     line = tag("line", class_="break", x1=x, x2=x, y1=TOP - 12, y2=frame.floor, stroke="#000", stroke_dasharray="2 3")
-    return line + tag("text", "new therapist", class_="tick", x=x + aside, y=TOP - 6, text_anchor=anchor)
+    return line + tag("text", tr("new therapist"), class_="tick", x=x + aside, y=TOP - 6, text_anchor=anchor)
 
 
 def _line(frame: _Frame, run: Sequence[Point]) -> Markup:
@@ -185,38 +190,46 @@ def _ring(x: float, y: float) -> Markup:
 # --- words for the picture -------------------------------------------------------------------------------------------
 
 
-def short_day(when: date) -> str:
-    """A day as a table or an axis has room for it: 3 May 2026."""
-    return f"{when.day} {_MONTHS[when.month - 1]} {when.year}"
+def tick(scale: ScoreDefinition, value: float) -> str:
+    """A number on the upright axis; the ends say what they are."""
+    template = {scale.low: _LEAST, scale.high: _MOST}.get(value)
+    return tr(template, value=short(value)) if template else short(value)
 
 
 def heading(series: Series) -> str:
     """What is shown, with the ends of the scale and the hoped-for direction as the form defines it."""
     scale = series.definition
     hoped = phrases.HOPED[scale.direction]
-    return f"{scale.title}, {scale.low:g} to {scale.high:g}{f'; {hoped}' if hoped else ''}"
+    template = _HEADING_HOPED if hoped else _HEADING
+    return tr(template, score=scale.title, low=short(scale.low), high=short(scale.high), hoped=hoped)
 
 
 def described(series: Series, rests: frozenset[str]) -> str:
     """The picture in words, for those who do not see it."""
     points = [f"{short_day(p.when)}: {_value_words(p)}{_rests_words(p, rests)}" for p in series.points]
     bands = [
-        f"Baseline from {short_day(s.start)}: {words.one(s.mean)}, band {words.one(s.low)} to {words.one(s.high)} "
-        f"({words.origin(s.origin)})"
+        tr(
+            "Baseline from {day}: {mean}, band {low} to {high} ({origin})",
+            day=short_day(s.start),
+            mean=words.one(s.mean),
+            low=words.one(s.low),
+            high=words.one(s.high),
+            origin=words.origin(s.origin),
+        )
         for s in series.spans
     ]
-    breaks = [f"New therapist from {short_day(when)}" for when in series.therapists]
-    return ". ".join([*points, *bands, *breaks]) or "No form so far"
+    breaks = [tr("New therapist from {day}", day=short_day(when)) for when in series.therapists]
+    return ". ".join([*points, *bands, *breaks]) or tr("No form so far")
 
 
 def _value_words(point: Point) -> str:
     if point.value is None:
-        return Mark.NONE.value
-    return words.one(point.value) + (f", {Mark.PASSED.value}" if point.mark is Mark.PASSED else "")
+        return Mark.NONE.told
+    return words.one(point.value) + (f", {Mark.PASSED.told}" if point.mark is Mark.PASSED else "")
 
 
 def _rests_words(point: Point, rests: frozenset[str]) -> str:
-    return ", a form that the flag rests on" if point.form in rests else ""
+    return ", " + tr("a form that the flag rests on") if point.form in rests else ""
 
 
 def legend(series: Sequence[Series], rests: frozenset[str]) -> list[tuple[str, str]]:
@@ -225,12 +238,12 @@ def legend(series: Sequence[Series], rests: frozenset[str]) -> list[tuple[str, s
     marks = {point.mark for point in points}
     spans = [span for one in series for span in one.spans]
     origins = sorted({words.origin(span.origin) for span in spans})
-    found = [("●", "a form", Mark.SCORED in marks)]
-    found.append(("◆", "a form that this flag rests on", any(point.form in rests for point in points)))
-    found.append(("□", "a form that the rules pass over", Mark.PASSED in marks))
-    found.append(("×", "no score on this form", Mark.NONE in marks))
-    found.append(("▒", f"ordinary ups and downs around the baseline ({'; '.join(origins)})", bool(spans)))
-    found.append(("┆", "a new therapist: the baseline begins anew", any(one.therapists for one in series)))
+    found = [("●", tr("a form"), Mark.SCORED in marks)]
+    found.append(("◆", tr("a form that this flag rests on"), any(point.form in rests for point in points)))
+    found.append(("□", tr("a form that the rules pass over"), Mark.PASSED in marks))
+    found.append(("×", tr("no score on this form"), Mark.NONE in marks))
+    found.append(("▒", tr(ORDINARY, origins="; ".join(origins)), bool(spans)))
+    found.append(("┆", tr("a new therapist: the baseline begins anew"), any(one.therapists for one in series)))
     return [(shape, told) for shape, told, there in found if there]
 
 
@@ -274,20 +287,20 @@ def course_table(course: Course, scores: Sequence[str], *, marked: Iterable[str]
     """The numbers of the pictures as a table in a details element, with what is missing by name."""
     rests = frozenset(marked)
     titles = [course.instrument.score(name).title for name in scores]
-    head = tag("tr", *(tag("th", name, scope="col") for name in ("Form of", *titles, "Remarks")))
+    head = tag("tr", *(tag("th", name, scope="col") for name in (tr("Form of"), *titles, tr("Remarks"))))
     rows = [_row(course, form, scores, form.id in rests) for form in course.forms]
     bands = [tag("li", told) for name in scores for told in _band_words(course, name)]
     named = [tag("li", f"{name}: {text}") for name, text in lines_named(course)]
     return tag(
         "details",
-        tag("summary", "The same numbers as a table"),
+        tag("summary", tr("The same numbers as a table")),
         tag("div", tag("table", tag("thead", head), tag("tbody", *rows)), class_="wide"),
         *(tag("ul", *items, class_="small") for items in (bands, named) if items),
     )
 
 
 def _row(course: Course, form: ScoredForm, scores: Sequence[str], rests: bool) -> Markup:
-    cells, remarks = [], ["a form that this flag rests on"] if rests else []
+    cells, remarks = [], [tr("a form that this flag rests on")] if rests else []
     for name in scores:
         value, why = shown_value(form, name)
         cells.append(tag("td", value, class_="number"))
@@ -301,8 +314,17 @@ def _row(course: Course, form: ScoredForm, scores: Sequence[str], rests: bool) -
 def _band_words(course: Course, score: str) -> list[str]:
     title = course.instrument.score(score).title
     return [
-        f"{title}: baseline {words.exact(span.mean)} from {phrases.many(len(span.forms), 'form', 'forms')}, "
-        f"band {words.exact(span.low)} to {words.exact(span.high)} ({words.origin(span.origin)}), "
-        f"{short_day(span.start)} to {short_day(span.end)}"
+        trn(
+            "{score}: baseline {mean} from {count} form, band {low} to {high} ({origin}), {start} to {end}",
+            "{score}: baseline {mean} from {count} forms, band {low} to {high} ({origin}), {start} to {end}",
+            len(span.forms),
+            score=title,
+            mean=words.exact(span.mean),
+            low=words.exact(span.low),
+            high=words.exact(span.high),
+            origin=words.origin(span.origin),
+            start=short_day(span.start),
+            end=short_day(span.end),
+        )
         for span in series_of(course, score).spans
     ]

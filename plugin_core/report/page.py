@@ -20,8 +20,10 @@ from markupsafe import Markup
 from ...schemas.records import Course, Quarantined, RunReport
 from ...schemas.vocab import STANDING_STATES, FlagState
 from ..rules import words
+from ..words import Texts, mark, speaking, spoken, tr, trn, trp
+from ..words.spelling import moment, short_day, tenths, whole
 from . import phrases
-from .charts import course_figure, short_day
+from .charts import course_figure
 from .series import all_scores, main_scores, plain, scores_for, visible
 
 if TYPE_CHECKING:
@@ -30,7 +32,26 @@ if TYPE_CHECKING:
 
 YEAR = timedelta(weeks=52)
 SMALL = 140
-RULE_COLUMNS = ("stand", "cleared", "withdrawn", "seen by a person", "useful", "not useful", "not sure")
+RULE_COLUMNS = Texts(
+    {
+        "stand": mark("stand"),
+        "cleared": mark("cleared"),
+        "withdrawn": mark("withdrawn"),
+        "seen": mark("seen by a person"),
+        "yes": mark("useful"),
+        "no": mark("not useful"),
+        "unsure": mark("not sure"),
+    }
+)
+NUMBERS = Texts(
+    {
+        FlagState.RAISED: mark("Flags: raised"),
+        FlagState.ACKNOWLEDGED: mark("Flags: acknowledged"),
+        FlagState.HELD: mark("Flags: held"),
+        FlagState.CLEARED: mark("Flags: cleared"),
+        FlagState.WITHDRAWN: mark("Flags: withdrawn"),
+    }
+)
 
 Json = dict[str, Any]
 
@@ -41,6 +62,11 @@ def report_html(engine: Engine, *, as_of: datetime) -> str:
     :param engine: what is read: flags, clients, counts, forms set aside, runs, the practice's name.
     :param as_of: the time that the page speaks of; nothing else on it depends on a clock.
     """
+    with speaking(engine.settings.language):
+        return _page(engine, as_of)
+
+
+def _page(engine: Engine, as_of: datetime) -> str:
     css = Markup(_file("page.css"))  # noqa: S704 - our own file, no data in it
     views = {key: engine.client(key) for key, _ in engine.clients()}
     rows = engine.flags(everything=True)
@@ -52,11 +78,12 @@ def report_html(engine: Engine, *, as_of: datetime) -> str:
         "css": css,
         "practice": engine.settings.name or engine.settings.practice,
         "as_of": words.day(as_of),
-        "about": phrases.ABOUT,
-        "accuracy": words.ACCURACY,
-        "no_safety": phrases.NO_SAFETY,
-        "no_flag": phrases.NO_FLAG,
-        "next_words": phrases.NEXT,
+        "language": spoken(),
+        "about": [tr(text) for text in phrases.ABOUT],
+        "accuracy": tr(words.ACCURACY),
+        "no_safety": tr(phrases.NO_SAFETY),
+        "no_flag": tr(phrases.NO_FLAG),
+        "next_words": tr(phrases.NEXT),
         "empty": words.EMPTY_STATES[0],
         "summary": _summary(standing),
         "safety": [card for card in cards if card["kind"] == "safety"],
@@ -64,10 +91,10 @@ def report_html(engine: Engine, *, as_of: datetime) -> str:
         "clients": [_client(view, titles) for view in views.values()],
         "numbers": _numbers(engine.status(), rows, as_of),
         "by_rule": _by_rule(rows, titles),
-        "by_rule_columns": RULE_COLUMNS,
+        "by_rule_columns": list(RULE_COLUMNS.values()),
         "aside": [_aside(one) for one in engine.set_aside()],
         "runs": [_run(run) for run in engine.runs()],
-        "run_columns": [name for _, name in phrases.RUN_COUNTS],
+        "run_columns": [tr(name) for _, name in phrases.RUN_COUNTS],
     }
     return _environment().from_string(_file("page.html")).render(facts)
 
@@ -76,7 +103,9 @@ def _environment() -> Environment:
     def shown(value: object) -> object:
         return value if isinstance(value, Markup | int | float) else plain(value)
 
-    return Environment(autoescape=True, finalize=shown, undefined=StrictUndefined, trim_blocks=True)
+    environment = Environment(autoescape=True, finalize=shown, undefined=StrictUndefined, trim_blocks=True)
+    environment.globals |= {"tr": tr, "trn": trn, "trp": trp}
+    return environment
 
 
 def _file(name: str) -> str:
@@ -120,16 +149,16 @@ def _card(row: FlagRow, view: ClientView | None, titles: Mapping[str, str]) -> J
         "title": phrases.heading(row, titles),
         "client": row.client,
         "meta": [
-            f"since {words.day(flag.opened)}",
-            *([f"therapist: {row.clinician}"] if row.clinician else []),
+            tr("since {day}", day=words.day(flag.opened)),
+            *([tr("therapist: {name}", name=row.clinician)] if row.clinician else []),
             phrases.STATES[flag.state],
             phrases.sent_of(row),
-            f"rule {flag.rule}/{flag.rule_version}, flag {row.id}",
+            tr("rule {rule}, flag {flag}", rule=f"{flag.rule}/{flag.rule_version}", flag=row.id),
         ],
         "reason": evidence.reason,
         "said": [*phrases.seen_of(row), *([phrases.held(row.hold)] if row.hold else [])],
         "figure": Markup("") if view is None or row.kind == "safety" else _figure(row, view),
-        "options": words.OPTIONS if row.kind in ("prompt", "good-news") else (),
+        "options": [tr(option) for option in words.OPTIONS] if row.kind in ("prompt", "good-news") else (),
         "steps": [
             {"what": step.what, "working": step.working, "result": phrases.result(step.result)}
             for step in evidence.steps
@@ -159,7 +188,10 @@ def _client(view: ClientView, titles: Mapping[str, str]) -> Json:
     stand = "; ".join(phrases.heading(row, titles) for row in standing)
     return {
         "name": view.shown,
-        "meta": [*([f"therapist: {view.clinician}"] if view.clinician else []), stand or "no flag stands"],
+        "meta": [
+            *([tr("therapist: {name}", name=view.clinician)] if view.clinician else []),
+            stand or tr("no flag stands"),
+        ],
         "holds": [phrases.held(hold) for hold in view.holds],
         "figures": [_small(course) for course in visible(view.courses)],
     }
@@ -168,8 +200,7 @@ def _client(view: ClientView, titles: Mapping[str, str]) -> Json:
 def _small(course: Course) -> Markup:
     """A course with its main pictures; the table beneath has every score."""
     form = course.instrument
-    draft = " (unvalidated draft)" if form.status == "draft" else ""
-    title = f"{form.title}, version {form.version}{draft}: {phrases.many(len(course.forms), 'form', 'forms')}"
+    title = phrases.course_title(course)
     return course_figure(course, main_scores(form), table=all_scores(form), title=title, height=SMALL)
 
 
@@ -179,11 +210,11 @@ def _small(course: Course) -> Markup:
 def _summary(standing: Sequence[FlagRow]) -> str:
     kinds = Counter(row.kind for row in standing if row.flag.shown or row.kind == "safety")
     told = [
-        phrases.many(kinds["safety"], "safety notice", "safety notices"),
-        phrases.many(kinds["prompt"], "prompt", "prompts"),
-        phrases.many(kinds["good-news"], "piece of good news", "pieces of good news"),
+        trn("{count} safety notice", "{count} safety notices", kinds["safety"]),
+        trn("{count} prompt", "{count} prompts", kinds["prompt"]),
+        trn("{count} piece of good news", "{count} pieces of good news", kinds["good-news"]),
     ]
-    return f"Standing today: {', '.join(told)}."
+    return tr("Standing today: {kinds}.", kinds=", ".join(told))
 
 
 def _numbers(status: Mapping[str, int], rows: Sequence[FlagRow], as_of: datetime) -> list[tuple[str, str]]:
@@ -194,20 +225,21 @@ def _numbers(status: Mapping[str, int], rows: Sequence[FlagRow], as_of: datetime
     answers = Counter(row.acknowledgements[-1].useful for row in rows if row.acknowledgements)
     seen = sum(answers.values())
     said = seen - answers[None]
+    useful = tr("{useful} of {said} who said", useful=whole(answers["yes"]), said=whole(said))
     return [
-        ("Clients", f"{clients:,}"),
-        ("Forms stored", f"{status.get('responses', 0):,}"),
-        ("Forms set aside", f"{status.get('set_aside', 0):,}"),
-        *((f"Flags: {state.value}", f"{status.get(f'flags_{state.value}', 0):,}") for state in FlagState),
-        ("Prompts that stand, per 100 clients", _per_hundred(stand, clients)),
-        ("Prompts in the last 52 weeks, per 100 clients", _per_hundred(year, clients)),
-        ("Flags that a person has noted as seen", f"{seen:,}"),
-        ("Of these: useful", f"{answers['yes']:,} of {said:,} who said" if said else "nobody has said yet"),
+        (tr("Clients"), whole(clients)),
+        (tr("Forms stored"), whole(status.get("responses", 0))),
+        (tr("Forms set aside"), whole(status.get("set_aside", 0))),
+        *((NUMBERS[state], whole(status.get(f"flags_{state.value}", 0))) for state in FlagState),
+        (tr("Prompts that stand, per 100 clients"), _per_hundred(stand, clients)),
+        (tr("Prompts in the last 52 weeks, per 100 clients"), _per_hundred(year, clients)),
+        (tr("Flags that a person has noted as seen"), whole(seen)),
+        (tr("Of these: useful"), useful if said else tr("nobody has said yet")),
     ]
 
 
 def _per_hundred(number: int, clients: int) -> str:
-    return f"{100 * number / clients:.1f}" if clients else "no client yet"
+    return tenths(100 * number / clients) if clients else tr("no client yet")
 
 
 def _by_rule(rows: Sequence[FlagRow], titles: Mapping[str, str]) -> list[tuple[str, list[str]]]:
@@ -218,10 +250,10 @@ def _by_rule(rows: Sequence[FlagRow], titles: Mapping[str, str]) -> list[tuple[s
         names[row.flag.rule] = f"{row.flag.rule}: {phrases.title(row, titles)}"
         counts["stand" if row.flag.state in STANDING_STATES else row.flag.state.value] += 1
         if row.acknowledgements:
-            counts["seen by a person"] += 1
+            counts["seen"] += 1
             useful = row.acknowledgements[-1].useful
-            counts[{"yes": "useful", "no": "not useful", "unsure": "not sure"}.get(useful or "", "")] += 1
-    return [(names[rule], [f"{found[rule][name]:,}" for name in RULE_COLUMNS]) for rule in sorted(found)]
+            counts[useful or ""] += 1
+    return [(names[rule], [whole(found[rule][name]) for name in RULE_COLUMNS]) for rule in sorted(found)]
 
 
 def _aside(one: Quarantined) -> Json:
@@ -235,15 +267,15 @@ def _aside(one: Quarantined) -> Json:
 
 def _run(run: RunReport) -> Json:
     return {
-        "begun": phrases.moment(run.started),
+        "begun": moment(run.started),
         "outcome": phrases.OUTCOMES[run.outcome],
-        "seconds": f"{(run.finished - run.started).total_seconds():.1f}",
-        "counts": [f"{run.counts.get(name, 0):,}" for name, _ in phrases.RUN_COUNTS],
+        "seconds": tenths((run.finished - run.started).total_seconds()),
+        "counts": [whole(run.counts.get(name, 0)) for name, _ in phrases.RUN_COUNTS],
         "problems": [
             *(
-                f"{'Stopped' if problem.fatal else 'Note'} ({problem.source}): {problem.what}"
+                f"{tr('Stopped') if problem.fatal else tr('Note')} ({problem.source}): {problem.what}"
                 for problem in run.problems
             ),
-            *(f"Left to do: {line}" for line in run.undone),
+            *(tr("Left to do: {what}", what=line) for line in run.undone),
         ],
     }

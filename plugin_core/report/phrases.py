@@ -7,89 +7,112 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ...schemas.records import Acknowledgement, Constant, Delivery, Hold
+from ...schemas.records import Acknowledgement, Constant, Course, Delivery, Hold
 from ...schemas.vocab import DeliveryState, Direction, FlagState, QuarantineReason, RemoteState, RunOutcome
 from ..rules import words
+from ..words import Texts, mark, tr, trn
+from ..words.spelling import exact
 
 if TYPE_CHECKING:
     from ..views import FlagRow
 
 ABOUT = (
-    "Handrail shows what clients answered and how it moved, as a prompt for a conversation. It gives no diagnosis, "
-    "no forecast and no measure of anyone's work.",
-    "The forms “Growth and reliance” and “Therapist self-check” are unvalidated drafts: there are no norms and no "
-    "cut-off for them. Every figure for ordinary ups and downs is an assumption unless it says otherwise.",
+    mark(
+        "Handrail shows what clients answered and how it moved, as a prompt for a conversation. It gives no diagnosis, "
+        "no forecast and no measure of anyone's work."
+    ),
+    mark(
+        "The forms “Growth and reliance” and “Therapist self-check” are unvalidated drafts: there are no norms and no "
+        "cut-off for them. Every figure for ordinary ups and downs is an assumption unless it says otherwise."
+    ),
     words.ACCURACY,
 )
 
-NO_FLAG = "No flag stands. That says nothing about clients who have not answered, or only once or twice."
-NO_SAFETY = (
+NO_FLAG = mark("No flag stands. That says nothing about clients who have not answered, or only once or twice.")
+NO_SAFETY = mark(
     "No safety notice is open. That says nothing about safety: an answer of “not at all”, or no answer, is no "
     "assurance."
 )
-NEXT = "What you might do next: equal options, in no order"
+NEXT = mark("What you might do next: equal options, in no order")
 
-STATES = {
-    FlagState.RAISED: "stands",
-    FlagState.ACKNOWLEDGED: "stands, seen",
-    FlagState.HELD: "stands, client on hold",
-    FlagState.CLEARED: "cleared",
-    FlagState.WITHDRAWN: "withdrawn: what it rests on is gone or was corrected",
-}
-KINDS = {"safety": "Safety notice", "prompt": "Prompt", "good-news": "Good news", "note": "Note"}
-USEFUL = {"yes": "useful", "no": "not useful", "unsure": "not sure whether useful", None: "usefulness not said"}
+STATES = Texts(
+    {
+        FlagState.RAISED: mark("stands"),
+        FlagState.ACKNOWLEDGED: mark("stands, seen"),
+        FlagState.HELD: mark("stands, client on hold"),
+        FlagState.CLEARED: mark("cleared"),
+        FlagState.WITHDRAWN: mark("withdrawn: what it rests on is gone or was corrected"),
+    }
+)
+KINDS = Texts(
+    {"safety": mark("Safety notice"), "prompt": mark("Prompt"), "good-news": mark("Good news"), "note": mark("Note")}
+)
+USEFUL = Texts(
+    {
+        "yes": mark("useful"),
+        "no": mark("not useful"),
+        "unsure": mark("not sure whether useful"),
+        None: mark("usefulness not said"),
+    }
+)
 SHAPES = {"safety": "!", "prompt": "?", "good-news": "+", "note": "·"}
 
-_ON_PLATFORM = {
-    (DeliveryState.DELIVERED, RemoteState.ACTIVE): "shown on the platform",
-    (DeliveryState.DELIVERED, RemoteState.INACTIVE): "closed on the platform",
-    (DeliveryState.DELIVERED, RemoteState.RETRACTED): "retracted on the platform",
-    (DeliveryState.DELIVERED, RemoteState.ABSENT): "not on the platform",
-}
-HOPED = {Direction.UP: "hoped for: up", Direction.DOWN: "hoped for: down", Direction.NONE: ""}
+_ON_PLATFORM = Texts(
+    {
+        (DeliveryState.DELIVERED, RemoteState.ACTIVE): mark("shown on the platform"),
+        (DeliveryState.DELIVERED, RemoteState.INACTIVE): mark("closed on the platform"),
+        (DeliveryState.DELIVERED, RemoteState.RETRACTED): mark("retracted on the platform"),
+        (DeliveryState.DELIVERED, RemoteState.ABSENT): mark("not on the platform"),
+    }
+)
+HOPED = Texts({Direction.UP: mark("hoped for: up"), Direction.DOWN: mark("hoped for: down"), Direction.NONE: ""})
 
 RUN_COUNTS = (
-    ("pulled", "forms read"),
-    ("new", "new"),
-    ("replaced", "amended"),
-    ("set_aside", "set aside"),
-    ("raised", "flags raised"),
-    ("cleared", "flags cleared"),
-    ("pushed", "flags sent"),
+    ("pulled", mark("forms read")),
+    ("new", mark("new")),
+    ("replaced", mark("amended")),
+    ("set_aside", mark("set aside")),
+    ("raised", mark("flags raised")),
+    ("cleared", mark("flags cleared")),
+    ("pushed", mark("flags sent")),
 )
-OUTCOMES = {
-    RunOutcome.COMPLETE: "complete",
-    RunOutcome.INCOMPLETE: "incomplete: goes on with the next sync",
-    RunOutcome.FAILED: "did not work",
-}
-SET_ASIDE = {
-    QuarantineReason.UNREADABLE: "could not be read",
-    QuarantineReason.SHAPE: "not built as a form should be",
-    QuarantineReason.NO_TIME: "no time of answering",
-    QuarantineReason.FUTURE_TIME: "a time in the future",
-    QuarantineReason.NO_CLIENT: "no client",
-    QuarantineReason.UNKNOWN_QUESTION: "a question that is not known",
-    QuarantineReason.UNKNOWN_ANSWER: "an answer that is not known",
-    QuarantineReason.TWO_ANSWERS: "two answers to one line",
-    QuarantineReason.CHANGED_DEFINITION: "the form was reworded",
-    QuarantineReason.UNKNOWN_VERSION: "another version of the form",
-    QuarantineReason.WEIGHT_DIFFERS: "an answer with another number than the form's",
-    QuarantineReason.REFUSED_BY_PLUGIN: "refused by a plugin",
-}
+OUTCOMES = Texts(
+    {
+        RunOutcome.COMPLETE: mark("complete"),
+        RunOutcome.INCOMPLETE: mark("incomplete: goes on with the next sync"),
+        RunOutcome.FAILED: mark("did not work"),
+    }
+)
+SET_ASIDE = Texts(
+    {
+        QuarantineReason.UNREADABLE: mark("could not be read"),
+        QuarantineReason.SHAPE: mark("not built as a form should be"),
+        QuarantineReason.NO_TIME: mark("no time of answering"),
+        QuarantineReason.FUTURE_TIME: mark("a time in the future"),
+        QuarantineReason.NO_CLIENT: mark("no client"),
+        QuarantineReason.UNKNOWN_QUESTION: mark("a question that is not known"),
+        QuarantineReason.UNKNOWN_ANSWER: mark("an answer that is not known"),
+        QuarantineReason.TWO_ANSWERS: mark("two answers to one line"),
+        QuarantineReason.CHANGED_DEFINITION: mark("the form was reworded"),
+        QuarantineReason.UNKNOWN_VERSION: mark("another version of the form"),
+        QuarantineReason.WEIGHT_DIFFERS: mark("an answer with another number than the form's"),
+        QuarantineReason.REFUSED_BY_PLUGIN: mark("refused by a plugin"),
+    }
+)
 
 
 def title(row: FlagRow, titles: Mapping[str, str]) -> str:
     """A rule's title: as registered, else as built in, else its id."""
-    return titles.get(row.flag.rule) or words.TITLES.get(row.flag.rule) or f"Rule {row.flag.rule}"
+    named = titles.get(row.flag.rule) or words.TITLES.source.get(row.flag.rule)
+    return tr(named) if named else tr("Rule {rule}", rule=row.flag.rule)
 
 
 def heading(row: FlagRow, titles: Mapping[str, str]) -> str:
     """The kind and the title of a flag: "Prompt: Growth answers have gone down"; one word where they are the same."""
-    kind, name = KINDS.get(row.kind, "Flag"), title(row, titles)
-    return name if name == kind else f"{kind}: {name}"
+    kind, name = KINDS.get(row.kind) or tr("Flag"), title(row, titles)
+    return name if name == kind else tr("{kind}: {title}", kind=kind, title=name)
 
 
 def sentence(text: str) -> str:
@@ -97,76 +120,90 @@ def sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def many(number: int, one: str, more: str) -> str:
-    """A number with its noun."""
-    return f"{number:,} {one if number == 1 else more}"
-
-
-def moment(when: datetime) -> str:
-    """A day and time in words, in the time's own offset."""
-    return f"{words.day(when)}, {when:%H:%M}"
-
-
 def sent(delivery: Delivery) -> str:
     """One delivery in words. A refusal carries the platform's reason."""
     if delivery.state is DeliveryState.REFUSED:
-        where = f"refused by the platform{f' ({delivery.problem})' if delivery.problem else ''}"
+        template = mark("refused by the platform ({problem})") if delivery.problem else mark("refused by the platform")
+        where = tr(template, problem=delivery.problem)
     elif delivery.state is DeliveryState.PENDING:
-        where = "waiting to be sent" if not delivery.attempts else f"waiting, tried {delivery.attempts} times"
+        tried = trn("waiting, tried {count} time", "waiting, tried {count} times", delivery.attempts)
+        where = tried if delivery.attempts else tr("waiting to be sent")
     else:
         where = _ON_PLATFORM[delivery.state, delivery.on_platform]
-    return f"{where}, as {delivery.carrier}"
+    return tr("{where}, as {carrier}", where=where, carrier=delivery.carrier)
 
 
 def sent_of(row: FlagRow) -> str:
     """Where a flag was sent, in words."""
     if row.deliveries:
         return "; ".join(sent(delivery) for delivery in row.deliveries)
-    return "not sent to the platform"
+    return tr("not sent to the platform")
 
 
 def seen(item: Acknowledgement) -> str:
     """An acknowledgement in words."""
-    note = f": {item.note}" if item.note else ""
-    return f"Seen by {item.author} on {words.day(item.at)} ({USEFUL.get(item.useful, item.useful)}){note}"
+    useful = USEFUL.get(item.useful) or str(item.useful)
+    told = tr("Seen by {author} on {day} ({useful})", author=item.author, day=words.day(item.at), useful=useful)
+    return f"{told}: {item.note}" if item.note else told
 
 
 def seen_of(row: FlagRow) -> list[str]:
     """Who has seen a flag; of a safety notice it is said where nobody has."""
     if not row.acknowledgements and row.kind == "safety":
-        return ["Nobody has noted yet that they have seen this."]
+        return [tr("Nobody has noted yet that they have seen this.")]
     return [seen(item) for item in row.acknowledgements]
 
 
 def held(hold: Hold) -> str:
     """A hold in words."""
-    return (
-        f"On hold from {words.day(hold.start)} to {words.day(hold.until)}, by {hold.author}: {hold.reason}. "
-        "No new prompt is raised meanwhile; safety notices are."
+    return tr(
+        "On hold from {start} to {until}, by {author}: {reason}. No new prompt is raised meanwhile; safety notices "
+        "are.",
+        start=words.day(hold.start),
+        until=words.day(hold.until),
+        author=hold.author,
+        reason=hold.reason,
     )
 
 
 def constant(item: Constant) -> str:
     """A constant with its origin in words."""
-    origin = "a decision of the rule" if item.origin == "rule" else words.origin(item.origin)
-    return f"{item.name}: {words.exact(item.value)} ({origin}; {item.source.removesuffix('.')})"
+    origin = tr("a decision of the rule") if item.origin == "rule" else words.origin(item.origin)
+    return f"{item.name}: {exact(item.value)} ({origin}; {item.source.removesuffix('.')})"
 
 
 def result(value: float | bool | str | None) -> str:
     """The result of a step as it is shown."""
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return tr("yes") if value else tr("no")
     if value is None:
         return "–"
-    return value if isinstance(value, str) else words.exact(value)
+    return value if isinstance(value, str) else exact(value)
 
 
 def values(numbers: Mapping[str, float | None]) -> str:
     """The numbers read from a form, in a row."""
-    return ", ".join(f"{name} {'–' if value is None else words.exact(value)}" for name, value in numbers.items())
+    return ", ".join(f"{name} {'–' if value is None else exact(value)}" for name, value in numbers.items())
 
 
 def first_sentence(text: str) -> str:
     """The first sentence of a text."""
     found = re.match(r".+?[.!?…](?=\s|$)", text, re.DOTALL)
     return found[0] if found else text
+
+
+def course_title(course: Course) -> str:
+    """The form of a course, whether it is a draft, and how many forms there are."""
+    form = course.instrument
+    told = {"form": form.title, "version": form.version}
+    number = len(course.forms)
+    if form.status != "draft":
+        return trn(
+            "{form}, version {version}: {count} form", "{form}, version {version}: {count} forms", number, **told
+        )
+    return trn(
+        "{form}, version {version} (unvalidated draft): {count} form",
+        "{form}, version {version} (unvalidated draft): {count} forms",
+        number,
+        **told,
+    )

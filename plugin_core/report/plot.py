@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..rules import words
-from .charts import short_day
+from ..words import tr
+from ..words.spelling import short, short_day
+from .charts import ORDINARY, tick
 from .series import Mark, Point, Series, Span
 
 ROWS = 9
@@ -113,7 +115,8 @@ def _mark(point: Point, rests: frozenset[str], marks: Marks) -> str:
 
 def _framed(series: Series, cells: list[list[str]], marks: Marks) -> list[str]:
     low, high = series.definition.low, series.definition.high
-    names = {0: f"{high:g} most", ROWS // 2: f"{(low + high) / 2:g}", ROWS - 1: f"{low:g} least"}
+    scale = series.definition
+    names = {0: tick(scale, high), ROWS // 2: short((low + high) / 2), ROWS - 1: tick(scale, low)}
     return [f"{names.get(y, ''):>{LEFT - 1}} {marks.axis}{''.join(line).rstrip()}" for y, line in enumerate(cells)]
 
 
@@ -130,10 +133,10 @@ def legend(series: Iterable[Series], rests: frozenset[str], marks: Marks = FINE)
     points = [point for one in drawn for point in one.points]
     kinds = {point.mark for point in points}
     origins = sorted({words.origin(span.origin) for one in drawn for span in one.spans})
-    found = [(marks.form, "a form", Mark.SCORED in kinds)]
-    found.append((marks.rests, "a form that a flag rests on", any(p.form in rests for p in points)))
-    found.append((marks.passed, "a form that the rules pass over", Mark.PASSED in kinds))
-    found.append((marks.none, "no score on this form", Mark.NONE in kinds))
-    found.append((marks.band, f"ordinary ups and downs around the baseline ({'; '.join(origins)})", bool(origins)))
-    found.append((marks.therapist, "a new therapist", any(one.therapists for one in drawn)))
+    found = [(marks.form, tr("a form"), Mark.SCORED in kinds)]
+    found.append((marks.rests, tr("a form that a flag rests on"), any(p.form in rests for p in points)))
+    found.append((marks.passed, tr("a form that the rules pass over"), Mark.PASSED in kinds))
+    found.append((marks.none, tr("no score on this form"), Mark.NONE in kinds))
+    found.append((marks.band, tr(ORDINARY, origins="; ".join(origins)), bool(origins)))
+    found.append((marks.therapist, tr("a new therapist"), any(one.therapists for one in drawn)))
     return "   ".join(f"{mark} {told}" for mark, told, there in found if there)

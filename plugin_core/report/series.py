@@ -6,16 +6,18 @@ rules' own view of the course; nothing is computed a second time.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from ...schemas.records import Course, Flag, Instrument, ScoreDefinition, ScoredForm
+from ...schemas.records import Course, Flag, Instrument, Score, ScoreDefinition, ScoredForm
 from ...schemas.vocab import Blank, Mode
 from ..rules import KEPT_APART, words
 from ..rules.view import Baseline, Place, score_of, view_of
+from ..words import Texts, mark, tr
 
 SHARED = "shared"
 FEWEST = 3
@@ -25,12 +27,35 @@ _LINE_BREAKS = frozenset("\n\r\t\v\f\x85\u2028\u2029")
 _TURNS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
+TAGS = Texts({"under-age": mark("under age"), "proxy": mark("by proxy"), "interpreter": mark("with an interpreter")})
+MODES = Texts(
+    {
+        Mode.LINK: mark("by a link"),
+        Mode.KIOSK: mark("at a kiosk"),
+        Mode.IN_SESSION: mark("in the session"),
+        Mode.READ_ALOUD: mark("read aloud"),
+        Mode.PAPER: mark("on paper"),
+        Mode.UNKNOWN: mark("not known how"),
+    }
+)
+UNANSWERED = mark("the line was not answered")
+"""As the scorer words it; listed here for the catalogue."""
+
+
 class Mark(StrEnum):
     """How a form stands in a series."""
 
     SCORED = "scored"
     PASSED = "passed over"
     NONE = "no score"
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        return MARKS[self]
+
+
+MARKS = Texts({Mark.SCORED: mark("scored"), Mark.PASSED: mark("passed over"), Mark.NONE: mark("no score")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,15 +220,16 @@ def notes_on(course: Course, form: ScoredForm) -> list[str]:
     """What a reader must know of a form beside its numbers: what is missing, passed over, or different from others."""
     notes = [*_missing(course.instrument, form)]
     if form.straight_line:
-        notes.append("the same answer on every line")
+        notes.append(tr("the same answer on every line"))
     if apart := sorted(form.tags & KEPT_APART):
-        notes.append(f"kept apart from the change rules ({', '.join(apart)})")
+        tags = ", ".join(TAGS.get(tag) or tag for tag in apart)
+        notes.append(tr("kept apart from the change rules ({tags})", tags=tags))
     if "urgent" in form.tags:
-        notes.append("a free text was marked as urgent")
+        notes.append(tr("a free text was marked as urgent"))
     if len({f.mode for f in course.forms}) > 1 and form.mode is not Mode.UNKNOWN:
-        notes.append(f"filled in: {form.mode.value}")
+        notes.append(tr("filled in: {mode}", mode=MODES[form.mode]))
     if len({f.language for f in course.forms}) > 1 and form.language:
-        notes.append(f"language: {form.language}")
+        notes.append(tr("language: {language}", language=form.language))
     return notes
 
 
@@ -215,16 +241,16 @@ def _missing(instrument: Instrument, form: ScoredForm) -> list[str]:
         if isinstance(given := form.answers.get(item.id, Blank.EMPTY), Blank)
     }
     numbers = {item.id: number for number, item in enumerate(instrument.items, 1)}
-    notes = [f"item {numbers[s.item]}: not answered" for s in instrument.safety if s.item in blank]
+    notes = [tr("item {number}: not answered", number=numbers[s.item]) for s in instrument.safety if s.item in blank]
     if len(blank) == len(instrument.items):
-        return [*notes, "no line was answered"]
+        return [*notes, tr("no line was answered")]
     optional = {item.id for item in instrument.items if item.optional}
     empty = [name for name, given in blank.items() if given is Blank.EMPTY and name not in optional]
     declined = [name for name, given in blank.items() if given is Blank.DECLINED]
     if empty:
-        notes.append(f"left empty: {', '.join(empty)}")
+        notes.append(tr("left empty: {lines}", lines=", ".join(empty)))
     if declined:
-        notes.append(f"would rather not say: {', '.join(declined)}")
+        notes.append(tr("would rather not say: {lines}", lines=", ".join(declined)))
     return notes
 
 
@@ -241,8 +267,18 @@ def shown_value(form: ScoredForm, score_id: str) -> tuple[str, str | None]:
     if score is None:
         return "–", None
     if score.value is None:
-        return "no score", score.reason
-    return words.one(score.value), f"from {score.answered} of {score.of} lines" if score.partial else None
+        return tr("no score"), _why(score)
+    part = tr("from {answered} of {of} lines", answered=score.answered, of=score.of)
+    return words.one(score.value), part if score.partial else None
+
+
+def _why(score: Score) -> str | None:
+    """Why there is no score. It is kept in English with the score, so the common reasons are told anew here."""
+    least = re.fullmatch(r"\d+ of \d+ lines answered, (\d+) needed", score.reason or "")
+    if least is None:
+        return tr(score.reason) if score.reason else None
+    template = mark("{answered} of {of} lines answered, {least} needed")
+    return tr(template, answered=score.answered, of=score.of, least=least[1])
 
 
 def plain(text: object) -> str:

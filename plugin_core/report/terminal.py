@@ -20,8 +20,9 @@ from ...schemas.vocab import STANDING_STATES
 from ..contracts import RuleSpec
 from ..rules import builtin_rules, words
 from ..rules.life import notes
+from ..words import mark, tr
+from ..words.spelling import short_day
 from . import phrases
-from .charts import short_day
 from .plot import ASCII, FINE, Marks, legend, plot
 from .series import (
     Series,
@@ -44,6 +45,7 @@ HEAD, KIND, QUIET = "bold", "bold", "dim"
 INDENT = 2
 DAY, CELL = 11, 10
 _NO_TITLES: Mapping[str, str] = {}
+_FLAG = mark("Flag {flag}, rule {rule} version {version}, since {day}")
 
 
 def _text(value: object, style: str = "") -> Text:
@@ -84,20 +86,20 @@ def flags_table(rows: Sequence[FlagRow], titles: Mapping[str, str] = _NO_TITLES)
     safety = [row for row in rows if row.kind == "safety"]
     others = [row for row in rows if row.kind != "safety"]
     parts: list[RenderableType] = []
-    for name, group in (("Safety notices", safety), ("Prompts and good news", others)):
+    for name, group in ((tr("Safety notices"), safety), (tr("Prompts and good news"), others)):
         if group:
             parts += [_text(name, HEAD), *(_flag(row, titles) for row in group)]
-    return Group(*parts) if parts else _text(phrases.NO_FLAG)
+    return Group(*parts) if parts else _text(tr(phrases.NO_FLAG))
 
 
 def _flag(row: FlagRow, titles: Mapping[str, str]) -> RenderableType:
     """One flag in the list: a line to find it by, its state, and the first sentence of its reason."""
     head = Text.assemble(_text(row.client, HEAD), "  ", _text(phrases.heading(row, titles), KIND))
     state = f"{short_day(row.flag.opened)}; {phrases.STATES[row.flag.state]}; {phrases.sent_of(row)}"
-    more = "" if row.flag.shown else " (behind “more”: not the first of its form)"
+    more = "" if row.flag.shown else " " + tr("(behind “more”: not the first of its form)")
     lines = [head, _text(state + more, QUIET), _text(phrases.first_sentence(row.flag.evidence.reason))]
     if row.hold is not None:
-        lines.append(_text(f"On hold until {short_day(row.hold.until)}.", QUIET))
+        lines.append(_text(tr("On hold until {day}.", day=short_day(row.hold.until)), QUIET))
     return _Hanging(row.id, len(row.id) + 2, Group(*lines, Text("")))
 
 
@@ -115,7 +117,7 @@ def client_panels(view: ClientView, rules: Sequence[RuleSpec] | None = None) -> 
     rests = frozenset(form.id for row in standing for form in row.flag.evidence.forms)
     parts: list[RenderableType] = [_text(view.shown, HEAD)]
     if view.clinician:
-        parts.append(_text(f"Therapist: {view.clinician}"))
+        parts.append(_text(tr("Therapist: {name}", name=view.clinician)))
     parts += [_text(phrases.held(hold)) for hold in view.holds]
     parts += _standing(standing)
     for course in courses:
@@ -123,9 +125,9 @@ def client_panels(view: ClientView, rules: Sequence[RuleSpec] | None = None) -> 
     if not courses:
         parts += [Text(""), _text(words.EMPTY_STATES[0])]
     if passed:
-        parts += [Text(""), _text("Earlier flags", HEAD)]
+        parts += [Text(""), _text(tr("Earlier flags"), HEAD)]
         parts += [_inside(_earlier(row)) for row in passed]
-    parts += [Text(""), _text(phrases.ABOUT[1], QUIET)]
+    parts += [Text(""), _text(tr(phrases.ABOUT[1]), QUIET)]
     return Group(*parts)
 
 
@@ -140,22 +142,18 @@ def _standing(rows: Sequence[FlagRow]) -> Iterator[RenderableType]:
 
 
 def _earlier(row: FlagRow) -> Text:
-    ended = f" to {short_day(row.flag.closed)}" if row.flag.closed else ""
-    return _text(
-        f"{short_day(row.flag.opened)}{ended}  {phrases.heading(row, _NO_TITLES)}, "
-        f"{phrases.STATES[row.flag.state]} ({row.id})"
-    )
+    opened = short_day(row.flag.opened)
+    closed = row.flag.closed
+    when = tr("{start} to {end}", start=opened, end=short_day(closed)) if closed else opened
+    return _text(f"{when}  {phrases.heading(row, _NO_TITLES)}, {phrases.STATES[row.flag.state]} ({row.id})")
 
 
 def _course(course: Course, rests: frozenset[str], rules: Sequence[RuleSpec]) -> Iterator[RenderableType]:
-    form = course.instrument
-    draft = ", unvalidated draft" if form.status == "draft" else ""
-    number = phrases.many(len(course.forms), "form", "forms")
-    yield _text(f"{form.title}, version {form.version}{draft}: {number}", HEAD)
+    yield _text(phrases.course_title(course), HEAD)
     if (empty := few(course)) is not None:
         yield _inside(_text(empty))
     else:
-        drawn = [series_of(course, name) for name in main_scores(form)]
+        drawn = [series_of(course, name) for name in main_scores(course.instrument)]
         yield _inside(*(_Plot(series, rests) for series in drawn), _Legend(tuple(drawn), rests))
     yield _inside(_Numbers(course), *_remarks(course), *_bands(course))
     for told in _notes_on_last(course, rules):
@@ -204,7 +202,7 @@ class _Numbers:
             heads = [wrap(plain(self.course.instrument.score(name).title), CELL - 1) for name in block]
             tall = max(len(head) for head in heads)
             rows = [["", *("" if tall - y > len(h) else h[y - tall + len(h)] for h in heads)] for y in range(tall)]
-            rows[-1][0] = "Form of"
+            rows[-1][0] = tr("Form of")
             rows += [[short_day(form.authored), *(shown_value(form, name)[0] for name in block)] for form in forms]
             lines = [f"{first:<{DAY}}" + "".join(f"{cell:>{CELL}}" for cell in cells) for first, *cells in rows]
             ruled = [*lines[:tall], ("-" if options.ascii_only else "─") * (DAY + CELL * len(block)), *lines[tall:]]
@@ -230,12 +228,17 @@ def _reasons(course: Course, form: ScoredForm) -> Iterator[str]:
 def _bands(course: Course) -> Iterator[RenderableType]:
     for name in all_scores(course.instrument):
         for span in series_of(course, name).spans:
-            yield _text(
-                f"{course.instrument.score(name).title}: baseline {words.one(span.mean)}, band "
-                f"{words.one(span.low)} to {words.one(span.high)} ({words.origin(span.origin)}), "
-                f"{short_day(span.start)} to {short_day(span.end)}",
-                QUIET,
+            told = tr(
+                "{score}: baseline {mean}, band {low} to {high} ({origin}), {start} to {end}",
+                score=course.instrument.score(name).title,
+                mean=words.one(span.mean),
+                low=words.one(span.low),
+                high=words.one(span.high),
+                origin=words.origin(span.origin),
+                start=short_day(span.start),
+                end=short_day(span.end),
             )
+            yield _text(told, QUIET)
 
 
 def _notes_on_last(course: Course, rules: Sequence[RuleSpec]) -> Iterator[RenderableType]:
@@ -246,7 +249,7 @@ def _notes_on_last(course: Course, rules: Sequence[RuleSpec]) -> Iterator[Render
             continue
         for episode in notes(rule, course):
             if episode.opened == last:
-                yield Group(_text(rule.title, HEAD), _text(episode.evidence().reason))
+                yield Group(_text(tr(rule.title), HEAD), _text(episode.evidence().reason))
 
 
 # --- one flag, step by step ------------------------------------------------------------------------------------------
@@ -260,20 +263,22 @@ def explain_text(row: FlagRow, course: Course | None = None, titles: Mapping[str
     flag, evidence = row.flag, row.flag.evidence
     parts: list[RenderableType] = [
         Text.assemble(_text(row.client, HEAD), "  ", _text(phrases.heading(row, titles), KIND)),
-        _text(f"Flag {row.id}, rule {flag.rule} version {flag.rule_version}, since {words.day(flag.opened)}", QUIET),
+        _text(tr(_FLAG, flag=row.id, rule=flag.rule, version=flag.rule_version, day=words.day(flag.opened)), QUIET),
         Text(""),
         _text(evidence.reason),
     ]
     if course is not None and row.kind != "safety" and (shown := visible([course])) and few(shown[0]) is None:
         parts += [Text(""), *_plots(row, shown[0])]
-    parts += _section("Forms that it rests on", [_form(form) for form in _forms(row)])
-    parts += _section("Numbers that were not computed", [_text(phrases.constant(item)) for item in evidence.constants])
-    parts += _section("The sum", [_steps(row)] if evidence.steps else [])
-    parts += _section("Lines that moved", [_text(told) for told in _moves(row)])
-    parts += _section("When it clears", [_text(evidence.clears_when)] if evidence.clears_when else [])
-    parts += _section("What became of it", [_text(told) for told in _became(row)])
+    parts += _section(tr("Forms that it rests on"), [_form(form) for form in _forms(row)])
+    parts += _section(
+        tr("Numbers that were not computed"), [_text(phrases.constant(item)) for item in evidence.constants]
+    )
+    parts += _section(tr("The sum"), [_steps(row)] if evidence.steps else [])
+    parts += _section(tr("Lines that moved"), [_text(told) for told in _moves(row)])
+    parts += _section(tr("When it clears"), [_text(evidence.clears_when)] if evidence.clears_when else [])
+    parts += _section(tr("What became of it"), [_text(told) for told in _became(row)])
     if row.kind in ("prompt", "good-news"):
-        parts += _section(phrases.NEXT, [_text(f"- {option}") for option in words.OPTIONS])
+        parts += _section(tr(phrases.NEXT), [_text(f"- {tr(option)}") for option in words.OPTIONS])
     return Group(*parts)
 
 
@@ -293,7 +298,7 @@ def _forms(row: FlagRow) -> Iterator[tuple[str, str]]:
 
 
 def _form(form: tuple[str, str]) -> RenderableType:
-    return Group(_text(form[0]), _inside(_text(form[1] or "no number was read from it", QUIET)))
+    return Group(_text(form[0]), _inside(_text(form[1] or tr("no number was read from it"), QUIET)))
 
 
 def _steps(row: FlagRow) -> RenderableType:
@@ -306,8 +311,8 @@ def _steps(row: FlagRow) -> RenderableType:
 
 def _moves(row: FlagRow) -> Iterator[str]:
     for move in row.flag.evidence.moves:
-        before = "" if move.before is None else f"{words.raw(move.before)} to "
-        yield f"{words.quoted(move.text)} ({move.item}): {before}{move.after}"
+        moved = tr("{before} to {after}", before=words.raw(move.before or 0.0), after=move.after)
+        yield f"{words.quoted(move.text)} ({move.item}): {move.after if move.before is None else moved}"
 
 
 def _became(row: FlagRow) -> Iterator[str]:
@@ -316,7 +321,7 @@ def _became(row: FlagRow) -> Iterator[str]:
     for delivery in row.deliveries:
         yield phrases.sentence(phrases.sent(delivery))
     if not row.deliveries:
-        yield "It was not sent to the platform; it is in the list: handrail flags"
+        yield tr("It was not sent to the platform; it is in the list: handrail flags")
     yield from phrases.seen_of(row)
     if row.hold is not None:
         yield phrases.held(row.hold)

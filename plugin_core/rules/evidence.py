@@ -6,6 +6,7 @@ Only called for forms at which a flag opens (or that a reader asks about), so cl
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from ...schemas.records import (
     Constant,
@@ -198,6 +199,17 @@ def shift_words(view: View, track: Track, index: int, moves: Sequence[LineMove])
         "origin": words.origin(track.change.origin),
         "moves": moves_words(moves),
     }
+
+
+def marked(course: Course, evidence: Evidence) -> Evidence:
+    """The evidence, with a sentence more where its forms were answered in more than one language (clinical.md 8.3)."""
+    based = {form.id for form in evidence.forms}
+    forms = (form for one in (course, *course.others.values()) for form in one.forms)
+    spoken = {form.language.partition("-")[0] for form in forms if form.language and form.id in based}
+    if len(spoken) < 2:
+        return evidence
+    told = tr(words.LANGUAGES, languages=", ".join(sorted(spoken)))
+    return replace(evidence, reason=f"{evidence.reason} {told}")
 
 
 def answer_words(instrument: Instrument, item: str, value: int | Blank) -> str:

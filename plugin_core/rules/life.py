@@ -16,6 +16,7 @@ from ...schemas.records import Course, Evidence, FormUsed, Hold, ScoredForm, Ste
 from ..contracts import Reading, RuleSpec
 from ..words import tr
 from . import words
+from .evidence import marked
 
 NEW_THERAPIST_DAYS = 4 * 7
 QUIET_DAYS = 12 * 7
@@ -65,7 +66,7 @@ class Episode:
     def evidence(self) -> Evidence:
         """Everything with which the opening can be redone by hand; empty lists where the rule gives none."""
         make = self.reading.evidence
-        return Evidence(tr(self.rule.title), (), (), (), (), "") if make is None else make()
+        return Evidence(tr(self.rule.title), (), (), (), (), "") if make is None else marked(self.course, make())
 
     def closing_evidence(self) -> Evidence:
         """On which two forms the condition was false. Raises ValueError while the episode stands."""

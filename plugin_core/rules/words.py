@@ -165,6 +165,10 @@ ORIGINS = Texts(
 MOVES = mark("Lines that moved most: {lines}. ")
 MOVE = mark("{line} ({before} to {after})")
 
+LANGUAGES = mark(
+    "These forms were not all answered in one language ({languages}), and that by itself can move answers."
+)
+
 NO_SYMPTOM_MEASURE = mark("no measure of symptoms is in use")
 SYMPTOMS_UNMOVED = mark("no measure of symptoms in use ({titles}) has moved by its reliable change")
 

@@ -12,19 +12,21 @@ import msgspec
 
 from ...schemas.records import Course, ScoredForm
 from ..rules.life import Episode
+from ..words import spoken
 
 _encode = msgspec.json.Encoder().encode
 
 
 def basis_of(episode: Episode, plugin: str) -> bytes:
-    """Everything that a rule can read for an episode: itself, the constants of the forms, and the courses until then.
+    """Everything that a rule can read for an episode: itself, the constants of the forms, and the courses until then;
+    and the language that it speaks.
 
     :param plugin: where the rule comes from.
     """
     course, rule, until = episode.course, episode.rule, episode.form.authored
     sessions = None if course.sessions is None else _until(course.sessions, until)
     facts = (
-        (plugin, rule.id, rule.version, _until(course.therapists, until), sessions),
+        (plugin, rule.id, rule.version, _until(course.therapists, until), sessions, spoken()),
         _read(course, course.forms[: episode.opened + 1]),
         [_read(other, [form for form in other.forms if form.authored <= until]) for other in course.others.values()],
     )
@@ -44,4 +46,4 @@ def _read(course: Course, forms: tuple[ScoredForm, ...] | list[ScoredForm]) -> t
 
 def _facts(form: ScoredForm) -> tuple[object, ...]:
     values = [(score.name, score.value) for score in form.scores.values()]
-    return form.id, form.authored, form.answers, values, form.straight_line, sorted(form.tags)
+    return form.id, form.authored, form.answers, values, form.straight_line, sorted(form.tags), form.language

@@ -86,6 +86,11 @@ def raw(value: float) -> str:
     return _signed(f"{value:.1f}".removesuffix(".0"))
 
 
+def tenths(value: float) -> str:
+    """A measure with one decimal: seconds, a rate."""
+    return _signed(f"{value:.1f}")
+
+
 def short(value: float) -> str:
     """A number as a scale or a limit names it: 3, 0.5, 27."""
     return _signed(f"{value:g}")

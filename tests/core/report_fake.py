@@ -40,7 +40,7 @@ class FakeEngine:
     """What the views read of an engine."""
 
     def __init__(self, views: Sequence[ClientView] = (), **given: Any) -> None:
-        self.settings = SimpleNamespace(name=given.get("name", "Invented practice"), practice="practice")
+        self.settings = SimpleNamespace(name=given.get("name", "Invented practice"), practice="practice", language="en")
         self.registry = SimpleNamespace(rules={rule.id: SimpleNamespace(descriptor=rule) for rule in RULES})
         self._views = {view.key: view for view in views}
         self._aside = list(given.get("aside", ()))

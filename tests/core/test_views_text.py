@@ -104,7 +104,7 @@ def test_a_client_has_plots_numbers_bands_flags_and_holds() -> None:
     for part in (
         "On hold from 1 November 2026 to 31 December 2026, by Robin: bereavement.",
         "Prompt: Reliance and outlook answers have gone up",
-        "Growth and reliance, version 1, unvalidated draft: 5 forms",
+        "Growth and reliance, version 1 (unvalidated draft): 5 forms",
         "◆ a form that a flag rests on",
         "Reliance and outlook: baseline 1.0, band 0.1 to 1.9 (an assumption, not yet measured)",
     ):
