@@ -42,6 +42,9 @@ SMART_TYPES = (
     "Flag",
     "DetectedIssue",
     "Task",
+    "ServiceRequest",
+    "Encounter",
+    "Appointment",
     "Provenance",
 )
 SMART_SCOPES = " ".join(f"system/{name}.cruds" for name in SMART_TYPES)
