@@ -9,7 +9,7 @@ from . import hookimpl
 
 if TYPE_CHECKING:
     from ..schemas.records import Instrument
-    from .contracts import RuleSpec
+    from .contracts import CollectorSpec, RuleSpec
 
 
 @hookimpl
@@ -26,3 +26,11 @@ def register_rules() -> Sequence[RuleSpec]:
     from .rules import builtin_rules
 
     return builtin_rules()
+
+
+@hookimpl
+def register_collectors() -> Sequence[CollectorSpec]:
+    """Ways to ask clients: through the platform."""
+    from .collecting import channels
+
+    return channels.collectors()

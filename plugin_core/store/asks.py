@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 
 from ...schemas.vocab import AskState
 from .database import Tx
@@ -25,7 +25,7 @@ LIVE = (AskState.PLANNED, AskState.SENDING, AskState.OPEN)
 
 @dataclass(frozen=True, slots=True)
 class AskRow:
-    """One request as the store has it. `recall`: it is closed here, and its channel has still to take it back."""
+    """One request as the store has it. `recall`: it is closed here, and its channel is still to be told."""
 
     key: str
     client: str
@@ -130,12 +130,19 @@ def read(
     states: Iterable[AskState] | None = None,
     clients: Sequence[str] | None = None,
     keys: Sequence[str] | None = None,
+    since: date | None = None,
     recall: bool = False,
 ) -> list[AskRow]:
-    """Asks, oldest due day first; all of them unless states, clients, keys, or those to be taken back are named."""
+    """Asks, oldest due day first; all of them unless states, clients, keys, or those whose channel is to be told.
+
+    `since`: of those that are closed only such whose last day is this one or later.
+    """
     query = select(*_COLUMNS).where(asks.c.source == tx.source)
     if states is not None:
         query = query.where(asks.c.state.in_([state.value for state in states]))
+    if since is not None:
+        live = asks.c.state.in_([state.value for state in LIVE])
+        query = query.where(or_(live, asks.c.expires >= since.isoformat()))
     if recall:
         query = query.where(asks.c.recall)
     column, wanted = (asks.c.client, clients) if clients is not None else (asks.c.key, keys)
@@ -162,6 +169,27 @@ def _row(row: Any) -> AskRow:
         problem=row.problem,
         recall=row.recall,
     )
+
+
+def close(tx: Tx, rows: Iterable[AskRow], now: datetime) -> int:
+    """Closes requests that are not wanted any more; those that may have gone out are to be taken back. Gives the count.
+
+    A reminder of unknown outcome is one of them; a request that was only planned never left.
+    """
+    number = 0
+    for row in rows:
+        change(tx, row.key, now, state=AskState.WITHDRAWN, recall=row.state is not AskState.PLANNED, not_before=None)
+        number += 1
+    return number
+
+
+def newest_refused(tx: Tx) -> list[str]:
+    """Of each client and form the newest request, if it was refused."""
+    newest: dict[tuple[str, str], AskRow] = {}
+    refused = {row.client for row in read(tx, states=(AskState.REFUSED,))}
+    for row in read(tx, clients=sorted(refused)):
+        newest[row.client, row.instrument] = row
+    return [row.key for row in newest.values() if row.state is AskState.REFUSED]
 
 
 def unsupported_answers(tx: Tx) -> list[AskRow]:
