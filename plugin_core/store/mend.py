@@ -106,7 +106,7 @@ def moved(tx: Tx) -> dict[str, str]:
     query = select(redirects.c.key, redirects.c.target).where(
         redirects.c.source == tx.source, redirects.c.kind == MOVED
     )
-    return dict(tx.conn.execute(query).tuples().all())
+    return dict(tx.conn.execute(query).all())
 
 
 # --- forms and their clients ------------------------------------------------------------------------------------------
