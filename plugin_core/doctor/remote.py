@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
+from ..contracts import Identity
 from ..engine import Engine
 from .check import NOTE, OK, WRONG, Check
 
+APART = timedelta(minutes=5)  # sign-in by signed requests fails beyond that
+
 
 def platform(engine: Engine) -> Iterator[Check]:
+    """One look at the platform, and what follows from it."""
     if engine.settings.platform is None:
         return
     identity = engine.identity()
@@ -20,5 +25,44 @@ def platform(engine: Engine) -> Iterator[Check]:
         )
     for note in identity.notes:
         yield Check("platform", NOTE, note)
-    if not engine.settings.push.on:
+    yield from _clock(engine, identity)
+    yield from _pushing(engine, identity)
+    if engine.spec.capabilities.lists_forms:
+        yield from _unmapped(engine)
+
+
+def _clock(engine: Engine, identity: Identity) -> Iterator[Check]:
+    """Cursors go by the server's clock (F5); sign-in, due dates and alarms go by ours."""
+    if identity.clock is None:
+        return
+    apart = engine.now() - identity.clock
+    if abs(apart) > APART:
+        minutes = round(abs(apart) / timedelta(minutes=1))
+        way = "ahead of" if apart > timedelta() else "behind"
+        text = f"this computer's clock is {minutes} minutes {way} the platform's. Let it be set by the network."
+        yield Check("clock", WRONG, text)
+
+
+def _pushing(engine: Engine, identity: Identity) -> Iterator[Check]:
+    push = engine.settings.push
+    if not push.on:
         yield Check("pushing", NOTE, "off: flags stay in Handrail. To change that: handrail connect with --push")
+        return
+    for name in push.carriers:
+        if identity.can.get(name) is False:
+            text = (
+                f"the platform does not let Handrail write what {name} needs. Ask the vendor for that right, or choose "
+                "another carrier: handrail connect with --carrier"
+            )
+            yield Check("pushing", WRONG, text)
+
+
+def _unmapped(engine: Engine) -> Iterator[Check]:
+    """Forms on the platform that resemble an instrument and are read as none."""
+    for proposal in engine.proposals():
+        title = proposal.form.title or proposal.form.form
+        text = (
+            f"the platform's form {title!r} looks like {proposal.instrument.id}, but nobody has confirmed how it is "
+            f"read, so its answers are passed over. Run: handrail connect {engine.connection.platform}"
+        )
+        yield Check("forms", NOTE, text)

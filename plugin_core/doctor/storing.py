@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 from ..engine import Engine
+from ..store import book
 from .check import NOTE, OK, WRONG, Check
-from .running import last_run
+
+STUCK = timedelta(days=2)
 
 
 def plugins(engine: Engine) -> Iterator[Check]:
@@ -30,8 +33,9 @@ def store(engine: Engine) -> Iterator[Check]:
     text = f"{counts['responses']:,} forms of {counts['clients']:,} clients"
     yield Check("stored", OK, text)
     yield from _set_aside(engine)
-    yield from _outbox(counts)
-    yield from last_run(engine)
+    yield from _outbox(engine, counts)
+    yield from _consent(engine, counts)
+    yield from _arriving(engine)
 
 
 def _set_aside(engine: Engine) -> Iterator[Check]:
@@ -51,9 +55,39 @@ _ADVICE = {
 }
 
 
-def _outbox(counts: dict[str, int]) -> Iterator[Check]:
+def _outbox(engine: Engine, counts: dict[str, int]) -> Iterator[Check]:
     if counts.get("outbox_refused"):
         text = f"{counts['outbox_refused']} flags were refused by the platform; handrail flags says which and why."
         yield Check("outbox", WRONG, text)
-    if counts.get("outbox_pending"):
-        yield Check("outbox", NOTE, f"{counts['outbox_pending']} flags wait to be sent. Run: handrail sync")
+    if not counts.get("outbox_pending"):
+        return
+    waits = engine.now() - datetime.fromtimestamp(counts["outbox_oldest_ms"] / 1000, UTC)
+    text = f"{counts['outbox_pending']} flags wait to be sent"
+    if engine.settings.push.on and waits > STUCK:
+        yield Check("outbox", WRONG, f"{text}, the oldest for {waits.days} days. handrail sync says what keeps them.")
+    else:
+        yield Check("outbox", NOTE, f"{text}. Run: handrail sync")
+
+
+def _consent(engine: Engine, counts: dict[str, int]) -> Iterator[Check]:
+    """Pushing is on, but nobody has agreed yet to what stood before."""
+    if not engine.settings.push.on or not counts.get("outbox_pending"):
+        return
+    with engine.store.reading(engine.source) as tx:
+        begun = book.pushing_since(tx)
+    if begun is None:
+        text = "flags from earlier answers wait for a person's yes before the first is shown. Run: handrail sync --yes"
+        yield Check("pushing", NOTE, text)
+
+
+def _arriving(engine: Engine) -> Iterator[Check]:
+    """Syncs succeed, and still nothing comes: a right that was taken away often looks like this."""
+    with engine.store.reading(engine.source) as tx:
+        newest = book.newest_form(tx)
+    weeks = 2 * engine.settings.collect.every_weeks
+    if newest is not None and engine.now() - newest > timedelta(weeks=weeks):
+        text = (
+            f"no form has been filled in for more than {weeks} weeks. If clients were asked, look on the platform "
+            "whether their answers are there and whether this account may see them."
+        )
+        yield Check("arriving", NOTE, text)
