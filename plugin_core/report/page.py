@@ -53,6 +53,8 @@ NUMBERS = Texts(
     }
 )
 
+_STOPPED, _NOTED = mark("Stopped ({source}): {what}"), mark("Note ({source}): {what}")
+
 Json = dict[str, Any]
 
 
@@ -273,7 +275,7 @@ def _run(run: RunReport) -> Json:
         "counts": [whole(run.counts.get(name, 0)) for name, _ in phrases.RUN_COUNTS],
         "problems": [
             *(
-                f"{tr('Stopped') if problem.fatal else tr('Note')} ({problem.source}): {problem.what}"
+                tr(_STOPPED if problem.fatal else _NOTED, source=problem.source, what=problem.what)
                 for problem in run.problems
             ),
             *(tr("Left to do: {what}", what=line) for line in run.undone),

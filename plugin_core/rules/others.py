@@ -310,7 +310,7 @@ def _explain_two_views(course: Course, form: ScoredForm, check: ScoredForm) -> E
             used(check, tr("therapist's self-check, shared"), (), (TOLD,)),
         ),
         steps=(
-            Step(tr("The two answers"), f"{client} {sides[0]}{tr(' and ')}{therapist} {sides[1]}", True),
+            Step(tr("The two answers"), tr(" and ").join((f"{client} {sides[0]}", f"{therapist} {sides[1]}")), True),
             Step(tr("Days between the two forms"), tr("at most {number}", number=NEAR_DAYS), days),
         ),
         constants=rule_constants(
