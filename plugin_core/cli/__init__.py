@@ -26,6 +26,10 @@ COMMANDS = {
     "publish": ("setup", "Make or update a form on the platform."),
     "sync": ("work", "Pull, score, raise and push: what changed since last time."),
     "schedule": ("schedule", "Sync by itself: shown before it is made, removable."),
+    "enrol": ("collect", "Who is asked what, how often, on which consent."),
+    "due": ("collect", "Who is due for which form, and why."),
+    "send": ("collect", "Ask for what is due, remind, take back what is over."),
+    "opt-out": ("collect", "A client is not asked any more."),
     "rescore": ("work", "Score and judge everything stored anew, with counts first."),
     "flags": ("read", "The open flags with their reasons."),
     "explain": ("read", "Redo a flag step by step."),
@@ -33,7 +37,17 @@ COMMANDS = {
     "report": ("read", "The practice's page as one HTML file."),
     "ack": ("act", "Say that you have seen a flag."),
     "hold": ("act", "Pause new flags for a client, with a reason and an end."),
+    "forms": ("mend", "A client's forms with their short ids."),
+    "reassign": ("mend", "A form that went to the wrong client."),
+    "merge": ("mend", "Two records of one person."),
+    "discharge": ("mend", "The end or the pause of a course."),
+    "remark": ("rights", "Write down what a client says of a form."),
+    "export": ("rights", "All about one client, readable and as JSON and CSV."),
+    "erase": ("rights", "Delete a client here, with an audit entry."),
+    "disconnect": ("mend", "Take back all that was pushed, then forget the platform."),
     "selfcheck": ("selfcheck", "A therapist's own form, private to its author."),
+    "sheet": ("entry", "Write a form as a page to print."),
+    "enter": ("entry", "Type in a form that came back on paper."),
     "screen": ("screening", "Offline: answers in, flags out."),
     "instruments": ("facts", "What can be asked; export a form for a platform."),
     "plugins": ("facts", "What is installed, allowed and loaded; allow one."),
@@ -54,7 +68,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in COMMANDS:
             module = import_module(f".{COMMANDS[cmd_name][0]}", __package__)
-            found: click.Command = getattr(module, cmd_name)
+            found: click.Command = getattr(module, cmd_name.replace("-", "_"))
             return found
         return _brought(ctx).get(cmd_name)
 

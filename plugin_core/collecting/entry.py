@@ -84,6 +84,11 @@ def answer_of(item: Item, key: str) -> Answer | None:
     return Blank.DECLINED if found.value is None else found.value
 
 
+def typed_key(item: Item, answer: Answer) -> str:
+    """The key that was typed for an answer."""
+    return next(key for key in keys_of(item) if answer_of(item, key) == answer)
+
+
 def parse(instrument: Instrument, text: str) -> dict[str, Answer]:
     """All answers of a form in its order, from "3 1 0 - x 2", or "310-x2" where each answer is one sign.
 

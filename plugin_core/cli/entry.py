@@ -1,0 +1,247 @@
+"""`handrail sheet` and `enter`: a form on paper, and what came back on it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import HandrailError, UsageError
+from ..words import tr
+from .app import App, author, json_option, pass_app
+
+if TYPE_CHECKING:
+    from ...schemas.records import Answer, Instrument, Item
+    from ..collecting.entry import Entered, Entry, Sheet
+    from ..engine import Engine
+
+BACK = ("b", "\x7f", "\x08")
+
+
+@click.command()
+@click.argument("instrument")
+@click.option("--client", help="Whose open request the sheet is for; it bears a code instead of a name.")
+@click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The page to write.")
+@pass_app
+def sheet(app: App, instrument: str, client: str | None, out: Path) -> int:
+    """Write a form as one page to print (A4 or US Letter), blank or for a client's open request."""
+    from .. import private
+    from ..collecting.paper import sheet as make
+    from ..safety.readiness import demand
+    from ..words import speaking
+
+    with app.engine() as engine:
+        form = engine.registry.instrument(instrument)
+        demand(form, engine.settings)
+        key = "" if client is None else _open_request(engine, form.id, engine.client_key(client))
+        settings = engine.settings
+        with speaking(settings.language):
+            consent = engine.collecting.consent_text
+            page = make(form, settings.name or settings.practice, settings.crisis_text, consent, key)
+    try:
+        private.write(out, page.decode())
+    except OSError as error:
+        raise UsageError(f"The sheet {out} cannot be written ({error.strerror}). Choose another place.") from None
+    click.echo(f"Written: {out}. Open it in a browser and print it.")
+    if client is not None and not key:
+        click.echo("No request is open for this client and form, so the sheet bears no code. Note whose it is.")
+    return 0
+
+
+def _open_request(engine: Engine, instrument: str, client: str) -> str:
+    """The key of the client's open request for the form; empty: there is none."""
+    from ..store import asks
+
+    with engine.store.reading(engine.source) as tx:
+        rows = asks.read(tx, states=asks.LIVE, clients=[client])
+    return next((row.key for row in reversed(rows) if row.instrument == instrument), "")
+
+
+@click.command()
+@click.argument("form")
+@click.argument("client", required=False)
+@click.option("--on", type=click.DateTime(["%Y-%m-%d"]), required=True, help="The day on which it was filled in.")
+@click.option("--answers", multiple=True, help='In the form\'s order, as "3 1 0 - x 2"; - reads standard input.')
+@click.option("--twice", is_flag=True, help="Type it in twice; differences are shown.")
+@click.option("--replace", "over", is_flag=True, help="Replace what was typed in before for that day.")
+@click.option("--by", help="Who types it in (default: this computer's user).")
+@json_option
+@pass_app
+def enter(
+    app: App,
+    form: str,
+    client: str | None,
+    on: datetime,
+    answers: tuple[str, ...],
+    twice: bool,
+    over: bool,
+    by: str | None,
+    as_json: bool,
+) -> int:
+    """Type in a form that came back on paper: FORM CLIENT, or the CODE on the sheet alone.
+
+    On a terminal each line is shown and takes one key: its number, x for "I would rather not say", - for empty, b to go
+    back. Answers given on the command line can be seen by others on this computer; --answers - reads them instead.
+    """
+    from ..collecting.entry import Entry
+
+    with app.engine() as engine:
+        entry = Entry(engine)
+        wanted = entry.sheet(form, client)
+        typed = _given(wanted.instrument, answers, twice) if answers else _by_hand(wanted, twice)
+        over = over or (not answers and _may_replace(entry, wanted, on.date(), typed))
+        done = entry.store(wanted, on.date(), typed, by or author(), over=over)
+        told = tell_now(engine) if done.safety else []
+    _report(app, done, told, as_json)
+    return 0
+
+
+def tell_now(engine: Engine) -> list[str]:
+    """Sends the notices of safety answers at once; gives what went wrong with it."""
+    try:
+        return list(engine.safety.send().problems)
+    except HandrailError as error:  # the form is stored; that nobody was told is said below, loudly
+        return [error.message]
+
+
+def _report(app: App, done: Entered, told: list[str], as_json: bool) -> None:
+    if as_json:
+        app.json(
+            {
+                "id": done.key,
+                "answered": done.answered,
+                "of": done.of,
+                "replaced": done.replaced,
+                "unchanged": done.unchanged,
+                "requests_settled": done.settled,
+                "safety": done.safety,
+                "problems": [*done.problems, *told],
+            }
+        )
+        return
+    if done.safety:
+        click.echo("SAFETY: a line about safety was answered on this form. Look at it now: handrail flags")
+    state = "The same form was there already." if done.unchanged else "Replaced." if done.replaced else "Stored."
+    settled = " The open request is answered." if done.settled else ""
+    click.echo(f"{state} {done.answered} of {done.of} lines are filled in.{settled}")
+    for problem in (*done.problems, *told):
+        click.echo(f"Note: {problem}", err=True)
+
+
+# --- answers, given or typed ---------------------------------------------------------------------------------------
+
+
+def _given(instrument: Instrument, texts: tuple[str, ...], twice: bool) -> dict[str, Answer]:
+    from ..collecting.entry import differences, parse
+
+    if "-" in texts:
+        texts = tuple(line for line in sys.stdin.read().splitlines() if line.strip())
+    wanted = 2 if twice else 1
+    if len(texts) != wanted:
+        raise UsageError(f"Give --answers {'twice' if twice else 'once'}; {len(texts)} rows of answers were given.")
+    first, *again = [parse(instrument, text) for text in texts]
+    if again and (lines := differences(instrument, first, again[0])):
+        named = ", ".join(map(str, lines))
+        raise UsageError(f"The two entries differ on line {named}. Nothing was stored. Look at the sheet again.")
+    return first
+
+
+def _by_hand(wanted: Sheet, twice: bool) -> dict[str, Answer]:
+    from ..collecting.entry import differences
+
+    if not sys.stdin.isatty():
+        raise UsageError("There is no terminal to type on. Give the answers with --answers, in the form's order.")
+    instrument = wanted.instrument
+    first = Typing(instrument, click.getchar, click.echo).run()
+    while twice:
+        click.echo("Once more, from the sheet.")
+        again = Typing(instrument, click.getchar, click.echo).run()
+        lines = differences(instrument, first, again)
+        if not lines:
+            break
+        click.echo(f"The two entries differ on line {', '.join(map(str, lines))}. Look at the sheet.")
+        first = again
+    return first
+
+
+def _may_replace(entry: Entry, wanted: Sheet, on: date, typed: dict[str, Answer]) -> bool:
+    before = entry.before(wanted, on)
+    if before is None or before == typed:
+        return False
+    return click.confirm("A form of this client for that day was typed in before. Replace it? It stays in the history.")
+
+
+class Typing:
+    """Takes a form's answers key by key.
+
+    :param key: waits for one key and gives it.
+    :param show: shows one line of text.
+    """
+
+    def __init__(self, instrument: Instrument, key: Callable[[], str], show: Callable[[str], None]) -> None:
+        self.instrument = instrument
+        self.key = key
+        self.show = show
+        self.answers: dict[str, Answer] = {}
+
+    def run(self) -> dict[str, Answer]:
+        """All answers, once the person has seen and confirmed them.
+
+        :raises click.Abort: the person gave it up.
+        """
+        items = self.instrument.items
+        at = 0
+        while True:
+            while at < len(items):
+                at = max(at + self._line(at + 1, items[at]), 0)
+            self._all()
+            choice = self.key().lower()
+            if choice == "y":
+                return self.answers
+            if choice == "n":
+                raise click.Abort
+            if choice in BACK:
+                at = len(items) - 1
+
+    def _line(self, number: int, item: Item) -> int:
+        """Takes one line; gives how far to move."""
+        from ..collecting.entry import answer_of, keys_of
+
+        self.show(f"{number:>3}. {item.text}")
+        offers = "  ".join(f"{key} {option.label}" for key, option in zip(keys_of(item), item.options, strict=False))
+        self.show(f"     {offers}  - {tr('left empty')}")
+        while True:
+            pressed = self._whole_key(item)
+            if pressed in BACK:
+                return -1
+            answer = answer_of(item, pressed)
+            if answer is not None:
+                self.answers[item.id] = answer
+                self.show(f"     > {pressed}")
+                return 1
+            self.show(f"     Keys: {' '.join(keys_of(item))}, b to go back.")
+
+    def _whole_key(self, item: Item) -> str:
+        """One key; where an answer has two signs (a 10), as many as it takes, ended by Enter."""
+        from ..collecting.entry import keys_of
+
+        if max(map(len, keys_of(item))) == 1:
+            return self.key().lower()
+        text = ""
+        while (pressed := self.key()) not in ("\r", "\n"):
+            text += pressed
+            if pressed in BACK:
+                return pressed
+        return text.strip().lower()
+
+    def _all(self) -> None:
+        from ..collecting.entry import typed_key
+
+        self.show("")
+        for number, item in enumerate(self.instrument.items, 1):
+            self.show(f"{number:>3}. {typed_key(item, self.answers[item.id])}  {item.text}")
+        self.show("Is that what the sheet says? y to store it, b to go back, n to give up.")
