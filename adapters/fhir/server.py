@@ -129,7 +129,7 @@ class Server:
     def statement(self) -> Statement:
         """The CapabilityStatement, asked for once. Raises NotTheApi for anything but FHIR R4 or R4B."""
         if self._statement is None:
-            _, data, _ = self.read("metadata", "read its description of itself")
+            _, data, _ = self.read("metadata", "read its description of itself", also=(404,))
             release = str(data.get("fhirVersion", ""))
             if data.get("resourceType") != "CapabilityStatement" or not release.startswith("4."):
                 raise NotTheApi(
