@@ -17,3 +17,11 @@ def default_file() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_config_dir(APP)) / FILE
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there that this user can see; in a folder that is closed to them there is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False

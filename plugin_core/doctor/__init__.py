@@ -60,4 +60,7 @@ def _guarded(name: str, look: Callable[[Engine], Iterator[Check]], engine: Engin
         found.extend(look(engine))
     except HandrailError as error:
         found.append(Check(name, WRONG, error.message))
+    except OSError as error:
+        place = f" at {error.filename}" if error.filename else ""
+        found.append(Check(name, WRONG, f"could not be looked at ({error.strerror or type(error).__name__}{place})."))
     return found

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..engine import Engine
+from ..paths import is_file
 from ..settings import Settings
 from .check import NOTE, OK, WRONG, Check
 
@@ -41,7 +42,7 @@ def programs() -> Iterator[Check]:
     """Two installations side by side: the one that is upgraded may not be the one that runs."""
     names = ("handrail.exe",) if os.name == "nt" else ("handrail",)
     folders = [Path(part) for part in os.environ.get("PATH", "").split(os.pathsep) if part]
-    there = [folder / name for folder in folders for name in names if (folder / name).is_file()]
+    there = [folder / name for folder in folders for name in names if is_file(folder / name)]
     different = list({path.resolve(): path for path in reversed(there)}.values())[::-1]
     if len(different) > 1:
         listed = ", ".join(str(path) for path in different)
@@ -54,7 +55,7 @@ def files(engine: Engine) -> Iterator[Check]:
     """Owner-only files, and a store that is not in a folder that something else writes to (S19, F74)."""
     settings = engine.settings
     for name, path in (("settings file", settings.file), ("store file", sqlite_path(settings))):
-        if path is None or not path.exists():
+        if path is None or not is_file(path):
             continue
         if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
             yield Check(name, WRONG, f"others on this computer can read {path}. Run: chmod 600 {path}")

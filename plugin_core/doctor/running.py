@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from ..engine import Engine
+from ..paths import is_file
 from ..schedule import alarm, making, watch
 from .check import NOTE, OK, WRONG, Check
 
@@ -45,7 +46,7 @@ def schedule(engine: Engine) -> Iterator[Check]:
         recent = ended is not None and engine.now() - ended < timedelta(hours=settings.schedule.alarm_hours)
         text = "nothing runs Handrail by itself, as far as this user's scheduler tells. To have it: handrail schedule"
         yield Check("schedule", NOTE, f"{text}{' (Something did run it lately.)' if recent else ''}")
-    elif not Path(there.program).is_file():
+    elif not is_file(Path(there.program)):
         yield Check("schedule", WRONG, f"its entry starts {there.program or 'a program'} which is gone. {ANEW}")
     elif there.problem:
         yield Check("schedule", WRONG, f"{there.problem}. {ANEW}")

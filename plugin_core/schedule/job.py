@@ -97,7 +97,7 @@ def run(words: Sequence[str], stdin: str | None = None) -> Ran:
             env={**os.environ, "LC_ALL": "C"},
             check=False,
         )
-    except FileNotFoundError:
+    except OSError:  # not there, or on a PATH whose folders are closed to this user
         return Ran(127, "", f"{words[0]}: not found")
     except subprocess.TimeoutExpired:
         return Ran(124, "", f"{words[0]}: no answer within {SECONDS} seconds")

@@ -11,6 +11,7 @@ import sqlite3
 import sys
 import tempfile
 import time
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -474,6 +475,8 @@ def as_nobody(look: Callable[[], str]) -> str:
             os.setresgid(65534, 65534, 65534)
             os.setresuid(65534, 65534, 65534)
             os.write(writing, look().encode())
+        except BaseException:
+            os.write(writing, traceback.format_exc().encode())
         finally:
             os._exit(0)
     os.close(writing)
