@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import HandrailError, UsageError
+from ..errors import UsageError
 from ..words import tr
 from .app import App, author, json_option, pass_app
 
@@ -95,20 +95,11 @@ def enter(
         typed = _given(wanted.instrument, answers, twice) if answers else _by_hand(wanted, twice)
         over = over or (not answers and _may_replace(entry, wanted, on.date(), typed))
         done = entry.store(wanted, on.date(), typed, by or author(), over=over)
-        told = tell_now(engine) if done.safety else []
-    _report(app, done, told, as_json)
+    _report(app, done, as_json)
     return 0
 
 
-def tell_now(engine: Engine) -> list[str]:
-    """Sends the notices of safety answers at once; gives what went wrong with it."""
-    try:
-        return list(engine.safety.send().problems)
-    except HandrailError as error:  # the form is stored; that nobody was told is said below, loudly
-        return [error.message]
-
-
-def _report(app: App, done: Entered, told: list[str], as_json: bool) -> None:
+def _report(app: App, done: Entered, as_json: bool) -> None:
     if as_json:
         app.json(
             {
@@ -119,7 +110,7 @@ def _report(app: App, done: Entered, told: list[str], as_json: bool) -> None:
                 "unchanged": done.unchanged,
                 "requests_settled": done.settled,
                 "safety": done.safety,
-                "problems": [*done.problems, *told],
+                "problems": list(done.problems),
             }
         )
         return
@@ -128,7 +119,7 @@ def _report(app: App, done: Entered, told: list[str], as_json: bool) -> None:
     state = "The same form was there already." if done.unchanged else "Replaced." if done.replaced else "Stored."
     settled = " The open request is answered." if done.settled else ""
     click.echo(f"{state} {done.answered} of {done.of} lines are filled in.{settled}")
-    for problem in (*done.problems, *told):
+    for problem in done.problems:
         click.echo(f"Note: {problem}", err=True)
 
 

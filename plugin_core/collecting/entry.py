@@ -6,14 +6,14 @@ Entered twice for one client, form and day it is one form: the second replaces t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from ...schemas.records import Answer, Answers, Instrument, Item
 from ...schemas.vocab import Blank, Mode
 from ..contracts import HookContext, Page, RemoteAnswer, RemoteLine, RemoteResponse
-from ..errors import Busy, UsageError
+from ..errors import Busy, HandrailError, UsageError
 from ..mapping import FormReader, own_mapping
 from ..store import Tx, asks, book, entries, forms
 from ..sync import hooks
@@ -172,12 +172,23 @@ class Entry:
         while True:
             try:
                 with exclusive(engine.store, "typing in a form"):
-                    return self._take(sheet, page, author, replaced=have is not None)
+                    done = self._take(sheet, page, author, replaced=have is not None)
+                return replace(done, problems=(*done.problems, *self._tell(done)))
             except Busy:
                 if begun >= WAIT:
                     raise
                 begun += STEP
                 engine.sleep(STEP)
+
+    def _tell(self, done: Entered) -> list[str]:
+        """Tells of a safety answer now; gives who could not be told. The form is stored, whatever happens here."""
+        if not done.safety:
+            return []
+        try:
+            told = self.engine.safety.tell()
+            return list(dict.fromkeys([*told.problems, *self.engine.safety.alarms()]))
+        except HandrailError as error:
+            return [error.message]
 
     def _take(self, sheet: Sheet, page: Page, author: str, *, replaced: bool) -> Entered:
         engine, (remote,) = self.engine, page.responses

@@ -25,6 +25,7 @@ from handrail.schemas.vocab import AskState, Blank, Mode
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.core.post_office import Scripted
 from tests.sync.stage import EVEN, LEANING, PHQ9, Stage, form, gr18
 
 GR18 = builtin_one("gr18")
@@ -103,6 +104,40 @@ def test_a_safety_answer_rises_at_once_and_is_said(stage: Stage) -> None:
     assert next((row.flag.rule, row.kind) for row in stage.ask(lambda e: e.flags())) == ("S", "safety")
     quiet = enter(stage, PHQ9 | {"Q9": 0}, stage.now.date() - timedelta(days=1), instrument="phq9")
     assert not quiet.safety
+
+
+SAFE = """
+crisis_text = "Call 999."
+country = "Invented"
+[mail]
+host = "127.0.0.1"
+port = {port}
+security = "none"
+sender = "desk@north.example"
+[safety]
+clinician = "anna@north.example"
+backup = "ben@north.example"
+"""
+
+
+def test_the_clinician_is_told_before_the_command_ends(stage: Stage) -> None:
+    """The next sync may be an hour away, and on paper the answer is older already."""
+    with Scripted({}) as server:
+        stage.write_settings(more=SAFE.format(port=server.port))
+        done = enter(stage, PHQ9, instrument="phq9")
+        assert done.safety
+        assert "anna@north.example" in [letter["To"] for letter in server.letters]
+        assert done.problems == ()
+
+
+def test_a_notice_that_cannot_be_sent_is_said_and_the_form_is_there(stage: Stage) -> None:
+    """Silence would be taken for "they know"."""
+    with Scripted({"hello": "421 not now"}) as server:
+        stage.write_settings(more=SAFE.format(port=server.port))
+        done = enter(stage, PHQ9, instrument="phq9")
+    assert done.safety
+    assert done.problems
+    assert len(of_paper(stage)) == 1
 
 
 def test_who_typed_it_in_is_on_record(stage: Stage) -> None:

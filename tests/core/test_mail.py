@@ -106,6 +106,15 @@ def test_the_password_is_read_by_reference_each_time_anew(cert: Path, tmp_path: 
     assert "mail.secret" in gone.message
 
 
+def test_a_try_signs_in_and_sends_nothing(cert: Path) -> None:
+    """A wrong password must be found before the first letter waits, and a try must not reach anybody."""
+    with post_office("starttls", cert, sign_in=True) as (port, box):
+        mailer(port, "starttls", user=USER).test()
+        with pytest.raises(MailProblem, match="password"):
+            mailer(port, "starttls", user=USER, secret="not it").test()
+    assert box.envelopes == []
+
+
 # --- the line is verified, or nothing is sent ------------------------------------------------------------------------
 
 
