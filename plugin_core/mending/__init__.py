@@ -14,10 +14,12 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from ...schemas.records import Enrolment
-from ...schemas.vocab import AskState, EnrolmentState, RemoteState
+from ...schemas.vocab import EnrolmentState, RemoteState
 from ..collecting.enrolling import state_on
 from ..contracts import HookContext
 from ..errors import PlatformError, UsageError
+from ..rules.life import SAFETY
+from ..rules.safety import REASSIGNED_SINCE, taken_back
 from ..store import Tx, asks, book, enrolments, flags, forms, mend, merging, remarks
 from ..store.mend import FormRow, StoredRedirect
 from ..store.sql import from_ms
@@ -25,6 +27,7 @@ from ..sync.evaluate import PUSHED_KINDS, Evaluate
 from ..sync.lock import exclusive
 from ..sync.points import reach
 from ..views import SHORT
+from ..words import tr
 
 if TYPE_CHECKING:
     from ..engine import Engine
@@ -80,14 +83,14 @@ class Mending:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self.engine = engine
 
     # --- forms ------------------------------------------------------------------------------------------------------
 
     def forms(self, client: str) -> list[Listed]:
         """A client's forms, newest first, those that no longer count too."""
-        key = self._engine.client_key(client)
-        with self._engine.store.reading(self._engine.source) as tx:
+        key = self.engine.client_key(client)
+        with self.engine.store.reading(self.engine.source) as tx:
             rows = mend.form_rows(tx, key)
             said = remarks.of_forms(tx, [row.key for row in rows])
             moved = {one.key for one in mend.redirects_of(tx, mend.FORM)}
@@ -109,7 +112,7 @@ class Mending:
 
         :raises UsageError: none, or more than one.
         """
-        store, source = self._engine.store, self._engine.source
+        store, source = self.engine.store, self.engine.source
         by_id = store.sealer.hash("response", str(source), wanted)
         with store.reading(source) as tx:
             found = mend.form_named(tx, by_id)
@@ -138,6 +141,7 @@ class Mending:
             before = old.stored.before if old else _ref_of(tx, came_with)
             stored = StoredRedirect(ref, reason, author, before=before)
             mend.drop_redirects(tx, mend.MOVED, [row.key])
+            _note_on_safety(tx, row)
             self._give(tx, row, key)
             mend.set_redirect(tx, mend.FORM, row.key, key, stored)
             book.record(tx, author, "form-reassigned", row.key, f"from {row.client} to {key}")
@@ -150,13 +154,13 @@ class Mending:
         :raises UsageError: it was not reassigned, or that client was erased here.
         """
         row = self.form(form)
-        source = self._engine.source
-        with self._engine.store.reading(source) as tx:
+        source = self.engine.source
+        with self.engine.store.reading(source) as tx:
             found = mend.redirect(tx, mend.FORM, row.key)
             merged, gone = merging.merged_into(tx), mend.erased_clients(tx)
         if found is None:
             raise UsageError("That form was not reassigned. Nothing was changed.")
-        came_with = self._engine.store.sealer.hash("client", str(source), found.stored.before)
+        came_with = self.engine.store.sealer.hash("client", str(source), found.stored.before)
         key = merging.resolve(merged, came_with)
         if not found.stored.before or key in gone:
             raise UsageError("The client whose form it was before was erased here. Nothing was changed.")
@@ -166,6 +170,7 @@ class Mending:
             if key != came_with:
                 mend.remember_moved(tx, {row.key: came_with})
             merging.ensure(tx, key, found.stored.before)
+            _note_on_safety(tx, row)
             self._give(tx, row, key)
             book.record(tx, author, "form-reassigned", row.key, f"back from {row.client} to {key}")
 
@@ -179,20 +184,20 @@ class Mending:
     def _known(self, client: str) -> tuple[str, str]:
         """Key and reference of a client: one who is here, or one whom the platform knows by exactly that reference."""
         try:
-            key = self._engine.client_key(client)
+            key = self.engine.client_key(client)
         except UsageError as error:
             return self._asked(client, error)
-        with self._engine.store.reading(self._engine.source) as tx:
+        with self.engine.store.reading(self.engine.source) as tx:
             return key, _ref_of(tx, key)
 
     def _asked(self, ref: str, error: UsageError) -> tuple[str, str]:
         try:
-            found = next((one for one in self._engine.adapter.clients([ref]) if one.ref == ref), None)
+            found = next((one for one in self.engine.adapter.clients([ref]) if one.ref == ref), None)
         except PlatformError:
             found = None
         if found is None:
             raise error from None
-        return self._engine.store.sealer.hash("client", str(self._engine.source), ref), ref
+        return self.engine.store.sealer.hash("client", str(self.engine.source), ref), ref
 
     # --- two records of one person -----------------------------------------------------------------------------------
 
@@ -218,7 +223,7 @@ class Mending:
 
         :raises UsageError: no such record was merged.
         """
-        store, source = self._engine.store, self._engine.source
+        store, source = self.engine.store, self.engine.source
         key = store.sealer.hash("client", str(source), old)
         with store.reading(source) as tx:
             merged = merging.merged_into(tx)
@@ -247,9 +252,9 @@ class Mending:
         speak of a next session. Safety answers are relayed as before.
         :raises UsageError: the day lies in the future.
         """
-        if on > self._engine.now().date():
+        if on > self.engine.now().date():
             raise UsageError("The last day of the course cannot lie in the future. Give today, or a day before.")
-        key = self._engine.client_key(client)
+        key = self.engine.client_key(client)
 
         def write(tx: Tx) -> Discharged:
             mend.set_end(tx, key, on)
@@ -264,7 +269,7 @@ class Mending:
 
     def resume(self, client: str, author: str) -> Discharged:
         """The course goes on after all: later forms raise prompts again, requests begin anew where there are any."""
-        key = self._engine.client_key(client)
+        key = self.engine.client_key(client)
 
         def write(tx: Tx) -> Discharged:
             if not mend.ends_of(tx, [key]):
@@ -284,9 +289,9 @@ class Mending:
 
         :raises UsageError: the day has passed, or nothing is asked of this client.
         """
-        if until < self._engine.now().date():
+        if until < self.engine.now().date():
             raise UsageError("The pause would end before it begins. Give a day from today on.")
-        key = self._engine.client_key(client)
+        key = self.engine.client_key(client)
 
         def write(tx: Tx) -> Discharged:
             if key not in enrolments.read(tx, [key]):
@@ -301,7 +306,7 @@ class Mending:
     def _enrol(self, tx: Tx, key: str, change: Callable[[Enrolment], Enrolment]) -> int:
         """Changes an enrolment where there is one; when nothing is asked any more, open requests are closed, and taken
         back by their channel at the next sync. Gives how many."""
-        now = self._engine.now()
+        now = self.engine.now()
         found = enrolments.read(tx, [key]).get(key)
         if found is None:
             return 0
@@ -310,10 +315,7 @@ class Mending:
         enrolments.save(tx, {key: (item, state)}, now)
         if state is EnrolmentState.ACTIVE:
             return 0
-        live = asks.read(tx, clients=[key], states=asks.LIVE)
-        for ask in live:
-            asks.change(tx, ask.key, now, state=AskState.WITHDRAWN, recall=ask.state is not AskState.PLANNED)
-        return len(live)
+        return asks.close(tx, asks.read(tx, clients=[key], states=asks.LIVE), now)
 
     # --- leaving the platform ----------------------------------------------------------------------------------------
 
@@ -321,13 +323,13 @@ class Mending:
         """Takes back what was pushed, then forgets the platform; see `leaving.disconnect`."""
         from .leaving import disconnect
 
-        return disconnect(self._engine, author, retract=retract, leave=leave, erase=erase)
+        return disconnect(self.engine, author, retract=retract, leave=leave, erase=erase)
 
     # --- what all of these share -------------------------------------------------------------------------------------
 
     def read_courses(self) -> Mapping[str, int]:
         """Lets the rules read the courses that were touched; gives what they changed."""
-        engine = self._engine
+        engine = self.engine
         platform, push = engine.connection.platform, engine.settings.push
         context = HookContext(engine.settings.practice, platform, engine.now())
         done = Evaluate(engine.store, engine.source, engine.registry, context, push.carriers if push.on else ()).run()
@@ -335,7 +337,7 @@ class Mending:
         return {name: number for name, number in sorted(done.counts.items()) if number}
 
     def _mended(self, doing: str, write: Callable[[Tx], int | None], before: str, after: str) -> Mended:
-        engine = self._engine
+        engine = self.engine
         with exclusive(engine.store, doing):
             moved = engine.store.write(write, engine.source)
             reach("mending-after-commit")
@@ -344,7 +346,7 @@ class Mending:
         return Mended(before, after, 1 if moved is None else moved, found)
 
     def _settled(self, doing: str, write: Callable[[Tx], Discharged]) -> Discharged:
-        engine = self._engine
+        engine = self.engine
         with exclusive(engine.store, doing):
             done = engine.store.write(write, engine.source)
             reach("mending-after-commit")
@@ -365,3 +367,15 @@ def _shown_on_platform(tx: Tx, client: str) -> list[str]:
     """Standing prompts and good news of a client that are shown, by key."""
     found = flags.read(tx, client=client)
     return [flag.key for flag, kind in found if flag.shown and kind in PUSHED_KINDS]
+
+
+def _note_on_safety(tx: Tx, row: FormRow) -> None:
+    """Safety notices that a form raised for a client whose it is not stay until a person closes them; they say so."""
+    found = flags.read(tx, client=row.client)
+    told = [flag for flag, kind in found if kind == SAFETY and flag.opening_form == row.key]
+    silent = [flag for flag in told if not taken_back(flag.evidence)]
+    noted = {
+        flag.key: (replace(flag.evidence, reason=f"{flag.evidence.reason} {tr(REASSIGNED_SINCE)}"), flag.score)
+        for flag in silent
+    }
+    flags.set_evidence(tx, noted)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, delete, func, select, update
 
-from ...schemas.vocab import AskState, DeliveryState, RemoteState
+from ...schemas.vocab import DeliveryState, RemoteState
 from ..contracts import HookContext
 from ..errors import HandrailError, PlatformError, Unreachable, UsageError
 from ..settings import save
@@ -51,9 +51,12 @@ class Left:
         return self.error is None and not self.still_there
 
 
-def standing(tx: Tx) -> int:
-    """How many entries the platform shows, or may show: those whose sending had no known outcome count."""
+def standing(tx: Tx, flag_keys: Sequence[str] | None = None) -> int:
+    """How many entries the platform shows, or may show, of all flags or of these; those whose sending had no known
+    outcome count."""
     where = (deliveries.c.source == tx.source) & _there()
+    if flag_keys is not None:
+        where = where & deliveries.c.flag.in_(flag_keys)
     return int(tx.conn.execute(select(func.count()).where(where)).scalar_one())
 
 
@@ -144,20 +147,15 @@ def _requests(engine: Engine, done: Left, *, leave: bool) -> None:
     """Open requests to clients are closed here, and their channels are asked to take them back."""
     now = engine.now()
 
-    def write(tx: Tx) -> int:
-        live = asks.read(tx, states=asks.LIVE)
-        for ask in live:
-            asks.change(tx, ask.key, now, state=AskState.WITHDRAWN, recall=ask.state is not AskState.PLANNED)
-        return len(live)
-
-    done.counts["requests_closed"] += engine.store.write(write, engine.source)
+    closed = engine.store.write(lambda tx: asks.close(tx, asks.read(tx, states=asks.LIVE), now), engine.source)
+    done.counts["requests_closed"] += closed
     if leave or done.error is not None:
         return
     with engine.store.reading(engine.source) as tx:
         waiting = len(asks.read(tx, recall=True))
     if waiting:
         try:
-            engine.collecting.recall()
+            done.problems += engine.collecting.recall().problems
         except PlatformError as error:
             done.error = error
         with engine.store.reading(engine.source) as tx:
@@ -192,7 +190,8 @@ def _forget(engine: Engine, author: str, done: Left, *, erase: bool) -> None:
     if not erase:
         done.stays.append(
             "What was read from the platform stays here, sealed: forms, scores, flags with what people noted, the "
-            "audit trail. To delete it too, run handrail disconnect with --erase, or erase single clients before."
+            "audit trail. To delete it too, run handrail disconnect with --erase. Single clients are exported and "
+            "erased while a platform is connected."
         )
     done.stays.append("On the platform, what was taken back stays visible as entered in error, as its records require.")
     save(engine.settings.file, {"platform": None, "push.carriers": [], "push.reasons": []})

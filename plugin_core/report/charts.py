@@ -83,7 +83,13 @@ def course_svg(
     :param width: in units of the picture; it is scaled to the room it gets.
     :raises KeyError: the instrument has no such score.
     """
-    series, rests = series_of(course, score_id), frozenset(marked)
+    return series_svg(series_of(course, score_id), frozenset(marked), width=width, height=height)
+
+
+def series_svg(
+    series: Series, rests: frozenset[str] = frozenset(), *, width: float = 340, height: float = 180
+) -> Markup:
+    """The picture of a series as it is given: one without its bands is a picture without bands."""
     told = Markup("").join((tag("title", heading(series)), tag("desc", described(series, rests))))
     shape = {"viewBox": f"0 0 {_short(width)} {_short(height)}", "role": "img", "class_": "course"}
     if not series.points:

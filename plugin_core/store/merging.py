@@ -67,7 +67,7 @@ def merge(tx: Tx, old: str, old_ref: str, new: str, new_ref: str, reason: str, a
     stored.taken["enrolment"] = _enrolment(tx, old, new)
     if record is not None:
         stored.taken["changes"] = _therapists(tx, new, record.changes)
-    _flags(tx, _flags_of(tx, old), new)
+    _flags(tx, flags_of(tx, old), new)
     mend.set_redirect(tx, CLIENT, old, new, stored)
     tx.conn.execute(delete(clients).where(clients.c.source == tx.source, clients.c.key == old))
     forms.mark_keys_dirty(tx, [new])
@@ -126,7 +126,8 @@ def _forms_back(tx: Tx, old: str) -> list[str]:
 # --- flags and what the platform shows of them ------------------------------------------------------------------------
 
 
-def _flags_of(tx: Tx, client: str) -> list[str]:
+def flags_of(tx: Tx, client: str) -> list[str]:
+    """Keys of a client's flags, whatever their state."""
     where = (flags.c.source == tx.source) & (flags.c.client == client)
     return list(tx.conn.execute(select(flags.c.key).where(where)).scalars())
 

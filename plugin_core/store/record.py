@@ -229,7 +229,7 @@ def _unbase(tx: Tx, keys: Sequence[str], form_keys: set[str]) -> None:
     for part in chunks(others):
         for key, evidence in flag_queries.evidence_of(tx, part).items():
             if any(form.id in form_keys for form in evidence.forms):
-                flag_queries.set_evidence(tx, key, Evidence(BASIS_ERASED, (), (), (), (), ""), None)
+                flag_queries.set_evidence(tx, {key: (Evidence(BASIS_ERASED, (), (), (), (), ""), None)})
 
 
 def clean(store: Store) -> str | None:

@@ -1,0 +1,162 @@
+"""`handrail remark`, `export` and `erase`: what clients have a right to."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import UsageError
+from .app import App, author, json_option, pass_app
+
+if TYPE_CHECKING:
+    from ..rights import Erased
+
+MUST_STAY = (
+    "The audit trail keeps who did what and when, with a keyed hash in the client's place: it must show that an "
+    "erasure was made.",
+    "That keyed hash alone is kept so that the next sync does not bring the forms back.",
+    "The platform keeps its own records: the forms, and entries taken back as entered in error.",
+    "Backups hold the client until you replace them. Reports and exports that you wrote are files of yours.",
+    "On PostgreSQL the server overwrites the freed space in time; its own logs and replicas follow their own rules.",
+)
+
+
+@click.command()
+@click.argument("form")
+@click.argument("text")
+@click.option("--by", help="Who writes it down (default: this computer's user).")
+@json_option
+@pass_app
+def remark(app: App, form: str, text: str, by: str | None, as_json: bool) -> int:
+    """Write down what a client says of a form of theirs. It is shown wherever the form is; answers stay as given.
+
+    FORM is the short id of `handrail forms CLIENT`, or the platform's id.
+    """
+    with app.engine() as engine:
+        item = engine.rights.remark(form, text, by or author())
+    if as_json:
+        app.json({"form": item.form, "at": item.at.isoformat(), "text": item.text, "author": item.author})
+    else:
+        click.echo("Written down. It is shown wherever this form is shown.")
+    return 0
+
+
+@click.command()
+@click.argument("client")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="A new folder, or one file (.html, .json, .csv). Nothing is written over.",
+)
+@click.option("--by", help="Who exports it (default: this computer's user).")
+@json_option
+@pass_app
+def export(app: App, client: str, out: Path, by: str | None, as_json: bool) -> int:
+    """All about one client: a page to read and print, the same as JSON, answers and scores as CSV."""
+    with app.engine() as engine:
+        made = engine.rights.export(client, out, by or author())
+    if as_json:
+        app.json({"files": [str(path.absolute()) for path in made]})
+        return 0
+    for path in made:
+        click.echo(f"Written: {path.absolute()} (readable by you alone)")
+    click.echo("Read it before you hand it over: it holds what staff noted, in their words.")
+    return 0
+
+
+@click.command()
+@click.argument("client")
+@click.option("--leave-on-platform", "leave", is_flag=True, help="Do not take back what stands on the platform.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--readmit", is_flag=True, help="CLIENT was erased and is back: read their forms again.")
+@click.option("--by", help="Who erases (default: this computer's user).")
+@json_option
+@pass_app
+def erase(app: App, client: str, leave: bool, yes: bool, readmit: bool, by: str | None, as_json: bool) -> int:
+    """Delete a client here: forms, history, scores, flags, notes, requests. Taken back on the platform first.
+
+    It cannot be undone. Stopped or refused in the middle, run the same command again.
+    """
+    with app.engine(progress=not as_json) as engine:
+        if readmit:
+            return _readmit(app, engine.rights.readmit(client, by or author()), as_json)
+        if not yes:
+            _confirm(app, client, leave, as_json)
+        done = engine.rights.erase(client, by or author(), leave=leave)
+    if as_json:
+        app.json(
+            {
+                "client": done.client,
+                "done": done.done,
+                "rows": dict(done.rows),
+                "left_on_platform": done.left_on_platform,
+                "still_there": done.still_there,
+                "problems": _problems(done),
+                "stays": list(MUST_STAY),
+            }
+        )
+    else:
+        _told(done)
+    return 0 if done.done else 3
+
+
+def _readmit(app: App, there: bool, as_json: bool) -> int:
+    if not there:
+        raise UsageError("No client of that reference was erased here. Give the reference as the platform shows it.")
+    if as_json:
+        app.json({"readmitted": True})
+    else:
+        click.echo("Their forms are read again with the next sync, which reads everything anew.")
+    return 0
+
+
+def _confirm(app: App, client: str, leave: bool, as_json: bool) -> None:
+    """Names what would go, in numbers, and asks."""
+    if as_json or not sys.stdin.isatty():
+        raise UsageError("An erasure cannot be undone. Say so with --yes. Nothing was deleted.")
+    with app.engine() as engine:
+        if engine.rights.erased(client):
+            return
+        key, rows, standing = engine.rights.to_erase(client)
+    for name, number in sorted(rows.items()):
+        if number:
+            click.echo(f"  {number:>7,} {name}")
+    if standing:
+        click.echo(f"  {standing:>7,} entries on the platform, {'left there' if leave else 'taken back first'}")
+    click.echo(f"If it is stopped, go on with: handrail erase {key[:8]}")
+    click.confirm("Delete all of this for good?", abort=True)
+
+
+def _problems(done: Erased) -> list[str]:
+    stopped = [done.error.message] if done.error else []
+    return [*done.problems, *stopped, *([done.unclean] if done.unclean else [])]
+
+
+def _told(done: Erased) -> None:
+    for line in _problems(done):
+        click.echo(f"  Note: {line}")
+    if done.error is not None or done.still_there:
+        click.echo(
+            f"Nothing was deleted: {done.still_there} entries may still stand on the platform. Run it again later, or "
+            "leave them there: handrail erase CLIENT --leave-on-platform"
+        )
+        return
+    for name, number in sorted(done.rows.items()):
+        click.echo(f"  {number:>7,} {name}")
+    if done.again:
+        click.echo("This client was erased before; the files were cleared once more.")
+    else:
+        click.echo("Erased." if done.unclean is None else "Deleted from the store; the file is not cleared yet.")
+    if done.left_on_platform:
+        click.echo(f"Left on the platform: {done.left_on_platform} entries. Remove them there by hand.")
+    if done.counts["requests_left"]:
+        click.echo(f"Requests that could not be taken back: {done.counts['requests_left']}. Remove them there by hand.")
+    click.echo("What stays, and why:")
+    for line in MUST_STAY:
+        click.echo(f"  {line}")
+    click.echo("Which records the law makes you keep is yours to know.")
