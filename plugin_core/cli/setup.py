@@ -6,7 +6,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -50,6 +49,7 @@ def init(
     """Make the settings file, the store, and its key in the system's keyring (or, with --key-file, in a file)."""
     from ..settings import load, save
     from ..store import Store, keys
+    from ..zones import local_zone
 
     if app.file.exists():
         raise UsageError(f"There are settings already at {app.file}. Nothing was changed.")
@@ -57,11 +57,11 @@ def init(
     real = f"file:{app.file.parent / 'handrail.key'}" if key_file else reference
     if not keys.exists(real):
         keys.write(real, keys.make_master())
-    zone = time_zone or _local_zone()
+    here = time_zone or local_zone()
     chosen = {
         "practice": practice,
         "name": name,
-        "time_zone": zone,
+        "time_zone": here or "UTC",
         "country": country,
         "store": store,
         "key": reference,
@@ -78,17 +78,11 @@ def init(
         app.json({"settings": str(app.file), "store": settings.store_url.split("@")[-1], "key": where})
         return 0
     click.echo(f"Settings: {app.file}\nStore:    {settings.store_url.split('@')[-1]} (sealed)\nKey:      in {where}")
+    if here is None:
+        click.echo("Time zone: UTC, since this computer does not tell its own. Set time_zone in the settings.")
     click.echo("Keep a copy of the key in another place than the store's backup: without it the store stays closed.")
     click.echo("Next: handrail connect PLATFORM   (handrail plugins shows which there are)")
     return 0
-
-
-def _local_zone() -> str:
-    """This computer's time zone by name, UTC where it has none."""
-    link = Path("/etc/localtime")
-    if link.is_symlink() and "zoneinfo/" in (target := str(link.resolve())):
-        return target.split("zoneinfo/", 1)[1]
-    return "UTC"
 
 
 # --- connect -------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import base64
 import os
 import secrets
 import stat
+import sys
 from pathlib import Path
 
 from .. import private
@@ -16,6 +17,7 @@ from ..errors import KeyProblem, SettingsError
 from .seal import KEY_BYTES
 
 SERVICE = "handrail"
+WINDOWS_MOST = 5 * 512  # bytes of one entry (CRED_MAX_CREDENTIAL_BLOB_SIZE); a private key is often longer
 
 
 class Secret:
@@ -50,6 +52,11 @@ def write(reference: str, value: str) -> None:
     """Stores a secret under a reference: in the keyring, or in a new file that only its owner can read (S19)."""
     kind, name = _parts(reference)
     if kind == "keyring":
+        if sys.platform == "win32" and len(value.encode("utf-16-le")) > WINDOWS_MOST:
+            raise KeyProblem(
+                "This secret is longer than the Windows credential store takes. Keep it in a file that only you can "
+                "read, and refer to it as file:PATH instead of keyring:NAME."
+            )
         _Keyring().set_password(SERVICE, name, value)
         return
     try:
