@@ -75,7 +75,7 @@ def _withdraw(ask: Ask, context: CollectorContext) -> None:
 
 def _settled(ask: Ask, response: str, context: CollectorContext) -> None:
     sender = _platform(context)
-    if isinstance(sender, Settling):
+    if sender is not None and isinstance(sender, Settling):
         sender.settle(ask, response)
 
 

@@ -19,6 +19,7 @@ from ..contracts import Asked, CollectorSpec
 from ..errors import AddressRefused, Denied, HandrailError, MailProblem, Unreachable, Unsupported
 from ..store import Tx, asks, book
 from ..store.asks import LIVE, AskRow, Remote
+from ..store.entries import is_entry
 from ..sync.points import reach
 from ..words import mark, tr, trn
 from . import hand
@@ -337,10 +338,12 @@ class Sending:
 
     def _told(self, row: AskRow, spec: CollectorSpec) -> str | None:
         ask = self.requests.ask(row)
-        if row.state is AskState.ANSWERED and spec.settled is not None and row.answered_by is not None:
-            spec.settled(ask, self.requests.remote_form(row.answered_by), self.requests.context)
+        form = None if row.answered_by is None else self.requests.remote_form(row.answered_by)
+        typed_in = form is not None and is_entry(form)  # the channel does not know that form: its request is taken back
+        if row.state is AskState.ANSWERED and spec.settled is not None and form is not None and not typed_in:
+            spec.settled(ask, form, self.requests.context)
             return "told"
-        needless = row.state is not AskState.ANSWERED or row.asked is None
+        needless = row.state is not AskState.ANSWERED or row.asked is None or typed_in
         if spec.withdraw is None or not needless:
             return None
         spec.withdraw(ask, self.requests.context)

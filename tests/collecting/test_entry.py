@@ -15,9 +15,10 @@ from handrail.plugin_core.cli import cli
 from handrail.plugin_core.cli.entry import Typing
 from handrail.plugin_core.collecting.codes import LETTERS, code_of, start_of_key
 from handrail.plugin_core.collecting.entry import Entered, Entry, answer_of, keys_of, parse, typed_key
-from handrail.plugin_core.contracts import Refusal
+from handrail.plugin_core.contracts import Asked, CollectorSpec, Refusal
 from handrail.plugin_core.errors import Busy, UsageError
 from handrail.plugin_core.instruments import builtin_one
+from handrail.plugin_core.settings import save
 from handrail.plugin_core.store import Tx, asks, book, entries, forms
 from handrail.plugin_core.sync.lock import exclusive
 from handrail.schemas.records import Answers, ScoredForm
@@ -106,24 +107,19 @@ def test_a_safety_answer_rises_at_once_and_is_said(stage: Stage) -> None:
     assert not quiet.safety
 
 
-SAFE = """
-crisis_text = "Call 999."
-country = "Invented"
-[mail]
-host = "127.0.0.1"
-port = {port}
-security = "none"
-sender = "desk@north.example"
-[safety]
-clinician = "anna@north.example"
-backup = "ben@north.example"
-"""
+def tell_by(stage: Stage, port: int) -> None:
+    """Fills in the mail server and who is told."""
+    mail = {"host": "127.0.0.1", "port": port, "security": "none", "sender": "desk@north.example"}
+    safety = {"clinician": "anna@north.example", "backup": "ben@north.example"}
+    sections = {"mail": mail, "safety": safety}
+    changes: dict[str, Any] = {f"{name}.{key}": value for name, keys in sections.items() for key, value in keys.items()}
+    save(stage.file, changes | {"crisis_text": "Call 999.", "country": "Invented"})
 
 
 def test_the_clinician_is_told_before_the_command_ends(stage: Stage) -> None:
     """The next sync may be an hour away, and on paper the answer is older already."""
     with Scripted({}) as server:
-        stage.write_settings(more=SAFE.format(port=server.port))
+        tell_by(stage, server.port)
         done = enter(stage, PHQ9, instrument="phq9")
         assert done.safety
         assert "anna@north.example" in [letter["To"] for letter in server.letters]
@@ -133,7 +129,7 @@ def test_the_clinician_is_told_before_the_command_ends(stage: Stage) -> None:
 def test_a_notice_that_cannot_be_sent_is_said_and_the_form_is_there(stage: Stage) -> None:
     """Silence would be taken for "they know"."""
     with Scripted({"hello": "421 not now"}) as server:
-        stage.write_settings(more=SAFE.format(port=server.port))
+        tell_by(stage, server.port)
         done = enter(stage, PHQ9, instrument="phq9")
     assert done.safety
     assert done.problems
@@ -254,13 +250,37 @@ def test_an_entry_settles_the_request_that_it_answers(stage: Stage) -> None:
     assert (row.state, row.answered_by) == (AskState.ANSWERED, done.key)
 
 
-def _request(stage: Stage) -> str:
+def test_a_channel_is_never_told_of_a_form_that_it_does_not_have(stage: Stage) -> None:
+    """The platform's request would point to a form that is not there; left open, the client could be asked by it."""
+    told: list[str] = []
+
+    class Channel:
+        @hookimpl
+        def register_collectors(self) -> Any:
+            return [
+                CollectorSpec(
+                    "test",
+                    "A channel",
+                    lambda *_: Asked(sent=True),
+                    withdraw=lambda *_: told.append("withdrawn"),
+                    settled=lambda _, form, __: told.append(form),
+                )
+            ]
+
+    stage.plugins.append(("channel", Channel()))
+    _request(stage, "test")
+    enter(stage, gr18())
+    stage.ask(lambda engine: engine.collecting.send())
+    assert told == ["withdrawn"]
+
+
+def _request(stage: Stage, channel: str = "paper") -> str:
     """An open request of the form, due today."""
     with stage.engine() as engine:
         client, today = engine.client_key("c1"), stage.now.date()
 
         def write(tx: Tx) -> str:
-            key = asks.plan(tx, client, "gr18", today, "paper", today + timedelta(days=7), stage.now)
+            key = asks.plan(tx, client, "gr18", today, channel, today + timedelta(days=7), stage.now)
             asks.change(tx, key, stage.now, state=AskState.OPEN, asked=stage.now)
             return key
 
