@@ -42,12 +42,14 @@ CARRIERS = (
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A carrier's resource: its type, its status word for each state, how it is made, and what closing it adds."""
+    """A carrier's resource: its type, its status word for each state, how it is made, what closing it adds, and which
+    element names the client."""
 
     kind: str
     statuses: dict[RemoteState, str]
     make: Callable[[Notice, str], Json]
     closing: Callable[[Notice], Json]
+    subject: str = "subject"
 
     def render(self, notice: Notice, author: str, **more: str) -> Json:
         """The resource as it should look for the notice's state; `author` refers to our Device, `more` goes on top."""
@@ -64,6 +66,14 @@ class Form:
         for name, value in self.closing(notice).items():
             changed[name] = {**stored.get(name, {}), **value}
         return changed
+
+    def moved(self, stored: Json, notice: Notice) -> Json | None:
+        """What is stored, in the chart of the client of the notice; None where it is there already (F67)."""
+        told = stored.get(self.subject)
+        have = str(told.get("reference", "")) if isinstance(told, dict) else ""
+        if have.partition("/_history/")[0].endswith(notice.client):
+            return None
+        return {**stored, self.subject: {"reference": notice.client}}
 
     def status(self, state: RemoteState) -> str:
         """The status word; what should be absent is taken back as entered in error, since deleting hides history."""
@@ -153,12 +163,14 @@ FORMS = {
         {RemoteState.ACTIVE: "preliminary", RemoteState.INACTIVE: "final", RemoteState.RETRACTED: RETRACTED},
         _issue,
         _nothing,
+        "patient",
     ),
     "task": Form(
         "Task",
         {RemoteState.ACTIVE: "requested", RemoteState.INACTIVE: "cancelled", RemoteState.RETRACTED: RETRACTED},
         _task,
         _nothing,
+        "for",
     ),
 }
 

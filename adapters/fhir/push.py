@@ -69,16 +69,18 @@ class ResourceCarrier:
         """Changes the stored object to the state wanted, unless a person decided otherwise (F86).
 
         What is no longer active was turned by us only if it has the version that we wrote last; that version is
-        given back unchanged when a person wrote since, so that their edit is known as theirs next time too.
+        given back unchanged when a person wrote since, so that their edit is known as theirs next time too. What stands
+        moves to the chart of the client of the notice, whose records may have been merged (F67).
         """
         remote_id, version = str(stored["id"]), version_of(stored)
         have, want = stored.get("status"), self._form.status(notice.state)
-        if have == want:
+        moved = self._form.moved(stored, notice) if notice.state is RemoteState.ACTIVE else None
+        if have == want and moved is None:
             return Delivered(remote_id, version if lost or our_version is None else our_version)
         turned_by_us = our_version is not None and our_version == version
         if have != self._form.status(RemoteState.ACTIVE) and not turned_by_us:
             return Delivered(remote_id, our_version, human_edit=True)
-        reply = self._keyed.change(stored, self._form.turned(stored, notice, notice.state))
+        reply = self._keyed.change(stored, self._form.turned(moved or stored, notice, notice.state))
         if reply.status in NOT_FOUND:
             return Delivered(remote_id, our_version, human_edit=True)
         if (refused := self._keyed.refusal(reply)) is not None:
