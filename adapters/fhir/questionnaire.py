@@ -75,6 +75,8 @@ def code_system_of(instrument: Instrument) -> Json:
 
 def _line(instrument: Instrument, number: int, item: Item) -> Json:
     line: Json = {
+        # All options in sight: without it LHC-Forms, for one, hides them behind a box to search in.
+        "extension": [_control("radio-button", "Radio Button")],
         "linkId": item.id,
         "prefix": f"{number}.",
         "text": item.text,
@@ -86,16 +88,20 @@ def _line(instrument: Instrument, number: int, item: Item) -> Json:
     if item.codings:
         line["code"] = [_coding(coding) for coding in item.codings]
     if item.hint:
-        control = {"coding": [{"system": CONTROL_CODES, "code": "help", "display": "Help-Button"}]}
         line["item"] = [
             {
-                "extension": [{"url": ITEM_CONTROL, "valueCodeableConcept": control}],
+                "extension": [_control("help", "Help-Button")],
                 "linkId": item.id + HELP,
                 "text": item.hint,
                 "type": "display",
             }
         ]
     return line
+
+
+def _control(code: str, display: str) -> Json:
+    coding = {"system": CONTROL_CODES, "code": code, "display": display}
+    return {"url": ITEM_CONTROL, "valueCodeableConcept": {"coding": [coding]}}
 
 
 def _option(instrument: Instrument, option: Option) -> Json:

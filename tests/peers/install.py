@@ -1,20 +1,25 @@
 """Installs the real servers that the tests run against, from PyPI and npm, once, in locked versions.
 
-    python -m tests.peers.install [sekmet] [medplum] [postgres] [--all] [--demand]
+    python -m tests.peers.install [sekmet] [medplum] [postgres] [lforms] [--all] [--demand]
 
-Standard library only, so that it runs before anything else is installed. Without Node or PostgreSQL it says so plainly
-and ends well; with `--demand` or HANDRAIL_DEMAND_PEERS=1, which continuous integration sets, that is an error.
+Standard library only, so that it runs before anything else is installed. Without Node, PostgreSQL or Chromium it says
+so plainly and ends well; with `--demand` or HANDRAIL_DEMAND_PEERS=1, which continuous integration sets, that is an
+error.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import contextlib
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -29,6 +34,8 @@ POSTGRES_PLACES = (
     ("C:/Program Files/PostgreSQL", "*/bin"),
 )
 POSTGRES_ADVICE = "install it with 'apt-get install postgresql' or 'brew install postgresql'"
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM_ADVICE = "install it with 'apt-get install chromium', or Google Chrome"
 NODE_ADVICE = "install Node 20 or newer, which brings npm"
 
 
@@ -57,6 +64,17 @@ def medplum_folder() -> Path:
     return cache_folder() / "medplum"
 
 
+def lforms_folder() -> Path:
+    """The folder with LHC-Forms as a page loads it, there or not."""
+    return cache_folder() / "lforms"
+
+
+def chromium() -> Path | None:
+    """The browser, or None."""
+    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    return Path(found) if found else None
+
+
 def postgres_bin() -> Path | None:
     """The folder of the newest PostgreSQL server's programs, or None; a client alone does not count."""
     on_path = shutil.which("initdb")
@@ -77,7 +95,12 @@ def _version_in(folder: Path) -> float:
 
 def missing(peer: str) -> str | None:
     """Why this peer cannot be started now, as one sentence; None when it can."""
-    reason = {"sekmet": _sekmet_missing, "medplum": _medplum_missing, "postgres": _postgres_missing}[peer]()
+    reason = {
+        "sekmet": _sekmet_missing,
+        "medplum": _medplum_missing,
+        "postgres": _postgres_missing,
+        "lforms": _lforms_missing,
+    }[peer]()
     return reason and f"{peer} was not run: {reason}"
 
 
@@ -96,6 +119,14 @@ def _medplum_missing() -> str | None:
 
 def _postgres_missing() -> str | None:
     return None if postgres_bin() else f"no PostgreSQL server was found on this machine; {POSTGRES_ADVICE}"
+
+
+def _lforms_missing() -> str | None:
+    if chromium() is None:
+        return f"there is no Chromium on this machine; {CHROMIUM_ADVICE}"
+    if _stamped(lforms_folder(), _lforms_mark()):
+        return None
+    return "it is not installed; run 'python -m tests.peers.install lforms'"
 
 
 def install_sekmet() -> str:
@@ -130,6 +161,41 @@ def install_medplum() -> str:
     return "installed"
 
 
+def install_lforms() -> str:
+    """Put the few files of LHC-Forms that a page loads into a folder; gives back what was done."""
+    npm = shutil.which("npm")
+    if not (npm and shutil.which("node")):
+        raise CannotInstall(f"there is no Node with npm on this machine; {NODE_ADVICE}")
+    if chromium() is None:
+        raise CannotInstall(f"there is no Chromium on this machine; {CHROMIUM_ADVICE}")
+    folder, mark = lforms_folder(), _lforms_mark()
+    with _one_at_a_time("lforms"):
+        if _stamped(folder, mark):
+            return "there already"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for name, package in json.loads(_lforms_list().read_text(encoding="utf-8")).items():
+            with tempfile.TemporaryDirectory() as place:
+                _run([npm, "pack", "--silent", "--ignore-scripts", f"{name}@{package['version']}"], Path(place))
+                _unpack(next(Path(place).glob("*.tgz")), package, folder)
+        _stamp(folder, mark)
+    return "installed"
+
+
+def _unpack(archive: Path, package: dict[str, dict[str, str]], folder: Path) -> None:
+    """Takes the named files out of a package, if it is the very one that was locked."""
+    digest = "sha512-" + base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+    if digest != package["integrity"]:
+        raise CannotInstall(f"{archive.name} is not the package that was locked")
+    with tarfile.open(archive) as opened:
+        for inside, place in package["files"].items():
+            found = opened.extractfile(inside)
+            if found is None:
+                raise CannotInstall(f"{archive.name} does not have {inside}")
+            (folder / place).parent.mkdir(parents=True, exist_ok=True)
+            (folder / place).write_bytes(found.read())
+
+
 def check_postgres() -> str:
     """Say where PostgreSQL's server is; it comes from the system's packages, never from here."""
     folder = postgres_bin()
@@ -142,6 +208,7 @@ PEERS: dict[str, Callable[[], str]] = {
     "sekmet": install_sekmet,
     "medplum": install_medplum,
     "postgres": check_postgres,
+    "lforms": install_lforms,
 }
 
 
@@ -151,6 +218,14 @@ def _sekmet_mark() -> str:
 
 def _medplum_mark() -> str:
     return _mark([HERE / "medplum" / "package-lock.json", HERE / "medplum" / "package.json"])
+
+
+def _lforms_list() -> Path:
+    return HERE / "lforms" / "packages.json"
+
+
+def _lforms_mark() -> str:
+    return _mark([_lforms_list()])
 
 
 def _mark(files: Sequence[Path], *more: str) -> str:

@@ -6,14 +6,15 @@ HANDRAIL_DEMAND_PEERS=1 a missing server fails the test instead of skipping it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import pytest
 
-from .install import demanded
+from .install import demanded, missing
+from .renderer import Pick, fill_in
 from .servers import Medplum, PeerMissing, Postgres, Sekmet, Server, SmartClient
 
 FIXTURES = {
@@ -24,6 +25,7 @@ FIXTURES = {
     "sekmet_smart_es384": "sekmet",
     "medplum": "medplum",
     "postgres": "postgres",
+    "lforms": "lforms",
 }
 S = TypeVar("S", bound=Server)
 NOT_RUN = pytest.StashKey[dict[str, str]]()
@@ -50,12 +52,15 @@ class SmartAccess:
 def _start(server: S, config: pytest.Config) -> S:
     try:
         return server.start()
-    except PeerMissing as missing:
-        reason = str(missing)
-        config.stash[NOT_RUN][server.name] = reason
-        if demanded():
-            pytest.fail(f"{reason} (HANDRAIL_DEMAND_PEERS is set)", pytrace=False)
-        pytest.skip(reason)
+    except PeerMissing as absent:
+        _not_run(server.name, str(absent), config)
+
+
+def _not_run(name: str, reason: str, config: pytest.Config) -> NoReturn:
+    config.stash[NOT_RUN][name] = reason
+    if demanded():
+        pytest.fail(f"{reason} (HANDRAIL_DEMAND_PEERS is set)", pytrace=False)
+    pytest.skip(reason)
 
 
 def _running(server: S, request: pytest.FixtureRequest) -> Iterator[S]:
@@ -117,6 +122,15 @@ def medplum(request: pytest.FixtureRequest) -> Iterator[Medplum]:
 def postgres(request: pytest.FixtureRequest) -> Iterator[Postgres]:
     """A throw-away PostgreSQL; take `postgres.new_database()` for a test of your own."""
     yield from _running(Postgres(), request)
+
+
+@pytest.fixture(scope="session")
+def lforms(pytestconfig: pytest.Config) -> Callable[[dict[str, Any], Sequence[Pick]], dict[str, Any]]:
+    """LHC-Forms in a real Chromium: `lforms(questionnaire, picks)`, see `renderer.fill_in`; 2 s a form."""
+    reason = missing("lforms")
+    if reason:
+        _not_run("lforms", reason, pytestconfig)
+    return fill_in
 
 
 def pytest_configure(config: pytest.Config) -> None:
