@@ -207,6 +207,8 @@ class Engine:
             )
             if not chosen.dry_run:
                 self.selfchecks.tidy(self.now().date())
+                if self.settings.collect.by_itself if chosen.send is None else chosen.send:
+                    run.send = self.collecting.send_within
                 return run.run(chosen)
             with self.store.rehearsal():
                 return run.run(chosen)
@@ -403,6 +405,7 @@ class Engine:
     @in_practice_language
     def client(self, ref: str) -> ClientView:
         """One client by the platform's reference, its id, the name, or the start of our key."""
+        from .collecting.tags import with_tags
         from .selfcheck import with_shared
         from .sync.evaluate import courses_of, start_of
         from .sync.sessions import attended
@@ -410,7 +413,8 @@ class Engine:
         key = self.client_key(ref)
         with self.store.reading(self.source) as tx:
             person = forms.read_clients(tx, [key])[key]
-            series = with_shared(tx, forms.forms_of(tx, [key]), self.registry)[key]
+            series = with_shared(tx, forms.forms_of(tx, [key]), self.registry)
+            series = with_tags(tx, series, self.settings.read_tags)
             held = flags.holds_of(tx, [key]).get(key, [])
             rows = self._rows(tx, flags.read(tx, states=[s.value for s in FlagState], client=key))
             sessions = (attended(tx, [key], self.settings.zone) or {}).get(key)
@@ -419,7 +423,7 @@ class Engine:
             ref=person.ref,
             name=person.name,
             clinician=person.clinician_name or person.clinician,
-            courses=tuple(courses_of(key, series, list(map(start_of, person.changes)), self.registry, sessions)),
+            courses=tuple(courses_of(key, series[key], list(map(start_of, person.changes)), self.registry, sessions)),
             flags=tuple(rows),
             holds=tuple(held),
         )

@@ -45,6 +45,14 @@ _WORDS = {
     "doubles_retracted": "double flags retracted",
     "refused": "flags refused by the platform",
     "to_try_again": "flags to try again later",
+    "requests_settled": "requests to clients answered",
+    "requests_asked": "clients asked",
+    "requests_reminded": "clients reminded",
+    "requests_expired": "requests to clients that ran out without an answer",
+    "requests_taken_back": "requests to clients taken back",
+    "requests_refused": "requests that the way of asking does not take",
+    "requests_to_try_again": "requests to clients to be tried again",
+    "requests_to_hand_over": "forms to be handed over by a person",
 }
 
 
@@ -53,7 +61,8 @@ _WORDS = {
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Pull what changed since this day.")
 @click.option("--dry-run", is_flag=True, help="Do it all, show the counts, keep nothing, push nothing.")
 @click.option("--retry-set-aside", is_flag=True, help="Pull the forms that were set aside again.")
-@click.option("--no-push", is_flag=True, help="Do not send anything to the platform.")
+@click.option("--no-push", is_flag=True, help="Do not send flags to the platform.")
+@click.option("--send/--no-send", default=None, help="Ask clients for what is due (default: as in the settings).")
 @click.option("--yes", is_flag=True, help="Agree to push what stands from answers that were there before.")
 @click.option("--quiet", is_flag=True, help="Say nothing when all is well; for a scheduler.")
 @json_option
@@ -65,6 +74,7 @@ def sync(
     dry_run: bool,
     retry_set_aside: bool,
     no_push: bool,
+    send: bool | None,
     yes: bool,
     quiet: bool,
     as_json: bool,
@@ -85,6 +95,7 @@ def sync(
         dry_run=dry_run,
         retry_set_aside=retry_set_aside,
         push=not no_push,
+        send=send,
         consent=consent,
     )
     with app.engine(progress=not (as_json or quiet)) as engine:

@@ -124,9 +124,8 @@ def next_due(rhythm: Rhythm, past: Past, today: date) -> Due:
     if due.day is None:
         return due
     day = max(due.day, rhythm.start, rhythm.not_before or rhythm.start)
-    if (
-        day in past.used
-    ):  # taken back (a pause, an opt-out) and wanted again: another day, since one day has one request
+    if day in past.used:
+        # Taken back (a pause, an opt-out) and wanted again: another day, since one day has one request.
         day = max(today, day)
         while day in past.used:
             day += timedelta(days=1)

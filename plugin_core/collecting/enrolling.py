@@ -93,7 +93,7 @@ def enrolled(old: Enrolment | None, key: str, wish: Wish, settings: Settings, to
 
     :raises UsageError: the client has opted out and no newer consent is given.
     """
-    if old is not None and old.opted_out is not None and (wish.consent is None or wish.consent < old.opted_out):
+    if old is not None and old.opted_out is not None and not _anew(old, old.opted_out, wish.consent):
         raise UsageError(tr(NO_CONSENT_AGAIN, day=day_words(old.opted_out)))
     usual = settings.collect
     base = old or Enrolment(client=key, instruments=usual.instruments, every_weeks=usual.every_weeks, start=today)
@@ -106,6 +106,11 @@ def enrolled(old: Enrolment | None, key: str, wish: Wish, settings: Settings, to
     if wish.consent is not None:
         given |= {"consent": wish.consent, "consent_by": wish.consent_by or author, "consent_text": text_hash(settings)}
     return replace(base, opted_out=None, end=None, **given)
+
+
+def _anew(old: Enrolment, no: date, consent: date | None) -> bool:
+    """Whether a consent is a new one after a no, not the one that was there before, read in again."""
+    return consent is not None and consent >= no and (old.consent is None or consent > old.consent)
 
 
 def check(item: Enrolment, settings: Settings, registry: Registry, today: date) -> None:

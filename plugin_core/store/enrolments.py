@@ -94,7 +94,8 @@ def missing(tx: Tx) -> list[str]:
 def replaced(tx: Tx) -> dict[str, str]:
     """Client records that are no more, and the records that stand for them now."""
     where = (redirects.c.source == tx.source) & (redirects.c.kind == "client")
-    return dict(tx.conn.execute(select(redirects.c.key, redirects.c.target).where(where)).tuples().all())
+    query = select(redirects.c.key, redirects.c.target).where(where)
+    return {str(key): str(target) for key, target in tx.conn.execute(query)}
 
 
 def counts(tx: Tx) -> dict[str, int]:

@@ -52,6 +52,7 @@ class StoredClient(msgspec.Struct, gc=False):
     clinician: str | None = None
     clinician_name: str | None = None
     changes: list[str] = []
+    email: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -399,6 +400,7 @@ def save_clients(tx: Tx, found: Mapping[str, Client | None], on: date) -> list[s
                 old.changes.append((client.clinician_since or on).isoformat())
                 moved.append(key)
             old.name = client.name
+            old.email = client.email
             old.clinician = client.clinician or old.clinician
             old.clinician_name = client.clinician_name or old.clinician_name
         sealed = tx.sealer.seal(_client_place(tx, key), _encode(old))

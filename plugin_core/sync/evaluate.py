@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime
 
 from ...schemas.records import Acknowledgement, Course, Evidence, Flag, Hold, ScoredForm
 from ...schemas.vocab import STANDING_STATES, FlagState, RemoteState
+from ..collecting.tags import with_tags
 from ..contracts import HookContext, Refusal, RuleSpec
 from ..errors import PluginError
 from ..instruments.translations import in_language
@@ -76,18 +77,26 @@ class Evaluate:
     """Reads dirty courses and reconciles the store's flags with what the rules call for.
 
     :param carriers: names of the carriers that the practice chose; empty while pushing is off.
+    :param read_tags: tags of answers that the change rules shall read all the same.
     """
 
     _trusts_bases = True
 
     def __init__(
-        self, store: Store, source: int, registry: Registry, context: HookContext, carriers: Sequence[str] = ()
+        self,
+        store: Store,
+        source: int,
+        registry: Registry,
+        context: HookContext,
+        carriers: Sequence[str] = (),
+        read_tags: Sequence[str] = (),
     ) -> None:
         self.store = store
         self.source = source
         self.registry = registry
         self.context = context
         self.carriers = tuple(carriers)
+        self.read_tags = tuple(read_tags)
         # Flags of a rule that is not here (its plugin was taken off) or that failed are left as they are.
         self._judging = set(registry.rules)
 
@@ -154,7 +163,7 @@ class Evaluate:
 
     def _series(self, tx: Tx, keys: Sequence[str]) -> dict[str, list[tuple[str, str, ScoredForm]]]:
         """The forms of a page of clients: client key -> (instrument, version, form), oldest first."""
-        return with_shared(tx, forms.forms_of(tx, keys), self.registry)
+        return with_tags(tx, with_shared(tx, forms.forms_of(tx, keys), self.registry), self.read_tags)
 
     def _write_more(self, tx: Tx) -> None:
         """What else belongs into the transaction of this page."""

@@ -39,7 +39,7 @@ def rescore(
     store.write(forms.mark_all_dirty, source)
     carriers = settings.push.carriers if settings.push.on else ()
     context = HookContext(settings.practice, settings.platform.platform if settings.platform else "", as_of)
-    work = _Rescoring(store, source, registry, context, carriers)
+    work = _Rescoring(store, source, registry, context, carriers, settings.read_tags)
     work.progress = progress
     done = work.run()
     return Rescored(work.seen, work.changed, dict(done.counts))

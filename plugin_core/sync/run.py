@@ -16,6 +16,8 @@ from datetime import UTC, datetime, timedelta
 
 from ...schemas.records import Cursor, Problem, RunReport
 from ...schemas.vocab import RunOutcome
+from ..collecting.facts import SendReport
+from ..collecting.settle import settle
 from ..contracts import Adapter, AdapterSpec, HookContext
 from ..errors import Denied, HandrailError, NotTheApi, PlatformError, Unreachable, Unsupported
 from ..mapping import FormReader
@@ -33,18 +35,23 @@ from .redirects import merge_as_told
 RECONCILE = "reconcile"
 CONNECTION = "connection"
 CLIENT_BATCH = 100
+_MOVES_NO_FORM = ("pulled", "unchanged", "other_forms", "not_finished", "clients_with_new_sessions")
 Progress = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to sync. `consent` is asked, with the count, before what stands today is pushed for the first time."""
+    """How to sync. `consent` is asked, with the count, before what stands today is pushed for the first time.
+
+    `send`: ask clients for what is due at the end; None: as the practice has settled it (collect.by_itself).
+    """
 
     full: bool = False
     since: datetime | None = None
     dry_run: bool = False
     retry_set_aside: bool = False
     push: bool = True
+    send: bool | None = None
     consent: Callable[[int], bool] = lambda _: False
 
 
@@ -116,7 +123,8 @@ class Sync:
         self.context = HookContext(settings.practice, spec.name, now())
         carriers = settings.push.carriers if settings.push.on else ()
         self.ingest = Ingest(store, source, registry, reader, self.context)
-        self.evaluate = Evaluate(store, source, registry, self.context, carriers)
+        self.evaluate = Evaluate(store, source, registry, self.context, carriers, settings.read_tags)
+        self.send: Callable[[], SendReport] | None = None
 
     def run(self, options: Options) -> RunReport:
         """Runs it all and gives the report, which is also stored. Raises only what makes a report impossible."""
@@ -127,8 +135,10 @@ class Sync:
                 self._rules(run)
             if run.outcome is RunOutcome.COMPLETE and self._reconcile_due(options):
                 self._guarded(run, "reconcile", self._reconcile)
+            known = run.outcome is RunOutcome.COMPLETE
             if options.push and run.outcome is not RunOutcome.FAILED:
                 self._push(run, options)
+            self._guarded(run, "asking", lambda r: self._asks(r, self.send if known else None))
         return self._finish(run, options)
 
     def _guarded(self, run: _Run, part: str, work: Callable[[_Run], None]) -> None:
@@ -335,6 +345,22 @@ class Sync:
             run.say([sentence], self.spec.title)
         self._clients(run)
         self._rules(run)
+
+    # --- asking --------------------------------------------------------------------------------------------------
+
+    def _asks(self, run: _Run, send: Callable[[], SendReport] | None) -> None:
+        """Settles requests by the forms that came in; with `send`, asks for what is due: only where all was pulled,
+        since a form that is not here yet would be asked for again."""
+        moved = any(number for name, number in run.counts.items() if name not in _MOVES_NO_FORM)
+        found = settle(self.store, self.source, self.now(), self.settings.zone, withdrawn=moved)
+        run.counts.update({f"requests_{name}": number for name, number in found.items()})
+        if send is None:
+            return
+        done = send()
+        run.counts.update({f"requests_{name}": number for name, number in done.counts.items()})
+        run.say(done.problems, "asking")
+        if run.outcome is not RunOutcome.FAILED and done.outcome is not RunOutcome.COMPLETE:
+            run.outcome = done.outcome
 
     # --- push ----------------------------------------------------------------------------------------------------
 
