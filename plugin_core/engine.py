@@ -34,7 +34,7 @@ from .mapping import FormReader, own_mapping
 from .registry import Registry
 from .safety.readiness import demand
 from .settings import Connection, Settings, load
-from .store import Store, Tx, book, flags, forms, keys
+from .store import Store, Tx, book, flags, forms, keys, notices
 from .views import ClientView, FlagRow, Rescored
 from .words import in_practice_language
 
@@ -188,10 +188,13 @@ class Engine:
 
         :raises Busy: another process is at it.
         """
+        from .safety.during import Telling
         from .sync.lock import exclusive
         from .sync.run import Options, Sync
 
         chosen = options or Options()
+        if not chosen.dry_run:
+            self.safety.tell()  # what waits to be told does not wait for the platform, or for another sync
         with exclusive(self.store, "syncing"):
             run = Sync(
                 self.store,
@@ -206,6 +209,7 @@ class Engine:
                 self.warnings,
             )
             if not chosen.dry_run:
+                run.telling = Telling(self.safety)
                 self.selfchecks.tidy(self.now().date())
                 if self.settings.collect.by_itself if chosen.send is None else chosen.send:
                     run.send = self.collecting.send_within
@@ -346,6 +350,7 @@ class Engine:
         holds = flags.holds_of(tx, client_keys)
         sent = flags.deliveries_of(tx, flag_keys)
         seen = flags.acknowledged(tx, flag_keys)
+        told = notices.of_flags(tx, [flag.key for flag, kind in found if kind == notices.SAFETY])
         today = self.now().date()
         rows = []
         for flag, kind in found:
@@ -360,6 +365,7 @@ class Engine:
                     deliveries=tuple(_delivery(row) for row in sent.get(flag.key, [])),
                     acknowledgements=tuple(seen.get(flag.key, [])),
                     hold=hold,
+                    notices=tuple(told.get(flag.key, [])),
                 )
             )
         return rows
@@ -382,6 +388,7 @@ class Engine:
 
         def write(tx: Tx) -> None:
             flags.acknowledge(tx, item)
+            notices.not_needed(tx, item.flag)
             forms.mark_keys_dirty(tx, [row.flag.client])
             book.record(tx, author, "flag-acknowledged", row.flag.key)
 

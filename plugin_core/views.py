@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..schemas.records import Acknowledgement, Course, Delivery, Flag, Hold
+from .store.notices import NoticeRow
 
 SHORT = 8
 """Hex digits of a key by which people name a flag or a client."""
@@ -13,7 +14,7 @@ SHORT = 8
 
 @dataclass(frozen=True, slots=True)
 class FlagRow:
-    """A flag as people see it: with its client, its deliveries and what was said of it."""
+    """A flag as people see it: with its client, its deliveries, what was said of it; for safety also who was told."""
 
     flag: Flag
     kind: str
@@ -22,6 +23,7 @@ class FlagRow:
     deliveries: tuple[Delivery, ...]
     acknowledgements: tuple[Acknowledgement, ...]
     hold: Hold | None
+    notices: tuple[NoticeRow, ...] = ()
 
     @property
     def id(self) -> str:

@@ -132,3 +132,4 @@ class AcknowledgementSchema(RecordSchema):
     author = Text(required=True, most=200)
     note = Text(allow_none=True)
     useful = OneOf("yes", "no", "unsure", allow_none=True)
+    kind = OneOf("closed", allow_none=True)

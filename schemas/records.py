@@ -366,13 +366,17 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """A person has seen a flag; `useful` is yes, no, unsure or not said."""
+    """A person has seen a flag; `useful` is yes, no, unsure or not said.
+
+    `kind` is None for that, and "closed" where a person has closed a safety flag: `note` is then what was done.
+    """
 
     flag: str
     at: datetime
     author: str
     note: str | None = None
     useful: str | None = None
+    kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ since servers leave unanswered lines out.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Sequence
 from collections.abc import Mapping as MappingABC
-from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from ...schemas.records import Answer, Instrument, MappedQuestion, Mapping, Option, Quarantined
@@ -183,6 +184,9 @@ class FormReader:
             answers, totals = form.answers(remote.lines)
         except _SetAside as found:
             return Quarantined(remote.id, found.reason, found.where, found.message, remote.form, remote.version)
+        return self._flat(remote, form, answers, totals)
+
+    def _flat(self, remote: RemoteResponse, form: _Form, answers: dict[str, Answer], totals: dict[str, float]) -> Flat:
         flat: Flat = {
             "id": remote.id,
             "client": remote.client,
@@ -205,6 +209,24 @@ class FormReader:
         if remote.tags:
             flat["tags"] = list(remote.tags)
         return flat
+
+    def instruments(self, form: str | None) -> set[tuple[str, str]]:
+        """The instruments that any version of this form is read as."""
+        return {one.instrument for one in self._forms.get(form or "", ())}
+
+    def read_only(self, remote: RemoteResponse, items: Collection[str]) -> Flat | None:
+        """Single lines of a form that cannot be read as a whole, each by the mapping's own words; None: not even they.
+
+        A line that reads exactly as it was mapped is no guess, whatever is wrong with the others.
+        """
+        for form in self._forms.get(remote.form, ()):
+            wanted = {name for name, question in form.questions.items() if question.item in items}
+            lines = tuple(line for line in remote.lines if line.question in wanted)
+            with suppress(_SetAside):
+                answers, _ = form.answers(lines)
+                if answers:
+                    return self._flat(remote, form, answers, {})
+        return None
 
     def _version_of(self, remote: RemoteResponse) -> _Form:
         forms = self._forms.get(remote.form, ())

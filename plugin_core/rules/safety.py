@@ -7,6 +7,7 @@ unanswered line is shown as not answered (clinical.md 6).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from ...schemas.records import Course, Evidence, LineMove, SafetyLine, ScoredForm, Step
@@ -20,6 +21,10 @@ from .view import NOT_MET, answer
 
 URGENT = "urgent"
 """The tag of a form on which the client marked a free text as urgent."""
+
+TAKEN_BACK = mark("The form with this answer was withdrawn or changed on the platform since.")
+REASSIGNED_SINCE = mark("The form with this answer was found to be another client's since, and stands there now.")
+_NOTES = (TAKEN_BACK, REASSIGNED_SINCE, "The form with this answer was withdrawn on the platform since.")
 
 UNANSWERED = Reading(None, why=mark("a safety line was not answered"))
 
@@ -63,7 +68,7 @@ def _explain(course: Course, index: int) -> Evidence:
     return Evidence(
         reason=" ".join([*said, words.REASONS["S.end"]]),
         forms=(used(form, tr("this form"), (), [line.item for line in instrument.safety]),),
-        steps=tuple(_step(form, line, numbers[line.item]) for line in instrument.safety),
+        steps=(*(_step(form, line, numbers[line.item]) for line in instrument.safety), *_urgent(form)),
         constants=tuple(
             rule_constant(tr("item {number}, at least", number=numbers[line.item]), line.at_least)
             for line in instrument.safety
@@ -76,6 +81,13 @@ def _explain(course: Course, index: int) -> Evidence:
     )
 
 
+def _urgent(form: ScoredForm) -> Sequence[Step]:
+    return [Step(_MARKED, "by the client, on the form", True)] if URGENT in form.tags else []
+
+
+_MARKED = "Free text marked as urgent"
+
+
 def _step(form: ScoredForm, line: SafetyLine, number: int) -> Step:
     value = answer(form, line.item)
     if value is None:
@@ -85,3 +97,32 @@ def _step(form: ScoredForm, line: SafetyLine, number: int) -> Step:
             tr(words.NOT_ANSWERED),
         )
     return Step(tr("Item {number}", number=number), f"{value} ≥ {line.at_least}", _met(form, line))
+
+
+# --- what changes when a form is amended -----------------------------------------------------------------------------
+
+
+def worse(old: Evidence, new: Evidence) -> bool:
+    """Whether the new answers are news beside those that people were told of: one is higher, a text has been marked as
+    urgent, or an answer that was taken back has come again. A rule that names no lines is news with every change."""
+    if taken_back(old):
+        return True
+    if not new.moves and not old.moves:
+        return replace(new, reason=old.reason) != old
+    before, after = _answered(old), _answered(new)
+    return any(value > before.get(item, 0) for item, value in after.items())
+
+
+def _answered(evidence: Evidence) -> dict[str, int]:
+    found = {move.item: move.after for move in evidence.moves if isinstance(move.after, int)}
+    return found | {step.what: 1 for step in evidence.steps if step.what == _MARKED}
+
+
+def taken_back(evidence: Evidence) -> bool:
+    """Whether it is written on the flag that its answer was taken back."""
+    return evidence.reason.endswith((*_NOTES, *map(tr, _NOTES)))
+
+
+def with_note(evidence: Evidence) -> Evidence:
+    """The evidence with that note."""
+    return replace(evidence, reason=f"{evidence.reason} {tr(TAKEN_BACK)}")

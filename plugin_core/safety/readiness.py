@@ -11,13 +11,14 @@ from collections.abc import Iterable
 from ...schemas.records import Instrument
 from ..errors import SettingsError
 from ..settings import Settings
+from ..words import mark, tr
 
-ASKS_FOR = (
+ASKS_FOR = mark(
     "{form} has a line about safety, so it can be asked for only when the practice has said what a client reads in a "
     "crisis and who is told of an answer. Missing in the settings {file}: {missing}. Fill them in "
     "(see docs/safety.md), then run this again."
 )
-NOBODY = (
+NOBODY = mark(
     "Nobody can be told of a safety answer by e-mail. Missing in the settings: {missing}. Until they are filled in, "
     "somebody must look at: handrail flags"
 )
@@ -55,7 +56,7 @@ def demand(instrument: Instrument, settings: Settings) -> None:
     if not instrument.safety:
         return
     if names := missing(settings):
-        raise SettingsError(ASKS_FOR.format(form=instrument.title, file=settings.file, missing=", ".join(names)))
+        raise SettingsError(tr(ASKS_FOR, form=instrument.title, file=settings.file, missing=", ".join(names)))
 
 
 def demand_all(instruments: Iterable[Instrument], settings: Settings) -> None:

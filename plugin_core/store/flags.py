@@ -215,6 +215,15 @@ def evidence_of(tx: Tx, keys: Iterable[str]) -> dict[str, Evidence]:
     return found
 
 
+def of_kind(tx: Tx, kind: str, client_keys: Iterable[str]) -> list[Flag]:
+    """All flags of a kind of clients, with their evidence, in whatever state."""
+    found: list[Flag] = []
+    for part in chunks(client_keys):
+        where = (flags.c.source == tx.source) & (flags.c.kind == kind) & among(tx, flags.c.client, part)
+        found += (_as_flag(tx, row) for row in tx.conn.execute(select(flags).where(where)))
+    return found
+
+
 def count_by_state(tx: Tx) -> dict[str, int]:
     """How many flags there are in each state."""
     query = select(flags.c.state, func.count()).where(flags.c.source == tx.source).group_by(flags.c.state)
@@ -224,12 +233,25 @@ def count_by_state(tx: Tx) -> dict[str, int]:
 # --- people --------------------------------------------------------------------------------------------------------
 
 
-def acknowledge(tx: Tx, item: Acknowledgement) -> None:
-    """Records that a person has seen a flag; a cleared or withdrawn one keeps its state."""
+CLOSED = "closed"
+
+
+def close(tx: Tx, item: Acknowledgement) -> None:
+    """Records that a person has closed a safety flag, whatever its state, at the time of the person."""
+    _said(tx, item)
+    set_state(tx, item.flag, FlagState.CLEARED, item.at)
+
+
+def _said(tx: Tx, item: Acknowledgement) -> None:
     at = to_ms(item.at)
     sealed = tx.sealer.seal(_acknowledgement_place(tx, item.flag, at), _encode([item.author, item.note]))
-    values = {"source": tx.source, "flag": item.flag, "at_ms": at, "useful": item.useful, "sealed": sealed}
-    tx.conn.execute(insert(acknowledgements).values(**values))
+    values = {"source": tx.source, "flag": item.flag, "at_ms": at, "useful": item.useful, "kind": item.kind}
+    tx.conn.execute(insert(acknowledgements).values(**values, sealed=sealed))
+
+
+def acknowledge(tx: Tx, item: Acknowledgement) -> None:
+    """Records that a person has seen a flag; a cleared or withdrawn one keeps its state."""
+    _said(tx, item)
     where = (flags.c.source == tx.source) & (flags.c.key == item.flag) & (flags.c.state == FlagState.RAISED.value)
     tx.conn.execute(update(flags).where(where).values(state=FlagState.ACKNOWLEDGED.value, changed_ms=now_ms()))
 
@@ -246,7 +268,7 @@ def acknowledged(tx: Tx, flag_keys: Iterable[str]) -> dict[str, list[Acknowledge
         for row in tx.conn.execute(select(acknowledgements).where(where).order_by(acknowledgements.c.id)):
             place = _acknowledgement_place(tx, row.flag, row.at_ms)
             author, note = msgspec.json.decode(tx.sealer.open(place, row.sealed))
-            entry = Acknowledgement(row.flag, from_ms(row.at_ms), author, note, row.useful)
+            entry = Acknowledgement(row.flag, from_ms(row.at_ms), author, note, row.useful, row.kind)
             found.setdefault(row.flag, []).append(entry)
     return found
 

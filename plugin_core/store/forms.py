@@ -414,10 +414,10 @@ def save_clients(tx: Tx, found: Mapping[str, Client | None], on: date) -> list[s
 # --- quarantine ----------------------------------------------------------------------------------------------------
 
 
-def set_aside(tx: Tx, items: Mapping[str, Quarantined]) -> None:
-    """Puts forms into quarantine, by key; one that is there already counts another attempt."""
+def set_aside(tx: Tx, items: Mapping[str, Quarantined]) -> list[str]:
+    """Puts forms into quarantine, by key; one that is there already counts another attempt. Gives those that are new."""
     if not items:
-        return
+        return []
     now = now_ms()
     have: dict[str, int] = {}
     for part in chunks(items):
@@ -442,6 +442,7 @@ def set_aside(tx: Tx, items: Mapping[str, Quarantined]) -> None:
         for key, item in items.items()
     ]
     upsert(tx, quarantine, rows, keep=["first_ms"])
+    return [key for key in items if key not in have]
 
 
 _UNHOLDABLE = re.compile("[\x00\ud800-\udfff]")

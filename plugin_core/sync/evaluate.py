@@ -20,7 +20,9 @@ from ..contracts import HookContext, Refusal, RuleSpec
 from ..errors import PluginError
 from ..instruments.translations import in_language
 from ..registry import Registry
-from ..rules.life import Episode, episodes, shown, stale
+from ..rules.life import SAFETY, Episode, episodes, shown, stale
+from ..rules.safety import REASSIGNED_SINCE as REASSIGNED_SINCE
+from ..safety.arrival import Settled, note_taken_back, settle
 from ..selfcheck import with_shared
 from ..store import Store, Tx, flags, forms, mend
 from . import hooks
@@ -29,10 +31,8 @@ from .points import reach
 from .sessions import attended
 
 CLIENTS_A_PAGE = 200
-WITHDRAWN_SINCE = "The form with this answer was withdrawn on the platform since."
-REASSIGNED_SINCE = "The form with this answer was found to be another client's since, and stands there now."
 PUSHED_KINDS = ("prompt", "good-news")
-_LIVING_KINDS = ("prompt", "good-news", "safety")
+_LIVING_KINDS = ("prompt", "good-news", SAFETY)
 
 
 @dataclass(slots=True)
@@ -56,6 +56,8 @@ class _Changes:
     wishes: dict[str, RemoteState] = field(default_factory=dict)
     told: list[Flag] = field(default_factory=list)
     ended: set[str] = field(default_factory=set)  # flags of clients whose course has ended: not shown on the platform
+    safety: list[Flag] = field(default_factory=list)
+    taken_back: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,8 @@ class _Called:
 
     @property
     def may_rise(self) -> bool:
-        """A stale course raises nothing anew; what rose and cleared in the past is history; safety is never stale."""
-        return not self.stale or self.episode.closed is not None or self.episode.rule.kind == "safety"
+        """A stale course raises nothing anew; what rose and cleared in the past is history."""
+        return not self.stale or self.episode.closed is not None
 
 
 class Evaluate:
@@ -117,8 +119,9 @@ class Evaluate:
             changes = self._changes(tx, keys, done)
         settled = self._prepare(changes, done)
 
-        def write(tx: Tx) -> None:
+        def write(tx: Tx) -> tuple[Settled, int]:
             self._write_more(tx)
+            urgent = settle(tx, changes.safety, self.context.as_of), note_taken_back(tx, changes.taken_back)
             flags.save(tx, changes.new, changes.bases)
             for key, state, closed in changes.states:
                 flags.set_state(tx, key, state, closed)
@@ -129,9 +132,13 @@ class Evaluate:
             if settled:
                 forms.clean(tx, keys)
             reach("rules-before-commit")
+            return urgent
 
-        self.store.write(write, self.source)
+        urgent, noted = self.store.write(write, self.source)
         reach("rules-after-commit")
+        changes.told += [*urgent.new, *urgent.again]
+        done.counts.update(raised=len(urgent.new), raised_again=len(urgent.again))
+        done.counts["evidence_renewed"] += urgent.renewed + noted
         if changes.told and not self.store.rehearsing:  # plugins are told what is, not what would be
             told = tuple(changes.told)
             done.problems += hooks.tell(self.registry.plugins, "flags_changed", flags=told, context=self.context)
@@ -157,8 +164,10 @@ class Evaluate:
             called = _as_stored(called, stored[key])
             if key in ends:
                 changes.ended.update(called, (row.key for row in stored[key]))
-            self._compare(key, called, stored[key], changes, done)
-            self._refresh(key, called, stored[key], rests_on, changes, done)
+            living = self._urgent(key, called, stored[key], changes)
+            others = [row for row in stored[key] if row.kind != SAFETY]
+            self._compare(key, living, others, changes, done)
+            self._refresh(key, living, others, rests_on, changes, done)
         return changes
 
     def _series(self, tx: Tx, keys: Sequence[str]) -> dict[str, list[tuple[str, str, ScoredForm]]]:
@@ -215,6 +224,20 @@ class Evaluate:
     def _flag_key(self, client: str, rule: str, form: str) -> str:
         return self.store.sealer.hash("flag", client, rule, form)
 
+    def _urgent(
+        self, client: str, called: dict[str, _Called], stored: Sequence[flags.FlagRow], changes: _Changes
+    ) -> dict[str, _Called]:
+        """Sets safety flags apart, which have no life of their own: they stand until a person closes them. Gives the
+        others."""
+        urgent = {key: item for key, item in called.items() if item.episode.rule.kind == SAFETY}
+        changes.safety += [self._flag(key, client, item) for key, item in urgent.items()]
+        changes.taken_back |= {
+            row.key: client
+            for row in stored
+            if row.kind == SAFETY and row.rule in self._judging and row.key not in urgent
+        }
+        return {key: item for key, item in called.items() if key not in urgent}
+
     def _compare(
         self,
         client: str,
@@ -242,8 +265,7 @@ class Evaluate:
         changes: _Changes,
         done: Evaluated,
     ) -> None:
-        """Keeps the evidence of standing flags true: an amended form may have changed the numbers that they rest on,
-        and a safety notice whose answer was withdrawn says so (it is closed by people only).
+        """Keeps the evidence of standing flags true: an amended form may have changed the numbers that they rest on.
 
         The reason alone does not count as a change: a plugin may have reworded it. Evidence is made anew only where
         something that it follows from is not as it was (basis.py).
@@ -262,11 +284,6 @@ class Evaluate:
                     done.counts["evidence_renewed"] += 1
                 elif basis != stored_so.basis:
                     changes.evidence[key] = (old, stored_so.score)
-            elif kinds[key] == "safety":
-                old = rests_on[key].whole().evidence
-                if not any(said in old.reason for said in (WITHDRAWN_SINCE, REASSIGNED_SINCE)):
-                    changes.evidence[key] = (replace(old, reason=f"{old.reason} {WITHDRAWN_SINCE}"), None)
-                    done.counts["evidence_renewed"] += 1
 
     def _basis(self, episode: Episode) -> str:
         return self.store.sealer.fingerprint(basis_of(episode, self.registry.rules[episode.rule.id].plugin))
@@ -311,23 +328,18 @@ class Evaluate:
             changes.wishes[row.key] = flags.wanted_for(state) if item.shown else RemoteState.INACTIVE
 
     def _withdraw(self, row: flags.FlagRow, changes: _Changes, done: Evaluated) -> None:
-        """What the flag rests on is gone or says otherwise now. A safety notice stays: people close those (S)."""
-        if row.kind == "safety":
-            return
+        """What the flag rests on is gone or says otherwise now."""
         changes.states.append((row.key, FlagState.WITHDRAWN, None))
         if row.kind in PUSHED_KINDS:
             changes.wishes[row.key] = RemoteState.RETRACTED
         done.counts["withdrawn_flags"] += 1
 
     def _prepare(self, changes: _Changes, done: Evaluated) -> bool:
-        """Lets plugins reword or veto what is new or rests on other numbers; safety notices are not theirs to touch.
+        """Lets plugins reword or veto what is new or rests on other numbers; safety flags are not theirs to touch.
 
-        When a plugin raises, the safety notices still rise, the rest waits, and False says that these courses are to be
-        read again.
+        When a plugin raises, these wait, and False says that the courses are to be read again.
         """
-        safety = [pair for pair in changes.new if pair[1] == "safety"]
-        new = [pair for pair in changes.new if pair[1] != "safety"]
-        renewed = [pair for pair in changes.renewed if pair[1] != "safety"]
+        new, renewed = changes.new, changes.renewed
         handed = [flag for flag, _ in (*new, *renewed)]
         settled = True
         answers: Sequence[Flag | Refusal] = ()
@@ -348,10 +360,7 @@ class Evaluate:
                 kept.append((replace(answer, key=flag.key, client=flag.client), kind))
             else:
                 changes.evidence[flag.key] = (answer.evidence, answer.score)
-        for flag, kind in changes.renewed:
-            if kind == "safety":
-                changes.evidence[flag.key] = (flag.evidence, flag.score)
-        changes.new = kept + safety
+        changes.new = kept
         changes.told = [flag for flag, _ in changes.new]
         for flag, kind in changes.new:
             if flag.shown and kind in PUSHED_KINDS:

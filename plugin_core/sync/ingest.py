@@ -8,7 +8,7 @@ goes on (F48), unless so much of it breaks that the source must have changed its
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import lru_cache
@@ -17,13 +17,15 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ...schemas.base import parse_time
-from ...schemas.records import Quarantined, Response
+from ...schemas.records import Flag, Quarantined, Response
 from ...schemas.responses import ResponseSchema, judge
 from ...schemas.vocab import SCORED_STATUSES, QuarantineReason
 from ..contracts import HookContext, Page, Refusal, RemoteResponse
-from ..errors import NotTheApi
+from ..errors import HandrailError, NotTheApi
 from ..mapping import FormReader
 from ..registry import Registry
+from ..safety.arrival import Found, Settled, Watch, settle
+from ..safety.unstored import Unstored
 from ..scoring import differences
 from ..store import Store, Tx, book, forms, mend
 from ..store.sql import Row, to_ms
@@ -52,6 +54,7 @@ class Ingested:
     stored: list[Response] = field(default_factory=list)
     clients: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
+    urgent: list[Flag] = field(default_factory=list)
 
 
 class _Fresh(NamedTuple):
@@ -79,6 +82,7 @@ class _Work:
     moved: dict[str, str] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
     touched: set[str] = field(default_factory=set)
+    urgent: Found = field(default_factory=Found)
 
 
 class Ingest:
@@ -96,6 +100,8 @@ class Ingest:
         self.context = context
         self.schema = ResponseSchema(self._instruments())
         self.redirects = Redirects(store, source)
+        self.watch = Watch(registry, store.sealer)
+        self.unstored = Unstored(registry, reader, self.schema, self.watch, self._owner_of, context.as_of)
         self._key = store.sealer.hasher("response", str(source))
         self._client_key = lru_cache(4096)(store.sealer.hasher("client", str(source)))
         self._reading = _encode(sorted(f"{i.id}/{i.version}/{i.sha256}" for i in self._instruments()))
@@ -115,10 +121,18 @@ class Ingest:
             work.set_aside[self._key(broken.remote_id)] = broken
         done.counts["pulled"] = len(page.responses) + len(page.set_aside)
         fresh = self._fresh(page.responses, work, done)
-        good = self._judge(fresh, work)
-        if not by_id:
-            # Unchanged forms count as read: what is set aside comes again with each overlap, they do, too.
-            self._check_shape(work.fresh + done.counts["unchanged"] + len(page.set_aside), len(work.set_aside))
+        news = {one.key for one in fresh}
+        try:
+            good = self._judge(fresh, work)
+            if not by_id:
+                # Unchanged forms count as read: what is set aside comes again with each overlap, they do, too.
+                self._check_shape(work.fresh + done.counts["unchanged"] + len(page.set_aside), len(work.set_aside))
+        except HandrailError:
+            self._urgent_alone([one for one in page.responses if self._key(one.id) in {*news, *work.set_aside}])
+            raise
+        if work.set_aside or work.inactive:
+            waiting = {*work.set_aside, *work.inactive}.difference(work.left)
+            self._unstored((one for one in page.responses if self._key(one.id) in waiting), work)
         self._score(good, work, done)
         reach("page-read")
         for remote_id in page.gone:
@@ -184,6 +198,32 @@ class Ingest:
             if (authored := _ms(remote.authored)) is not None and authored > at:
                 done.problems.append(BACK_AGAIN)
 
+    def _owner_of(self, remote: RemoteResponse, client: str) -> tuple[str, str, str]:
+        """Our keys of a form and of the client whose form it is, and the platform's reference of the client."""
+        key = self._key(remote.id)
+        owner, ref = self._client_key(client), client
+        if self.redirects.any:
+            owner, ref, _ = self.redirects.whose(key, owner, ref)
+        return key, owner, ref
+
+    def _unstored(self, pulled: Iterable[RemoteResponse], work: _Work) -> None:
+        """Safety answers in forms that are not stored: not finished, set aside, refused by a plugin (clinical.md 6)."""
+        for remote in pulled:
+            if self._owner_of(remote, remote.client)[1] not in self.redirects.erased:
+                work.clients |= self.unstored.look(remote, work.urgent)
+
+    def _urgent_alone(self, pulled: Sequence[RemoteResponse]) -> None:
+        """A page that cannot be stored (a plugin fails, the platform's form has changed): its safety answers are."""
+        work = _Work()
+        self._unstored(pulled, work)
+
+        def write(tx: Tx) -> None:
+            forms.mark_dirty(tx, work.clients)
+            settle(tx, work.urgent.flags, self.context.as_of)
+
+        if work.urgent.flags:
+            self.store.write(write, self.source)
+
     def _owner(self, key: str, response: Response, work: _Work) -> tuple[str, str]:
         """Our key and the platform's reference of the client whose form this is."""
         client, ref = self._client_key(response.client), response.client
@@ -245,6 +285,7 @@ class Ingest:
             client, ref = self._owner(one.key, response, work)
             work.rows.append(forms.row(tx, one.key, client, response, form, one.content, scorer.instrument.sha256[:12]))
             work.clients[client] = ref
+            self.watch.look(client, one.key, scorer.instrument, form, work.urgent)
             work.good.append(one.key)
             missing += None in [score.value for score in form.scores.values()]
             if response.totals and differences(response.totals, form.scores):
@@ -265,12 +306,12 @@ class Ingest:
     # --- writing -------------------------------------------------------------------------------------------------
 
     def _commit(self, work: _Work, page: Page, done: Ingested) -> None:
-        def write(tx: Tx) -> tuple[set[str], int]:
+        def write(tx: Tx) -> tuple[set[str], int, list[str], Settled]:
             forms.save(tx, work.rows, [key for key in work.replaced if key not in work.set_aside])
             touched = set(forms.deactivate(tx, [k for k, s in work.inactive.items()], forms.WITHDRAWN))
             touched.update(forms.deactivate(tx, list(work.set_aside), "set-aside"))
             forms.stamp(tx, work.stamps)
-            forms.set_aside(tx, work.set_aside)
+            new_aside = forms.set_aside(tx, work.set_aside)
             released = forms.release(tx, [*work.good, *work.inactive, *work.left])
             forms.mark_dirty(tx, work.clients)
             mend.remember_moved(tx, work.moved)
@@ -278,15 +319,28 @@ class Ingest:
             if page.cursor is not None:
                 # Under our own name: an adapter may call its stream as it likes.
                 book.set_cursor(tx, replace(page.cursor, stream=STREAM))
+            urgent = settle(tx, work.urgent.flags, self.context.as_of)
             reach("page-before-commit")
-            return touched, released
+            return touched, released, new_aside, urgent
 
-        touched, released = self.store.write(write, self.source)
+        touched, released, new_aside, urgent = self.store.write(write, self.source)
         reach("page-after-commit")
+        self._urgent(urgent, work, done)
+        done.counts["may_hold_safety_answers"] += sum(
+            self.unstored.may_hold(work.set_aside[key].form) for key in new_aside
+        )
         done.clients |= touched | set(work.clients)
         done.counts["set_aside"] += len(work.set_aside)
         done.counts["released"] += released
         done.counts["withdrawn"] += len(touched)
+
+
+    def _urgent(self, urgent: Settled, work: _Work, done: Ingested) -> None:
+        """Says what rose."""
+        done.urgent = [*urgent.new, *urgent.again]
+        done.counts["raised"] += len(urgent.new)
+        done.counts["raised_again"] += len(urgent.again)
+        done.problems += work.urgent.sentences()
 
 
 def _aside(remote: RemoteResponse, reason: QuarantineReason, where: str, message: str) -> Quarantined:

@@ -28,17 +28,18 @@ MOST_HOST = 10  # PostgreSQL keeps 63 letters of a connection's name
 
 
 @contextmanager
-def exclusive(store: Store, doing: str) -> Iterator[None]:
+def exclusive(store: Store, doing: str, part: str = "") -> Iterator[None]:
     """Holds the practice's lock.
 
     :param doing: what for, as the message to a second process names it ("syncing").
+    :param part: what else is done by one process at a time, beside a sync that may be running.
     :raises Busy: another process holds it; the message says which and since when.
     """
     if store.engine.dialect.name == "postgresql":
-        with _advisory(store, doing):
+        with _advisory(store, doing, part):
             yield
     else:
-        with _file(Path(str(store.engine.url.database)), doing):
+        with _file(Path(f"{store.engine.url.database}{part and '.'}{part}"), doing):
             yield
 
 
@@ -87,9 +88,9 @@ _HOLDER = text(
 
 
 @contextmanager
-def _advisory(store: Store, doing: str) -> Iterator[None]:
+def _advisory(store: Store, doing: str, part: str) -> Iterator[None]:
     """The lock belongs to the connection: if that is cut, the server has given it back already."""
-    number = {"n": int(store.sealer.hash("lock")[:15], 16)}
+    number = {"n": int(store.sealer.hash("lock", *filter(None, [part]))[:15], 16)}
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
     with store.plain(), store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
         if not conn.execute(_TRY, number).scalar():

@@ -22,12 +22,13 @@ from ..contracts import Adapter, AdapterSpec, HookContext
 from ..errors import Denied, HandrailError, NotTheApi, PlatformError, Unreachable, Unsupported
 from ..mapping import FormReader
 from ..registry import Registry
+from ..safety.during import Telling
 from ..settings import Settings
 from ..store import Store, Tx, book, entries, flags, forms, mend
 from ..store.sql import chunks
 from . import hooks, sessions
 from .evaluate import PUSHED_KINDS, Evaluate
-from .ingest import STREAM, Ingest
+from .ingest import STREAM, Ingest, Ingested
 from .points import reach
 from .push import Push
 from .redirects import merge_as_told
@@ -36,6 +37,7 @@ RECONCILE = "reconcile"
 CONNECTION = "connection"
 CLIENT_BATCH = 100
 _MOVES_NO_FORM = ("pulled", "unchanged", "other_forms", "not_finished", "clients_with_new_sessions")
+_LATE = ("new", "set_aside", "raised", "raised_again", "may_hold_safety_answers")
 Progress = Callable[[str, int, int | None], None]
 
 
@@ -125,14 +127,19 @@ class Sync:
         self.ingest = Ingest(store, source, registry, reader, self.context)
         self.evaluate = Evaluate(store, source, registry, self.context, carriers, settings.read_tags)
         self.send: Callable[[], SendReport] | None = None
+        self.telling = Telling(None)
 
     def run(self, options: Options) -> RunReport:
         """Runs it all and gives the report, which is also stored. Raises only what makes a report impossible."""
         run = _Run(started=self.now())
         with _quiet_collector():
-            self._pull_all(run, options)
+            try:
+                self._pull_all(run, options)
+            finally:  # however it ended: what has arrived is told before anything else is done
+                self.telling.now(run.counts)
             if run.sorted or run.outcome is RunOutcome.COMPLETE:
                 self._rules(run)
+                self.telling.now(run.counts)
             if run.outcome is RunOutcome.COMPLETE and self._reconcile_due(options):
                 self._guarded(run, "reconcile", self._reconcile)
             known = run.outcome is RunOutcome.COMPLETE
@@ -205,7 +212,16 @@ class Sync:
                 stored = tuple(done.stored)
                 told = hooks.tell(self.registry.plugins, "responses_stored", responses=stored, context=self.context)
                 run.say(told, "plugins")
+            self._urgent(run, done)
             self.progress("pulling", len(page.responses), None)
+
+    def _urgent(self, run: _Run, done: Ingested) -> None:
+        """Safety answers are told of before the next page is asked for; plugins hear of them as of every flag."""
+        self.telling.of(done.urgent, lambda refs: self._ask(run, refs), run.counts)
+        if done.urgent and not self.store.rehearsing:
+            rose = tuple(done.urgent)
+            told = hooks.tell(self.registry.plugins, "flags_changed", flags=rose, context=self.context)
+            run.say(told, "plugins")
 
     def _retry(self, run: _Run) -> None:
         """Pulls again by id what was set aside (F51); raw forms are not kept."""
@@ -214,6 +230,7 @@ class Sync:
         for part in chunks([item.remote_id for item in waiting], CLIENT_BATCH):
             done = self.ingest.page(self.adapter.fetch(part), by_id=True)
             run.counts.update({"retried": len(part)} | done.counts)
+            self._urgent(run, done)
 
     def _clients(self, run: _Run) -> None:
         """Names and therapists of clients who are new, or who have a new form; optional, so a refusal is only said."""
@@ -333,7 +350,8 @@ class Sync:
         late = 0
         for part in chunks(strange, CLIENT_BATCH):
             done = self.ingest.page(self.adapter.fetch(part), by_id=True)
-            run.counts.update({name: n for name, n in done.counts.items() if name in ("new", "set_aside")})
+            run.counts.update({name: n for name, n in done.counts.items() if name in _LATE})
+            self._urgent(run, done)
             if cursor is not None and cursor.since is not None:
                 late += sum(form.updated is not None and form.updated < cursor.since for form in done.stored)
         if late:
@@ -419,6 +437,10 @@ class Sync:
     def _finish(self, run: _Run, options: Options) -> RunReport:
         run.say(self.warnings, self.spec.title)
         self._plugins_missing(run)
+        untold, unseen = self.telling.end(run.counts)
+        if untold:
+            run.problems[:0] = untold
+            run.outcome = RunOutcome.FAILED
         with self.store.reading(self.source) as tx:
             outbox = flags.outbox(tx)
             set_aside = forms.count_set_aside(tx)
@@ -428,6 +450,7 @@ class Sync:
             run.undone.append(f"{outbox['refused']} flags were refused by the platform; see: handrail flags")
         if set_aside:
             run.undone.append(f"{set_aside} forms are set aside; see: handrail doctor")
+        run.undone[:0] = unseen
         report = RunReport(
             started=run.started,
             finished=self.now(),

@@ -85,7 +85,8 @@ def seen(engine: Engine) -> Seen:
         stored = {row.key: (row, forms.unseal(tx, row.key, row.sealed)) for row in rows}
         remote = {key: one.id for key, (_, one) in stored.items()}
         flags = read(tx, states=[state.value for state in FlagState])
-        names = {flag.key: (who[flag.client], flag.rule, remote[flag.opening_form]) for flag, _ in flags}
+        opening = {flag.key: remote.get(flag.opening_form, "not stored") for flag, _ in flags}
+        names = {flag.key: (who[flag.client], flag.rule, opening[flag.key]) for flag, _ in flags}
         sent = deliveries_of(tx, names)
         old = tx.conn.execute(text("SELECT key, status, sealed FROM history WHERE source = :s"), {"s": tx.source}).all()
         marks = tx.conn.execute(text("SELECT key, dirty, known FROM clients WHERE source = :s"), {"s": tx.source}).all()

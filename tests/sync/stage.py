@@ -26,6 +26,7 @@ from handrail.plugin_core.store import Store, keys
 from handrail.plugin_core.sync.run import Options
 from handrail.schemas.records import RunReport
 
+from ..mailbox import Mailbox
 from .reading import Place, Seen, on_platform, seen
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -41,6 +42,7 @@ key = "file:key"
 name = "Invented practice"
 time_zone = "UTC"
 store = "{store}"
+{crisis}
 {more}
 [platform]
 name = "fhir"
@@ -53,7 +55,24 @@ page_size = {page_size}
 [push]
 on = {on}
 carriers = {carriers}
+{safety}
 """
+CRISIS = """
+country = "Nowhere"
+crisis_text = "Invented: call 000."
+"""
+SAFETY = """
+[safety]
+clinician = "clinician@practice.example"
+backup = "backup@practice.example"
+{clinicians}
+[mail]
+host = "127.0.0.1"
+port = {port}
+security = "none"
+sender = "handrail@practice.example"
+"""
+CLINICIAN, BACKUP = "clinician@practice.example", "backup@practice.example"
 
 
 @cache
@@ -104,6 +123,7 @@ class Stage:
     :param folder: settings, key and store lie here.
     :param store: the store's address; a SQLite file in the folder by default.
     :param server: another FHIR server's address instead of the demo server; it must be empty.
+    :param safety: the settings of the safety channel, which leads to a real mail server in this process (`mail`).
     """
 
     def __init__(
@@ -115,6 +135,8 @@ class Stage:
         carriers: Sequence[str] = ("flag",),
         page_size: int = 500,
         more: str = "",
+        safety: str = SAFETY,
+        crisis: str = CRISIS,
     ) -> None:
         self.folder = folder
         self.now = NOW
@@ -126,6 +148,11 @@ class Stage:
         self.carriers = tuple(carriers)
         self.page_size = page_size
         self.more = more
+        self.safety = safety
+        self.crisis = crisis
+        self.clinicians: dict[str, str] = {}
+        self.mail = Mailbox()
+        self.mail.up()
         self.plugins: list[tuple[str, object]] = []
         self.slept: list[float] = []
         self._puts = 0
@@ -141,6 +168,7 @@ class Stage:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.mail.down()
         self.demo.stop()
         assert self.demo.failures == [], "the platform failed behind the test's back"
 
@@ -162,8 +190,16 @@ class Stage:
             on=str(facts["on"]).lower(),
             carriers=json.dumps(list(facts["carriers"])),
             more=facts["more"],
+            crisis=self.crisis,
+            safety=self.safety.format(port=self.mail.port, clinicians=self._clinicians()),
         )
         self.file.write_text(text, encoding="utf-8")
+
+    def _clinicians(self) -> str:
+        if not self.clinicians:
+            return ""
+        named = ", ".join(f'"{ref}" = "{address}"' for ref, address in self.clinicians.items())
+        return f"clinicians = {{ {named} }}"
 
     # --- the platform's side ---------------------------------------------------------------------------------------
 

@@ -288,7 +288,7 @@ def test_plugins_are_told_after_the_commit(stage: Stage) -> None:
     stage.plugins = [("vendor", plugin)]
     practice(stage)
     stage.sync()
-    assert plugin.told == ["responses 9", "flags P1 S", "deliveries 1", "finished complete"]
+    assert plugin.told == ["responses 9", "flags S", "flags P1", "deliveries 1", "finished complete"]
     plugin.told.clear()
     stage.sync()
     assert plugin.told == ["finished complete"]
