@@ -185,13 +185,17 @@ def schemas(out: Path) -> int:
 @click.command()
 @click.option("--offline", is_flag=True, help="Do not ask the platform.")
 @click.option("--quiet", is_flag=True, help="Say only what is wrong; for a monitor, which goes by the exit status.")
+@click.option("--mail", "letter_to", metavar="ADDRESS", help="Also send a harmless letter there.")
 @json_option
 @pass_app
-def doctor(app: App, offline: bool, quiet: bool, as_json: bool) -> int:
+def doctor(app: App, offline: bool, quiet: bool, letter_to: str | None, as_json: bool) -> int:
     """Check everything, from the settings to the platform, and say how to mend what is wrong."""
     from ..doctor import examine
+    from ..doctor.post import letter
 
     checks = examine(app.file, offline=offline)
+    if letter_to is not None:
+        checks.append(letter(app.file, letter_to))
     bad = [check for check in checks if check.state == "wrong"]
     if as_json:
         app.json([{"check": c.name, "state": c.state, "finding": c.finding} for c in checks])

@@ -8,11 +8,13 @@ import traceback
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from handrail.plugin_core.cli import cli
 from handrail.plugin_core.contracts import Letter
 from handrail.plugin_core.engine import Engine
 from handrail.plugin_core.errors import AddressRefused, MailProblem, SettingsError
 from handrail.plugin_core.mail import Mailer, ascii_address, message_id
-from handrail.plugin_core.settings import Mail, Settings
+from handrail.plugin_core.settings import Mail, Settings, save
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -311,3 +313,20 @@ def test_a_domain_in_other_letters_is_written_as_servers_know_it() -> None:
 def test_this_computer_checks_certificates_at_all() -> None:
     """The tests above would be worth little if Python's default were changed beneath us."""
     assert ssl.create_default_context().verify_mode is ssl.CERT_REQUIRED
+
+
+def test_doctor_sends_a_harmless_letter_and_says_what_is_wrong(tmp_path: Path) -> None:
+    """The first letter must not be a safety notice that nobody gets."""
+    file = tmp_path / "handrail.toml"
+    with Scripted({}) as server:
+        save(file, {"key": "file:key", "name": "North Road", "mail.host": "127.0.0.1", "mail.port": server.port})
+        save(file, {"mail.security": "none", "mail.sender": SENDER})
+        good = CliRunner().invoke(
+            cli, ["--settings", str(file), "doctor", "--offline", "--mail", "me@practice.example"]
+        )
+        server.script["RCPT"] = "550 5.1.1 who is that"
+        bad = CliRunner().invoke(cli, ["--settings", str(file), "doctor", "--offline", "--mail", "me@practice.example"])
+    assert "ok  test letter: the mail server took it" in good.output
+    assert server.letters[0]["Subject"] == "North Road: a test of the mail server"
+    assert "wrong  test letter: The mail server 127.0.0.1 says that the recipient's address" in bad.output
+    assert "me@practice.example" not in bad.output
