@@ -353,7 +353,8 @@ class Carrier(Protocol):
 
         Safe to repeat with the same `notice.key` whatever happened before: looks before it creates where the
         platform has no safe conditional create. `notice.client` may be another than when the object was made, since
-        client records are merged: what stands is then moved to that client's chart, or refused with the reason. Raises PlatformError when the outcome is unknown or may pass.
+        client records are merged: what stands is then moved to that client's chart, or refused with the reason.
+        Raises PlatformError when the outcome is unknown or may pass.
         """
         ...
 
