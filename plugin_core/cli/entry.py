@@ -103,6 +103,7 @@ def _report(app: App, done: Entered, as_json: bool) -> None:
     if as_json:
         app.json(
             {
+                "format": 1,
                 "id": done.key,
                 "answered": done.answered,
                 "of": done.of,
