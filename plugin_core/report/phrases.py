@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ...schemas.records import Acknowledgement, Constant, Course, Delivery, Hold
 from ...schemas.vocab import DeliveryState, Direction, FlagState, QuarantineReason, RemoteState, RunOutcome
 from ..rules import words
-from ..words import Texts, mark, tr, trn
+from ..words import Texts, mark, tr, trn, trp
 from ..words.spelling import exact
 
 if TYPE_CHECKING:
@@ -183,12 +183,13 @@ def result(value: float | bool | str | None) -> str:
 
 def values(numbers: Mapping[str, float | None]) -> str:
     """The numbers read from a form, in a row."""
-    return ", ".join(f"{name} {'–' if value is None else exact(value)}" for name, value in numbers.items())
+    told = (f"{name} {'–' if value is None else exact(value)}" for name, value in numbers.items())
+    return trp("between numbers", ", ").join(told)
 
 
 def first_sentence(text: str) -> str:
     """The first sentence of a text."""
-    found = re.match(r".+?[.!?…](?=\s|$)", text, re.DOTALL)
+    found = re.match(r".+?[.!?…](?=[ \n]|$)", text, re.DOTALL)  # a no-break space (22. Juli) ends no sentence
     return found[0] if found else text
 
 

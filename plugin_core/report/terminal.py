@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 HEAD, KIND, QUIET = "bold", "bold", "dim"
 INDENT = 2
-DAY, CELL = 11, 10
+DAY, CELL = 12, 10
 _NO_TITLES: Mapping[str, str] = {}
 _FLAG = mark("Flag {flag}, rule {rule} version {version}, since {day}")
 
@@ -197,15 +197,17 @@ class _Numbers:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         scores, forms = all_scores(self.course.instrument), self.course.forms
-        fit = max((options.max_width - DAY) // CELL, 1)
+        longest = max(len(word) for name in scores for word in plain(self.course.instrument.score(name).title).split())
+        wide = min(max(CELL, longest + 1), options.max_width - DAY)
+        fit = max((options.max_width - DAY) // wide, 1)
         for block in (scores[n : n + fit] for n in range(0, len(scores), fit)):
-            heads = [wrap(plain(self.course.instrument.score(name).title), CELL - 1) for name in block]
+            heads = [wrap(plain(self.course.instrument.score(name).title), wide - 1) for name in block]
             tall = max(len(head) for head in heads)
             rows = [["", *("" if tall - y > len(h) else h[y - tall + len(h)] for h in heads)] for y in range(tall)]
             rows[-1][0] = tr("Form of")
             rows += [[short_day(form.authored), *(shown_value(form, name)[0] for name in block)] for form in forms]
-            lines = [f"{first:<{DAY}}" + "".join(f"{cell:>{CELL}}" for cell in cells) for first, *cells in rows]
-            ruled = [*lines[:tall], ("-" if options.ascii_only else "─") * (DAY + CELL * len(block)), *lines[tall:]]
+            lines = [f"{first:<{DAY}}" + "".join(f"{cell:>{wide}}" for cell in cells) for first, *cells in rows]
+            ruled = [*lines[:tall], ("-" if options.ascii_only else "─") * (DAY + wide * len(block)), *lines[tall:]]
             yield Text("\n".join(["", *(line.rstrip() for line in ruled)]), no_wrap=True)
 
 

@@ -13,8 +13,8 @@ TRAIT, BLAME, GRADE, ORDER = "diagnosis or trait", "blame", "probability or grad
 WORDS: dict[str, dict[str, tuple[str, ...]]] = {
     "en": {
         TRAIT: (
-            r"\bdependen(t|ts|cy|cies|ce)\b", r"co-?dependen", r"addict", r"\bresistant", r"\bresistance", r"borderline",
-            r"manipulat", r"\bvictim", r"disorder", r"patholog", r"\bsymptomatic",
+            r"\bdependen(t|ts|cy|cies|ce)\b", r"co-?dependen", r"addict", r"\bresistant", r"\bresistance",
+            r"borderline", r"manipulat", r"\bvictim", r"disorder", r"patholog", r"\bsymptomatic",
         ),
         BLAME: (
             r"refuses to", r"foster", r"savio(u)?r", r"rescu", r"\bfailing\b", r"\bfailure", r"\bblame", r"unwilling",
@@ -39,8 +39,8 @@ WORDS: dict[str, dict[str, tuple[str, ...]]] = {
             r"unwillig", r"begünstigt",
         ),
         GRADE: (
-            r"\d ?%", r"prozent", r"wahrscheinlich", r"risik", r"\bchance", r"\bschwere[rns]? (fall|störung)", r"schweregrad",
-            r"mittelgradig", r"\bleichtgradig", r"vorhersag", r"gefährdet", r"\bprognostiz",
+            r"\d ?%", r"prozent", r"wahrscheinlich", r"risik", r"\bchance", r"\bschwere[rns]? (fall|störung)",
+            r"schweregrad", r"mittelgradig", r"\bleichtgradig", r"vorhersag", r"gefährdet", r"\bprognostiz",
         ),
         ORDER: (
             r"entlassen", r"überweisen", r"überweisung", r"sitzungen (zu )?reduzieren", r"therapie (zu )?beenden",
@@ -59,7 +59,6 @@ ALLOWED = {
 """Sentences that name such a word in order to say that it is not meant."""
 
 DIAGNOSIS = {"en": r"\bdiagnos", "de": r"\bdiagnos"}
-ONLY_IN_TEXTS_FOR_PEOPLE = r"\bplease\b"
 
 _QUOTES = {"en": re.compile(r"“[^”]*”"), "de": re.compile(r"„[^“]*“")}
 _FOUND = {
