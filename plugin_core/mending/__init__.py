@@ -332,7 +332,8 @@ class Mending:
         engine = self.engine
         platform, push = engine.connection.platform, engine.settings.push
         context = HookContext(engine.settings.practice, platform, engine.now())
-        done = Evaluate(engine.store, engine.source, engine.registry, context, push.carriers if push.on else ()).run()
+        carriers, read = push.carriers if push.on else (), engine.settings.read_tags
+        done = Evaluate(engine.store, engine.source, engine.registry, context, carriers, read).run()
         engine.warnings += done.problems
         return {name: number for name, number in sorted(done.counts.items()) if number}
 
