@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -27,6 +28,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.post_office import Scripted
+from tests.sync.reading import PUSHED
 from tests.sync.stage import EVEN, LEANING, PHQ9, Stage, form, gr18
 
 GR18 = builtin_one("gr18")
@@ -229,12 +231,17 @@ def _pulled(tx: Tx) -> list[str]:
     return entries.only_from_the_platform(tx, forms.not_listed(tx, set()))
 
 
-def test_a_flag_that_rests_on_paper_names_no_form_that_the_platform_does_not_have(stage: Stage) -> None:
+def test_a_flag_that_rests_on_paper_names_no_form_that_the_platform_does_not_have(tmp_path: Path) -> None:
     """A server refuses a flag that points to nothing, and the prompt would never arrive."""
-    enter(stage, gr18(LEANING))
-    report = stage.sync()
-    assert report.problems == ()
-    assert stage.active() == ["c1 P1"]
+    with Stage(tmp_path, carriers=("flag", "detected-issue", "task")) as made:
+        made.course("c1", [EVEN, EVEN, EVEN, LEANING], last=35)
+        made.sync()
+        enter(made, gr18(LEANING))
+        assert made.sync().problems == ()
+        shown = [json.dumps(one) for kind in PUSHED for one in made.place().all(kind)]
+    assert len(shown) == 3
+    assert [text for text in shown if "handrail:entry" in text] == []
+    assert any("QuestionnaireResponse/c1-4" in text for text in shown), "the others are still named"
 
 
 def test_an_entry_settles_the_request_that_it_answers(stage: Stage) -> None:
