@@ -9,9 +9,10 @@ page of clients.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from typing import Any
 
 from ...schemas.records import Acknowledgement, Course, Evidence, Flag, Hold, ScoredForm
 from ...schemas.vocab import STANDING_STATES, FlagState, RemoteState
@@ -27,6 +28,7 @@ from ..selfcheck import with_shared
 from ..store import Store, Tx, flags, forms, mend
 from . import hooks
 from .basis import basis_of
+from .beside import Shared
 from .points import reach
 from .sessions import attended
 
@@ -75,6 +77,17 @@ class _Called:
         return not self.stale or self.episode.closed is not None
 
 
+@dataclass(slots=True)
+class Read:
+    """What was read of a page of clients: what is to be written, counts and problems, the rules that did not fail, and
+    what else a subclass found."""
+
+    changes: _Changes
+    found: Evaluated
+    judging: set[str]
+    more: Any
+
+
 class Evaluate:
     """Reads dirty courses and reconciles the store's flags with what the rules call for.
 
@@ -105,22 +118,38 @@ class Evaluate:
     def run(self) -> Evaluated:
         """Reads every course that changed, a page of clients at a time."""
         done = Evaluated()
+        shared = Shared(self._pages(), self._read, self.store)
+        for keys, read in shared.all():
+            self._settle(keys, read, done)
+        return done
+
+    def _pages(self) -> Iterator[list[str]]:
         after = ""
         while True:
             with self.store.reading(self.source) as tx:
                 keys = forms.dirty(tx, after, CLIENTS_A_PAGE)
             if not keys:
-                return done
-            self._page(keys, done)
+                return
+            yield keys
             after = keys[-1]
 
-    def _page(self, keys: list[str], done: Evaluated) -> None:
+    def _read(self, keys: list[str]) -> Read:
+        """What a page of clients calls for. Only reads, so that another process may do it (beside.py)."""
+        found = Evaluated()
         with self.store.reading(self.source) as tx:
-            changes = self._changes(tx, keys, done)
+            changes = self._changes(tx, keys, found)
+        return Read(changes, found, set(self._judging), self._more())
+
+    def _settle(self, keys: list[str], read: Read, done: Evaluated) -> None:
+        """Writes it, and tells it."""
+        changes = read.changes
+        done.counts.update(read.found.counts)
+        done.problems += [problem for problem in read.found.problems if problem not in done.problems]
+        self._judging &= read.judging
         settled = self._prepare(changes, done)
 
         def write(tx: Tx) -> tuple[Settled, int]:
-            self._write_more(tx)
+            self._write_more(tx, read.more)
             urgent = settle(tx, changes.safety, self.context.as_of), note_taken_back(tx, changes.taken_back)
             flags.save(tx, changes.new, changes.bases)
             for key, state, closed in changes.states:
@@ -174,7 +203,10 @@ class Evaluate:
         """The forms of a page of clients: client key -> (instrument, version, form), oldest first."""
         return with_tags(tx, with_shared(tx, forms.forms_of(tx, keys), self.registry), self.read_tags)
 
-    def _write_more(self, tx: Tx) -> None:
+    def _more(self) -> Any:
+        """What else was found on the page that was read last."""
+
+    def _write_more(self, tx: Tx, more: Any) -> None:
         """What else belongs into the transaction of this page."""
 
     def _called_for(

@@ -17,11 +17,12 @@ from ..contracts import HookContext
 from ..registry import Registry
 from ..settings import Settings
 from ..store import Store, Tx, forms
-from .evaluate import Evaluate
+from .evaluate import Evaluate, Evaluated, Read
 
 if TYPE_CHECKING:
     from ..views import Rescored
 
+Fresh = dict[str, tuple[ScoredForm, str]]
 Series = dict[str, list[tuple[str, str, ScoredForm]]]
 
 
@@ -56,7 +57,7 @@ class _Rescoring(Evaluate):
         series = super()._series(tx, keys)
         known = {key: self.registry.scorer(key) for key in self.registry.instruments}
         otherwise = forms.scored_otherwise(tx, keys, {one.instrument.sha256[:12] for one in known.values()})
-        self._fresh: dict[str, tuple[ScoredForm, str]] = {}
+        fresh: Fresh = {}
         for found in series.values():
             for index, (instrument, version, form) in enumerate(found):
                 scorer = known.get((instrument, version))
@@ -65,13 +66,20 @@ class _Rescoring(Evaluate):
                 scores, straight = scorer.scores(form.answers), scorer.straight_line(form.answers)
                 if scores != form.scores or straight is not form.straight_line or form.id in otherwise:
                     anew = replace(form, scores=scores, straight_line=straight)
-                    self._fresh[form.id] = anew, scorer.instrument.sha256[:12]
+                    fresh[form.id] = anew, scorer.instrument.sha256[:12]
                     found[index] = instrument, version, anew
-        more = sum(map(len, series.values()))
-        self.seen += more
-        self.changed += len(self._fresh)
-        self.progress("rescoring", more, None)
+        self._found = sum(map(len, series.values())), fresh
         return series
 
-    def _write_more(self, tx: Tx) -> None:
-        forms.rescored(tx, self._fresh)
+    def _more(self) -> tuple[int, Fresh]:
+        return self._found
+
+    def _settle(self, keys: list[str], read: Read, done: Evaluated) -> None:
+        super()._settle(keys, read, done)
+        seen, fresh = read.more
+        self.seen += seen
+        self.changed += len(fresh)
+        self.progress("rescoring", seen, None)
+
+    def _write_more(self, tx: Tx, more: tuple[int, Fresh]) -> None:
+        forms.rescored(tx, more[1])

@@ -1,0 +1,197 @@
+"""A second process that works beside this one: a copy of it that is asked one thing at a time and only ever reads.
+
+Python uses one core a process. Where many courses are to be read, a copy of the process reads every other page of them
+while this one reads and writes its own; all writes, hooks and messages stay here. Whatever becomes of the copy, nothing
+depends on it: what it does not answer is done here. It ends when it is let go of, and when this process dies.
+
+Only on Linux, only for a process of one thread, and only with a second core: elsewhere everything is done here.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import select
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+
+if TYPE_CHECKING:
+    from ..store import Store
+
+P = TypeVar("P")
+R = TypeVar("R")
+ALONE = 1  # pages that are read before a copy is made: a small sync pays nothing
+HEAD = 8  # bytes that say how long a message is
+STDERR = 2
+_FAILED = b""
+
+
+class Gone(Exception):
+    """The copy has no answer: it died, or what it was asked failed there."""
+
+
+def possible() -> bool:
+    """Whether a copy of this process would be safe and of use."""
+    return sys.platform == "linux" and threading.active_count() == 1 and len(os.sched_getaffinity(0)) > 1
+
+
+class Beside:
+    """A copy of this process as it is now.
+
+    :param work: called in the copy with what it is asked; gives what can be pickled. The copy has none of our files and
+        sockets open any more.
+    """
+
+    def __init__(self, work: Callable[[Any], Any]) -> None:
+        theirs, self._ask = os.pipe()
+        self._answer, ours = os.pipe()
+        self.busy = False
+        self._child = os.fork()
+        if self._child == 0:
+            _serve(theirs, ours, work)
+        os.close(theirs)
+        os.close(ours)
+
+    def ask(self, question: Any) -> None:
+        """Asks, while nothing else is asked. Raises Gone."""
+        try:
+            _send(self._ask, pickle.dumps(question))
+        except OSError:
+            raise Gone from None
+        self.busy = True
+
+    def ready(self) -> bool:
+        """Whether the answer, or the end, is there."""
+        return bool(select.select([self._answer], [], [], 0)[0])
+
+    def answer(self) -> Any:
+        """Waits for the answer. Raises Gone."""
+        self.busy = False
+        try:
+            found = _receive(self._answer)
+        except OSError:
+            found = None
+        if not found:
+            raise Gone
+        return pickle.loads(found)  # noqa: S301 - our own copy wrote it
+
+    def close(self) -> None:
+        """Ends the copy; it holds nothing that would need an orderly end."""
+        os.close(self._ask)
+        os.close(self._answer)
+        os.kill(self._child, signal.SIGKILL)
+        os.waitpid(self._child, 0)
+
+
+class Shared(Generic[P, R]):
+    """Reads pages, every other one in a copy of this process where there are more than one and that is possible.
+
+    :param read: reads one page; only reads, and gives what can be pickled.
+    """
+
+    def __init__(self, pages: Iterator[P], read: Callable[[P], R], store: Store) -> None:
+        self._pages = pages
+        self._read = read
+        self._store = store
+        self._copy: Beside | None = None
+        self._there: list[P] = []  # the page that the copy has
+
+    def all(self) -> Iterator[tuple[P, R]]:
+        """Each page with what was read on it, in no order. What is yielded is written before the next is asked for."""
+        try:
+            for number, page in enumerate(self._pages):
+                if number == ALONE and possible() and not self._store.rehearsing:
+                    # SQLite knows its open files by process: a copy of one that has the store open cannot open it.
+                    self._store.engine.dispose()
+                    self._copy = Beside(self._read)
+                if self._hand(page):
+                    continue
+                yield page, self._read(page)
+                if self._copy is not None and self._copy.busy and self._copy.ready():
+                    yield self._fetch()
+            if self._there:
+                yield self._fetch()
+        finally:
+            self._end()
+
+    def _hand(self, page: P) -> bool:
+        """Gives the page to the copy, if there is one that waits."""
+        if self._copy is None or self._copy.busy:
+            return False
+        try:
+            self._copy.ask(page)
+        except Gone:
+            self._end()
+            return False
+        self._there = [page]
+        return True
+
+    def _fetch(self) -> tuple[P, R]:
+        """What the copy has read; what it could not read is read here."""
+        page = self._there.pop()
+        try:
+            if self._copy is not None:
+                return page, self._copy.answer()
+        except Gone:
+            self._end()
+        return page, self._read(page)
+
+    def _end(self) -> None:
+        if self._copy is not None:
+            self._copy.close()
+            self._copy = None
+
+
+def _serve(asked: int, answered: int, work: Callable[[Any], Any]) -> NoReturn:
+    """The copy's life: no way leads out of here, so that nothing of ours is ended or said twice."""
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that was started; its end is ours
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        _keep_only(asked, answered)
+        gc.freeze()  # no object of the other process is finalised here: its number may be another file's by now
+        while (question := _receive(asked)) is not None:
+            _send(answered, _tried(work, pickle.loads(question)))  # noqa: S301 - from the process that we are a copy of
+    finally:
+        os._exit(0)
+
+
+def _tried(work: Callable[[Any], Any], question: Any) -> bytes:
+    try:
+        return pickle.dumps(work(question))
+    except Exception:  # noqa: BLE001 - done again by the other process, which says what is wrong
+        return _FAILED
+
+
+def _keep_only(*kept: int) -> None:
+    """Closes every other file and socket: a lock or a session of the database must not outlive its owner in a copy."""
+    below = STDERR + 1
+    for number in (*sorted(kept), os.sysconf("SC_OPEN_MAX")):
+        os.closerange(below, number)
+        below = number + 1
+
+
+def _send(pipe: int, message: bytes) -> None:
+    rest = memoryview(len(message).to_bytes(HEAD, "big") + message)
+    while rest:
+        rest = rest[os.write(pipe, rest) :]
+
+
+def _receive(pipe: int) -> bytes | None:
+    """A message, or None at the end."""
+    head = _exactly(pipe, HEAD)
+    return None if head is None else _exactly(pipe, int.from_bytes(head, "big"))
+
+
+def _exactly(pipe: int, size: int) -> bytes | None:
+    parts = []
+    while size:
+        part = os.read(pipe, min(size, 1 << 20))
+        if not part:
+            return None
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
