@@ -56,10 +56,10 @@ class Practice(Stage):
 
     # --- what people do ----------------------------------------------------------------------------------------------
 
-    def enrol(self, *clients: str, consent: bool = True, **more: Any) -> None:
+    def enrol(self, *clients: str, consent: bool | date = True, **more: Any) -> None:
         """Enrols clients, with consent of today unless told otherwise."""
         if consent:
-            more.setdefault("consent", self.today)
+            more["consent"] = self.today if consent is True else consent
         wishes = [Wish(f"Patient/{client}", **more) for client in clients or self.clients]
         self.ask(lambda engine: engine.collecting.enrol(wishes, "anna"))
 
