@@ -10,18 +10,16 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import lru_cache
 
 import msgspec
 from sqlalchemy import bindparam, delete, func, insert, literal, select, update
 
-from ...schemas.records import Answer, Client, Quarantined, Response, Score, ScoredForm
+from ...schemas.records import Answer, Client, Quarantined, Response, ScoredForm
 from ...schemas.vocab import Blank, Mode, QuarantineReason, ResponseStatus
 from .database import Tx, now_ms
+from .scores import Plain, decoded, encoded
 from .sql import Row, among, chunks, from_ms, offset_of, to_ms, upsert
 from .tables import clients, history, missing, quarantine, responses
-
-_Plain = tuple[str, float | None, int, int, str, str | None]  # a score, as it is sealed
 
 
 class Stored(msgspec.Struct, array_like=True, gc=False):
@@ -29,7 +27,7 @@ class Stored(msgspec.Struct, array_like=True, gc=False):
 
     id: str
     answers: dict[str, int | str]
-    scores: list[_Plain]
+    scores: list[Plain]
     straight_line: bool
     mode: str
     language: str | None = None
@@ -65,7 +63,6 @@ class Known:
     active: bool
 
 
-MOST_SCORES = 8192  # different ones, kept ready
 _encode = msgspec.json.Encoder().encode
 _response = msgspec.json.Decoder(Stored)
 _form_of = msgspec.json.Decoder(_Read)
@@ -91,7 +88,7 @@ def row(tx: Tx, key: str, client: str, response: Response, form: ScoredForm, con
     stored = Stored(
         response.id,
         dict(form.answers),
-        _plain(form),
+        encoded(form.scores),  # type: ignore[arg-type]  # as their bytes
         form.straight_line,
         response.mode.value,
         response.language,
@@ -115,24 +112,6 @@ def row(tx: Tx, key: str, client: str, response: Response, form: ScoredForm, con
         "scored_by": scored_by,
         "sealed": tx.sealer.seal(_place(tx, key), _encode(stored)),
     }
-
-
-def _plain(form: ScoredForm) -> list[_Plain]:
-    """The scores as they are sealed. Each is encoded once: a scorer gives the same few records again and again."""
-    found = []
-    for score in form.scores.values():
-        known = _encoded.get(id(score))
-        if known is None or known[0] is not score:
-            if len(_encoded) >= MOST_SCORES:
-                _encoded.clear()
-            plain: _Plain = (score.name, score.value, score.answered, score.of, score.method, score.reason)
-            known = _encoded[id(score)] = score, msgspec.Raw(_encode(plain))
-        found.append(known[1])
-    return found  # type: ignore[return-value]  # as their bytes
-
-
-# By identity, since hashing a score costs more than encoding it; the record beside keeps its identity its own.
-_encoded: dict[int, tuple[Score, msgspec.Raw]] = {}
 
 
 def _place(tx: Tx, key: str) -> str:
@@ -215,7 +194,7 @@ def _form(key: str, authored: datetime, stored: _Read) -> ScoredForm:
         key,
         authored,
         as_answers(stored.answers),
-        {score.name: score for score in map(_score, map(bytes, stored.scores))},
+        decoded(stored.scores),
         stored.straight_line,
         frozenset(stored.tags) if stored.tags else _NO_TAGS,
         _MODES[stored.mode],
@@ -225,12 +204,6 @@ def _form(key: str, authored: datetime, stored: _Read) -> ScoredForm:
 
 _NO_TAGS: frozenset[str] = frozenset()
 _MODES = {mode.value: mode for mode in Mode}
-
-
-@lru_cache(maxsize=MOST_SCORES)
-def _score(raw: bytes) -> Score:
-    """The record of a stored score: a look-up costs less than to decode it and to make a frozen record."""
-    return Score(*msgspec.json.decode(raw))
 
 
 _BLANKS = {blank.value: blank for blank in Blank}
@@ -283,7 +256,8 @@ def rescored(tx: Tx, fresh: Mapping[str, tuple[ScoredForm, str]]) -> None:
         for key, sealed in tx.conn.execute(select(responses.c.key, responses.c.sealed).where(where)):
             form, by = fresh[key]
             stored = unseal(tx, key, sealed)
-            stored.scores, stored.straight_line = _plain(form), form.straight_line
+            stored.scores = encoded(form.scores)  # type: ignore[assignment]  # as their bytes
+            stored.straight_line = form.straight_line
             values.append({"s": tx.source, "k": key, "v": tx.sealer.seal(_place(tx, key), _encode(stored)), "b": by})
     tx.conn.execute(statement, values)
 
