@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..schemas.records import (
     Acknowledgement,
-    Delivery,
     Flag,
     Hold,
     Instrument,
@@ -26,7 +25,7 @@ from ..schemas.records import (
     RunReport,
 )
 from ..schemas.records import Mapping as FormMapping
-from ..schemas.vocab import DeliveryState, FlagState, RemoteState
+from ..schemas.vocab import FlagState
 from .contracts import Adapter, AdapterContext, AdapterSpec, Identity, Published
 from .errors import SettingsError, Unsupported, UsageError
 from .manager import Plugins
@@ -34,7 +33,7 @@ from .mapping import FormReader, own_mapping
 from .registry import Registry
 from .safety.readiness import demand
 from .settings import Connection, Settings, load
-from .store import Store, Tx, book, flags, forms, keys, notices
+from .store import Store, Tx, book, flags, forms, keys, mend, notices, remarks
 from .views import ClientView, FlagRow, Rescored
 from .words import in_practice_language
 
@@ -344,31 +343,9 @@ class Engine:
         return sorted(rows, key=lambda row: row.kind != "safety")
 
     def _rows(self, tx: Tx, found: Sequence[tuple[Flag, str]]) -> list[FlagRow]:
-        client_keys = sorted({flag.client for flag, _ in found})
-        flag_keys = [flag.key for flag, _ in found]
-        people = forms.read_clients(tx, client_keys)
-        holds = flags.holds_of(tx, client_keys)
-        sent = flags.deliveries_of(tx, flag_keys)
-        seen = flags.acknowledged(tx, flag_keys)
-        told = notices.of_flags(tx, [flag.key for flag, kind in found if kind == notices.SAFETY])
-        today = self.now().date()
-        rows = []
-        for flag, kind in found:
-            person = people[flag.client]
-            hold = next((h for h in reversed(holds.get(flag.client, [])) if h.start <= today <= h.until), None)
-            rows.append(
-                FlagRow(
-                    flag=_held(flag, hold),
-                    kind=kind,
-                    client=person.name or person.ref,
-                    clinician=person.clinician_name or person.clinician,
-                    deliveries=tuple(_delivery(row) for row in sent.get(flag.key, [])),
-                    acknowledgements=tuple(seen.get(flag.key, [])),
-                    hold=hold,
-                    notices=tuple(told.get(flag.key, [])),
-                )
-            )
-        return rows
+        from .finding import flag_rows
+
+        return flag_rows(tx, found, self.now().date(), self.settings.zone)
 
     def flag(self, short: str) -> FlagRow:
         """The flag of that (short) id, whatever its state.
@@ -425,6 +402,7 @@ class Engine:
             held = flags.holds_of(tx, [key]).get(key, [])
             rows = self._rows(tx, flags.read(tx, states=[s.value for s in FlagState], client=key))
             sessions = (attended(tx, [key], self.settings.zone) or {}).get(key)
+            said, ended = remarks.of_clients(tx, [key]).get(key, ()), mend.ends_of(tx, [key]).get(key)
         return ClientView(
             key=key,
             ref=person.ref,
@@ -433,6 +411,8 @@ class Engine:
             courses=tuple(courses_of(key, series[key], list(map(start_of, person.changes)), self.registry, sessions)),
             flags=tuple(rows),
             holds=tuple(held),
+            remarks=tuple(said),
+            ended=ended,
         )
 
     def clients(self) -> list[tuple[str, str]]:
@@ -467,26 +447,6 @@ class Engine:
         """Reports of the last runs, newest first."""
         with self.store.reading(self.source) as tx:
             return book.last_runs(tx, limit)
-
-
-def _held(flag: Flag, hold: Hold | None) -> Flag:
-    if hold is None or flag.state is not FlagState.RAISED:
-        return flag
-    from dataclasses import replace
-
-    return replace(flag, state=FlagState.HELD)
-
-
-def _delivery(row: Any) -> Delivery:
-    return Delivery(
-        flag=row.flag,
-        carrier=row.carrier,
-        wanted=RemoteState(row.wanted),
-        on_platform=RemoteState(row.on_platform),
-        state=DeliveryState(row.state),
-        attempts=row.attempts,
-        problem=row.problem,
-    )
 
 
 def version() -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from ..schemas.records import Acknowledgement, Course, Delivery, Flag, Hold
-from .store.notices import NoticeRow
+from .safety.told import NoticeView
+from .store.remarks import Remark
 
 SHORT = 8
 """Hex digits of a key by which people name a flag or a client."""
@@ -14,7 +16,10 @@ SHORT = 8
 
 @dataclass(frozen=True, slots=True)
 class FlagRow:
-    """A flag as people see it: with its client, its deliveries, what was said of it; for safety also who was told."""
+    """A flag as people see it: with its client, its deliveries, what was said of it; for safety also who was told.
+
+    `remarks` are the client's own, on the forms that it rests on.
+    """
 
     flag: Flag
     kind: str
@@ -23,7 +28,8 @@ class FlagRow:
     deliveries: tuple[Delivery, ...]
     acknowledgements: tuple[Acknowledgement, ...]
     hold: Hold | None
-    notices: tuple[NoticeRow, ...] = ()
+    notices: tuple[NoticeView, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
     @property
     def id(self) -> str:
@@ -33,7 +39,8 @@ class FlagRow:
 
 @dataclass(frozen=True, slots=True)
 class ClientView:
-    """One client: who, their courses, flags and holds. `key` is our hash of the platform's reference."""
+    """One client: who, their courses, flags, holds and remarks. `key` is our hash of the platform's reference; `ended`
+    the last day of the course."""
 
     key: str
     ref: str
@@ -42,6 +49,8 @@ class ClientView:
     courses: tuple[Course, ...]
     flags: tuple[FlagRow, ...]
     holds: tuple[Hold, ...]
+    remarks: tuple[Remark, ...] = ()
+    ended: date | None = None
 
     @property
     def shown(self) -> str:

@@ -1,4 +1,4 @@
-"""A real mail server in the test's own process, whose manners a test sets: down, dropping the line, refusing addresses."""
+"""A real mail server in the test's own process, with the manners that a test gives it: down, dropping, refusing."""
 
 from __future__ import annotations
 

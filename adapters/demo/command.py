@@ -17,7 +17,9 @@ import click
 
 from ...plugin_core.cli.read import write_report
 from ...plugin_core.cli.work import show
+from ...plugin_core.contracts import Letter
 from ...plugin_core.engine import Engine
+from ...plugin_core.errors import UsageError
 from ...plugin_core.settings import Connection, Pushing, Settings, load, save
 from ...plugin_core.store import Store, keys
 from ...plugin_core.sync.run import Options
@@ -64,13 +66,18 @@ def run(folder: Path | None, as_of: date | None, seed: int | None, as_json: bool
     """
     place = (folder or FOLDER).absolute()
     say = _Say(quiet=as_json)
-    for name in OURS:
-        (place / name).unlink(missing_ok=True)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        for name in OURS:
+            (place / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(f"The demo cannot write to {place} ({error.strerror}). Choose another: --folder DIR") from None
     with open_demo(place, as_of, DEFAULT_SEED if seed is None else seed) as demo:
         say.step("An invented practice: 40 clients, a year of answers, on a small FHIR server on this machine")
         say.text(f"{demo.base} - nobody here is real, and nothing leaves this machine.")
         settings = _settings(demo)
         with Engine(settings, now=lambda: _now(demo)) as engine:
+            engine.mailer = _Post()  # type: ignore[assignment]  # nothing leaves this machine, letters least of all
             shown = _play(demo, engine, say, place / "report.html")
     say.step("Yours to look at")
     say.text(f"Report:   {shown.report}")
@@ -79,6 +86,17 @@ def run(folder: Path | None, as_of: date | None, seed: int | None, as_json: bool
     )
     say.text("Next:     handrail init, then handrail connect fhir   (README: Connecting a platform)")
     return shown
+
+
+class _Post:
+    """Stands in for the practice's mail server, which the demo does not have: keeps the letters."""
+
+    def __init__(self) -> None:
+        self.letters: list[Letter] = []
+
+    def send(self, letter: Letter) -> None:
+        """Takes a letter."""
+        self.letters.append(letter)
 
 
 def _now(demo: Demo) -> datetime:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import click
 
+from ..words import tr
 from .app import App, author, json_option, pass_app
 
 
@@ -13,19 +14,37 @@ from .app import App, author, json_option, pass_app
 @click.argument("flag")
 @click.option("--note", help="What you want to remember of it.")
 @click.option("--useful", type=click.Choice(["yes", "no", "unsure"]), help="Was this flag useful?")
+@click.option("--done", help="Close a safety answer: what was done. Only people close these.")
 @click.option("--by", help="Who has seen it (default: this computer's user).")
 @json_option
 @pass_app
-def ack(app: App, flag: str, note: str | None, useful: str | None, by: str | None, as_json: bool) -> int:
-    """Say that you have seen a flag. It stays, and this rule keeps quiet for this client for 12 weeks."""
+def ack(
+    app: App, flag: str, note: str | None, useful: str | None, done: str | None, by: str | None, as_json: bool
+) -> int:
+    """Say that you have seen a flag. It stays, and this rule keeps quiet for this client for 12 weeks.
+
+    Of a safety answer it says that you have it in hand: nobody is told again. It stays on top of the list until
+    somebody closes it with --done.
+    """
     with app.engine() as engine:
-        row = engine.acknowledge(flag, by or author(), note, useful)
+        if done is None:
+            row = engine.acknowledge(flag, by or author(), note, useful)
+        else:
+            row = engine.safety.close(flag, by or author(), done)
     if as_json:
         from ..report.data import flag_json
 
         app.json(flag_json(row))
-    elif row.flag.rule == "S":
-        click.echo(f"{row.id}: seen. A safety notice stays in the list of all flags (handrail flags --all).")
+    elif done is not None:
+        click.echo(tr("{flag}: closed.", flag=row.id))
+    elif row.kind == "safety":
+        click.echo(
+            tr(
+                "{flag}: seen; nobody is told again. It stays on top of the list until it is closed: "
+                'handrail ack {flag} --done "what was done"',
+                flag=row.id,
+            )
+        )
     else:
         click.echo(f"{row.id}: acknowledged. The same rule stays quiet for this client for 12 weeks.")
     return 0

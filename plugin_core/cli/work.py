@@ -10,6 +10,7 @@ import click
 from ...schemas.records import RunReport
 from ...schemas.vocab import RunOutcome
 from ..errors import Busy
+from ..words import trn
 from .app import App, json_option, pass_app
 
 _EXIT = {RunOutcome.COMPLETE: 0, RunOutcome.FAILED: 1, RunOutcome.INCOMPLETE: 3}
@@ -31,6 +32,7 @@ _WORDS = {
     "new_therapists": "clients with a new therapist",
     "clients_merged": "client records merged into another, as the platform says",
     "of_erased_clients": "forms of clients who were erased here, not read",
+    "notices_sent": "safety notices sent",
     "raised": "flags raised",
     "raised_and_cleared_since": "flags raised and cleared in the past",
     "raised_again": "flags standing again after an amendment",
@@ -64,6 +66,7 @@ _WORDS = {
 @click.option("--no-push", is_flag=True, help="Do not send flags to the platform.")
 @click.option("--send/--no-send", default=None, help="Ask clients for what is due (default: as in the settings).")
 @click.option("--yes", is_flag=True, help="Agree to push what stands from answers that were there before.")
+@click.option("--notices-only", is_flag=True, help="Only send the safety notices that are due; ask no platform.")
 @click.option("--quiet", is_flag=True, help="Say nothing when all is well; for a scheduler.")
 @json_option
 @pass_app
@@ -76,12 +79,16 @@ def sync(
     no_push: bool,
     send: bool | None,
     yes: bool,
+    notices_only: bool,
     quiet: bool,
     as_json: bool,
 ) -> int:
     """Pull what changed, score it, let the rules read, push flags. Safe to stop and to run again at any time."""
     from ..schedule import alarm
     from ..sync.run import Options
+
+    if notices_only:
+        return _notices(app, as_json, quiet)
 
     def consent(count: int) -> bool:
         if yes or quiet or as_json or not sys.stdin.isatty():
@@ -112,6 +119,22 @@ def sync(
     elif not quiet or report.outcome is not RunOutcome.COMPLETE:
         show(report, dry_run=dry_run)
     return _EXIT[report.outcome]
+
+
+def _notices(app: App, as_json: bool, quiet: bool) -> int:
+    """Sends the safety notices that are due; 1 when somebody could not be told."""
+    with app.engine() as engine:
+        told = engine.safety.tell()
+        wrong = list(dict.fromkeys([*told.problems, *engine.safety.alarms()]))
+        notes = engine.safety.notes()
+    if as_json:
+        app.json({"sent": told.sent, "failed": told.failed, "problems": wrong, "notes": notes})
+    else:
+        if not quiet:
+            click.echo(trn("{count} safety notice sent.", "{count} safety notices sent.", told.sent))
+        for sentence in wrong if quiet else [*wrong, *notes]:
+            click.echo(sentence, err=quiet)
+    return 1 if wrong else 0
 
 
 def show(report: RunReport, *, dry_run: bool = False) -> None:

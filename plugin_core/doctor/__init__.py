@@ -12,7 +12,7 @@ from pathlib import Path
 from ..engine import Engine
 from ..errors import HandrailError
 from ..settings import load
-from . import computer, remote, running, storing
+from . import computer, remote, running, safety, storing
 from .check import NOTE, OK, WRONG, Check
 
 __all__ = ["LOOKS", "NOTE", "OK", "WRONG", "Check", "examine"]
@@ -26,6 +26,7 @@ LOOKS: dict[str, Callable[[Engine], Iterator[Check]]] = {
     "plugins": storing.plugins,
     "store": storing.store,
     "last sync": running.last_run,
+    "safety answers": safety.channel,
     "mail": running.mail,
     "mail server": running.mail_server,
     "platform": remote.platform,

@@ -65,4 +65,6 @@ def _unmapped(engine: Engine) -> Iterator[Check]:
             f"the platform's form {title!r} looks like {proposal.instrument.id}, but nobody has confirmed how it is "
             f"read, so its answers are passed over. Run: handrail connect {engine.connection.platform}"
         )
-        yield Check("forms", NOTE, text)
+        risky = bool(proposal.instrument.safety)
+        more = " It has lines about safety: answers on them are seen by nobody here." if risky else ""
+        yield Check("forms", WRONG if risky else NOTE, text + more)

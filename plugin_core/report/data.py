@@ -12,10 +12,12 @@ from ...schemas.flags import EvidenceSchema
 from ...schemas.records import Acknowledgement, Course, Delivery, Hold, RunReport, Score, ScoredForm
 from ...schemas.runs import RunReportSchema
 from ...schemas.vocab import Blank
+from ..safety import told
 from . import phrases
 from .series import Span, all_scores, series_of, visible
 
 if TYPE_CHECKING:
+    from ..store.remarks import Remark
     from ..views import ClientView, FlagRow
 
 Json = dict[str, Any]
@@ -47,6 +49,8 @@ def flag_json(row: FlagRow, titles: Mapping[str, str] = _NO_TITLES) -> Json:
         "deliveries": [_delivery(delivery) for delivery in row.deliveries],
         "acknowledgements": [_acknowledgement(item) for item in row.acknowledgements],
         "hold": _hold(row.hold) if row.hold else None,
+        "remarks": [_remark(one) for one in row.remarks],
+        "notices": [told.as_json(notice) for notice in row.notices],
     }
 
 
@@ -69,6 +73,8 @@ def client_json(view: ClientView) -> Json:
         "courses": [_course(course) for course in visible(view.courses)],
         "flags": [flag_json(row) for row in view.flags],
         "holds": [_hold(hold) for hold in view.holds],
+        "remarks": [_remark(one) for one in view.remarks],
+        "ended": view.ended.isoformat() if view.ended else None,
     }
 
 
@@ -137,7 +143,12 @@ def _delivery(delivery: Delivery) -> Json:
 
 
 def _acknowledgement(item: Acknowledgement) -> Json:
-    return {"at": item.at.isoformat(), "author": item.author, "note": item.note, "useful": item.useful}
+    said = {"author": item.author, "note": item.note, "useful": item.useful, "kind": item.kind}
+    return {"at": item.at.isoformat(), **said}
+
+
+def _remark(one: Remark) -> Json:
+    return {"form": one.form, "at": one.at.isoformat(), "text": one.text, "author": one.author}
 
 
 def _hold(hold: Hold) -> Json:

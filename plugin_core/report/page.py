@@ -153,12 +153,12 @@ def _card(row: FlagRow, view: ClientView | None, titles: Mapping[str, str]) -> J
         "meta": [
             tr("since {day}", day=words.day(flag.opened)),
             *([tr("therapist: {name}", name=row.clinician)] if row.clinician else []),
-            phrases.STATES[flag.state],
+            phrases.state_of(row),
             phrases.sent_of(row),
             tr("rule {rule}, flag {flag}", rule=f"{flag.rule}/{flag.rule_version}", flag=row.id),
         ],
         "reason": evidence.reason,
-        "said": [*phrases.seen_of(row), *([phrases.held(row.hold)] if row.hold else [])],
+        "said": [*phrases.seen_of(row), *phrases.remarked(row), *([phrases.held(row.hold)] if row.hold else [])],
         "figure": Markup("") if view is None or row.kind == "safety" else _figure(row, view),
         "options": [tr(option) for option in words.OPTIONS] if row.kind in ("prompt", "good-news") else (),
         "steps": [
@@ -194,7 +194,7 @@ def _client(view: ClientView, titles: Mapping[str, str]) -> Json:
             *([tr("therapist: {name}", name=view.clinician)] if view.clinician else []),
             stand or tr("no flag stands"),
         ],
-        "holds": [phrases.held(hold) for hold in view.holds],
+        "holds": [*map(phrases.held, view.holds), *phrases.ended(view), *phrases.remarks_of(view)],
         "figures": [_small(course) for course in visible(view.courses)],
     }
 

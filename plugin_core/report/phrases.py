@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from typing import TYPE_CHECKING
 
 from ...schemas.records import Acknowledgement, Constant, Course, Delivery, Hold
 from ...schemas.vocab import DeliveryState, Direction, FlagState, QuarantineReason, RemoteState, RunOutcome
 from ..rules import words
+from ..safety import told
+from ..store.flags import CLOSED
 from ..words import Texts, mark, tr, trn, trp
 from ..words.spelling import exact
 
 if TYPE_CHECKING:
-    from ..views import FlagRow
+    from ..store.remarks import Remark
+    from ..views import ClientView, FlagRow
 
 ABOUT = (
     mark(
@@ -44,6 +48,13 @@ STATES = Texts(
         FlagState.HELD: mark("stands, client on hold"),
         FlagState.CLEARED: mark("cleared"),
         FlagState.WITHDRAWN: mark("withdrawn: what it rests on is gone or was corrected"),
+    }
+)
+SAFETY_STATES = Texts(
+    {
+        FlagState.RAISED: mark("open, not seen by anybody"),
+        FlagState.ACKNOWLEDGED: mark("seen, not closed"),
+        FlagState.CLEARED: mark("closed by a person"),
     }
 )
 KINDS = Texts(
@@ -133,8 +144,16 @@ def sent(delivery: Delivery) -> str:
     return tr("{where}, as {carrier}", where=where, carrier=delivery.carrier)
 
 
+def state_of(row: FlagRow) -> str:
+    """The state of a flag in words; one about safety is closed by people only."""
+    closed_by_people = SAFETY_STATES.get(row.flag.state) if row.kind == "safety" else None
+    return closed_by_people or STATES[row.flag.state]
+
+
 def sent_of(row: FlagRow) -> str:
-    """Where a flag was sent, in words."""
+    """Where a flag was sent, in words; of one about safety who was told."""
+    if row.kind == "safety":
+        return " ".join(told.sentences(row))
     if row.deliveries:
         return "; ".join(sent(delivery) for delivery in row.deliveries)
     return tr("not sent to the platform")
@@ -142,6 +161,8 @@ def sent_of(row: FlagRow) -> str:
 
 def seen(item: Acknowledgement) -> str:
     """An acknowledgement in words."""
+    if item.kind == CLOSED:
+        return tr("Closed by {author} on {day}: {done}", author=item.author, day=words.day(item.at), done=item.note)
     useful = USEFUL.get(item.useful) or str(item.useful)
     told = tr("Seen by {author} on {day} ({useful})", author=item.author, day=words.day(item.at), useful=useful)
     return f"{told}: {item.note}" if item.note else told
@@ -152,6 +173,34 @@ def seen_of(row: FlagRow) -> list[str]:
     if not row.acknowledgements and row.kind == "safety":
         return [tr("Nobody has noted yet that they have seen this.")]
     return [seen(item) for item in row.acknowledgements]
+
+
+def remarked(row: FlagRow) -> list[str]:
+    """The client's own remarks on the forms that a flag rests on."""
+    days = {form.id: form.authored for form in row.flag.evidence.forms}
+    return [remark(one, days.get(one.form)) for one in row.remarks]
+
+
+def remark(one: Remark, form: date | None) -> str:
+    """A client's remark in words; `form` is the day of the form, None where it is not among the client's any more."""
+    if form is None:
+        return tr("The client's remark on a form that is not theirs: {text}", text=one.text)
+    return tr("The client's remark on the form of {day}: {text}", day=words.day(form), text=one.text)
+
+
+def remarks_of(view: ClientView) -> list[str]:
+    """All remarks of a client in words."""
+    days = {form.id: form.authored for course in view.courses for form in course.forms}
+    return [remark(one, days.get(one.form)) for one in view.remarks]
+
+
+def ended(view: ClientView) -> list[str]:
+    """That the course has ended, and which forms came after it."""
+    if view.ended is None:
+        return []
+    said = [tr("The course ended on {day}; forms of later days raise no prompt.", day=words.day(view.ended))]
+    later = sorted({f.authored.date() for c in view.courses for f in c.forms if f.authored.date() > view.ended})
+    return [*said, tr("Filled in after the end of the course: {days}.", days=words.days(later))] if later else said
 
 
 def held(hold: Hold) -> str:

@@ -20,6 +20,7 @@ from ...schemas.vocab import STANDING_STATES
 from ..contracts import RuleSpec
 from ..rules import builtin_rules, words
 from ..rules.life import notes
+from ..safety.told import sentences as told_sentences
 from ..words import mark, tr
 from ..words.spelling import short_day
 from . import phrases
@@ -95,9 +96,11 @@ def flags_table(rows: Sequence[FlagRow], titles: Mapping[str, str] = _NO_TITLES)
 def _flag(row: FlagRow, titles: Mapping[str, str]) -> RenderableType:
     """One flag in the list: a line to find it by, its state, and the first sentence of its reason."""
     head = Text.assemble(_text(row.client, HEAD), "  ", _text(phrases.heading(row, titles), KIND))
-    state = f"{short_day(row.flag.opened)}; {phrases.STATES[row.flag.state]}; {phrases.sent_of(row)}"
+    state = f"{short_day(row.flag.opened)}; {phrases.state_of(row)}; {phrases.sent_of(row)}"
     more = "" if row.flag.shown else " " + tr("(behind “more”: not the first of its form)")
-    lines = [head, _text(state + more, QUIET), _text(phrases.first_sentence(row.flag.evidence.reason))]
+    reason = row.flag.evidence.reason
+    said = reason if row.kind == "safety" else phrases.first_sentence(reason)
+    lines = [head, _text(state + more, QUIET), _text(said)]
     if row.hold is not None:
         lines.append(_text(tr("On hold until {day}.", day=short_day(row.hold.until)), QUIET))
     return _Hanging(row.id, len(row.id) + 2, Group(*lines, Text("")))
@@ -119,6 +122,7 @@ def client_panels(view: ClientView, rules: Sequence[RuleSpec] | None = None) -> 
     if view.clinician:
         parts.append(_text(tr("Therapist: {name}", name=view.clinician)))
     parts += [_text(phrases.held(hold)) for hold in view.holds]
+    parts += [_text(told) for told in (*phrases.ended(view), *phrases.remarks_of(view))]
     parts += _standing(standing)
     for course in courses:
         parts += [Text(""), *_course(course, rests, builtin_rules() if rules is None else rules)]
@@ -135,7 +139,7 @@ def _standing(rows: Sequence[FlagRow]) -> Iterator[RenderableType]:
     for row in rows:
         said = [_text(line, QUIET) for line in phrases.seen_of(row)]
         head = _text(f"{phrases.heading(row, _NO_TITLES)} ({short_day(row.flag.opened)}, {row.id})", HEAD)
-        state = _text(f"{phrases.STATES[row.flag.state]}; {phrases.sent_of(row)}", QUIET)
+        state = _text(f"{phrases.state_of(row)}; {phrases.sent_of(row)}", QUIET)
         yield Text("")
         yield head
         yield _inside(_text(row.flag.evidence.reason), state, *said)
@@ -145,7 +149,7 @@ def _earlier(row: FlagRow) -> Text:
     opened = short_day(row.flag.opened)
     closed = row.flag.closed
     when = tr("{start} to {end}", start=opened, end=short_day(closed)) if closed else opened
-    return _text(f"{when}  {phrases.heading(row, _NO_TITLES)}, {phrases.STATES[row.flag.state]} ({row.id})")
+    return _text(f"{when}  {phrases.heading(row, _NO_TITLES)}, {phrases.state_of(row)} ({row.id})")
 
 
 def _course(course: Course, rests: frozenset[str], rules: Sequence[RuleSpec]) -> Iterator[RenderableType]:
@@ -319,11 +323,14 @@ def _moves(row: FlagRow) -> Iterator[str]:
 
 def _became(row: FlagRow) -> Iterator[str]:
     flag = row.flag
-    yield phrases.sentence(f"{phrases.STATES[flag.state]}{f', {words.day(flag.closed)}' if flag.closed else ''}")
+    yield phrases.sentence(f"{phrases.state_of(row)}{f', {words.day(flag.closed)}' if flag.closed else ''}")
     for delivery in row.deliveries:
         yield phrases.sentence(phrases.sent(delivery))
-    if not row.deliveries:
+    if row.kind == "safety":
+        yield from told_sentences(row)
+    elif not row.deliveries:
         yield tr("It was not sent to the platform; it is in the list: handrail flags")
     yield from phrases.seen_of(row)
+    yield from phrases.remarked(row)
     if row.hold is not None:
         yield phrases.held(row.hold)

@@ -262,6 +262,12 @@ def rescored(tx: Tx, fresh: Mapping[str, tuple[ScoredForm, str]]) -> None:
     tx.conn.execute(statement, values)
 
 
+def instruments_seen(tx: Tx) -> set[str]:
+    """Of which instruments there are forms."""
+    query = select(responses.c.instrument).where(responses.c.source == tx.source, responses.c.active).distinct()
+    return set(tx.conn.execute(query).scalars())
+
+
 def count_set_aside(tx: Tx) -> int:
     """How many forms are set aside. `counts` looks at every response, which a sync with no news cannot afford."""
     return int(tx.conn.execute(select(func.count()).where(quarantine.c.source == tx.source)).scalar_one())
@@ -389,7 +395,7 @@ def save_clients(tx: Tx, found: Mapping[str, Client | None], on: date) -> list[s
 
 
 def set_aside(tx: Tx, items: Mapping[str, Quarantined]) -> list[str]:
-    """Puts forms into quarantine, by key; one that is there already counts another attempt. Gives those that are new."""
+    """Puts forms into quarantine, by key; one that is there counts another attempt. Gives the keys that are new."""
     if not items:
         return []
     now = now_ms()
