@@ -417,8 +417,8 @@ def courses_of(
     alone: dict[tuple[str, str], Course] = {}
     for key, found in grouped.items():
         if key in registry.instruments:
-            instrument = in_language(registry.instruments[key].descriptor)
-            alone[key] = Course(client, instrument, tuple(found), therapists=tuple(therapists), sessions=sessions)
+            form_of = in_language(registry.instruments[key].descriptor)
+            alone[key] = Course(client, form_of, tuple(found), therapists=tuple(therapists), sessions=sessions)
     if len(alone) < 2:
         return list(alone.values())
     newest: dict[str, Course] = {}
