@@ -1,10 +1,21 @@
-"""How people name a client: by the platform's reference or its id, by name, or by the start of our key."""
+"""How people name a client (by the platform's reference or its id, by name, or by the start of our key), and how a flag
+is put together from the tables for them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from ..schemas.records import Delivery, Flag, Hold
+from ..schemas.vocab import DeliveryState, FlagState, RemoteState
 from .errors import UsageError
-from .store import Store, forms, merging
-from .views import SHORT
+from .safety import told
+from .store import Store, Tx, flags, forms, merging, notices, remarks
+from .store.remarks import Remark
+from .views import SHORT, FlagRow
 
 
 def client_key(store: Store, source: int, wanted: str) -> str:
@@ -33,3 +44,57 @@ def client_key(store: Store, source: int, wanted: str) -> str:
         many = "No client" if not found else f"{len(found)} clients"
         raise UsageError(f"{many} here by that reference or name. Give the reference as the platform shows it.")
     return found[0]
+
+
+def flag_rows(tx: Tx, found: Sequence[tuple[Flag, str]], today: date, zone: ZoneInfo) -> list[FlagRow]:
+    """Flags with their kind as people see them, in the given order.
+
+    :param today: for holds; `zone` is the practice's, for the times of letters.
+    """
+    client_keys = sorted({flag.client for flag, _ in found})
+    flag_keys = [flag.key for flag, _ in found]
+    people = forms.read_clients(tx, client_keys)
+    holds = flags.holds_of(tx, client_keys)
+    said = remarks.of_clients(tx, client_keys)
+    sent = flags.deliveries_of(tx, flag_keys)
+    seen = flags.acknowledged(tx, flag_keys)
+    letters = notices.of_flags(tx, [flag.key for flag, kind in found if kind == notices.SAFETY])
+    rows = []
+    for flag, kind in found:
+        person = people[flag.client]
+        hold = next((h for h in reversed(holds.get(flag.client, [])) if h.start <= today <= h.until), None)
+        rows.append(
+            FlagRow(
+                flag=flag if kind == notices.SAFETY else _held(flag, hold),
+                kind=kind,
+                client=person.name or person.ref,
+                clinician=person.clinician_name or person.clinician,
+                deliveries=tuple(_delivery(row) for row in sent.get(flag.key, [])),
+                acknowledgements=tuple(seen.get(flag.key, [])),
+                hold=hold,
+                notices=told.views(letters.get(flag.key, []), zone),
+                remarks=_on_its_forms(flag, said.get(flag.client, ())),
+            )
+        )
+    return rows
+
+
+def _on_its_forms(flag: Flag, said: Sequence[Remark]) -> tuple[Remark, ...]:
+    rests_on = {form.id for form in flag.evidence.forms} if said else set()
+    return tuple(one for one in said if one.form in rests_on)
+
+
+def _held(flag: Flag, hold: Hold | None) -> Flag:
+    return flag if hold is None or flag.state is not FlagState.RAISED else replace(flag, state=FlagState.HELD)
+
+
+def _delivery(row: Any) -> Delivery:
+    return Delivery(
+        flag=row.flag,
+        carrier=row.carrier,
+        wanted=RemoteState(row.wanted),
+        on_platform=RemoteState(row.on_platform),
+        state=DeliveryState(row.state),
+        attempts=row.attempts,
+        problem=row.problem,
+    )

@@ -94,7 +94,7 @@ class Rights:
     def remarks_of(self, client: str) -> list[Remark]:
         """A client's remarks, oldest first. `client` is our key."""
         with self.engine.store.reading(self.engine.source) as tx:
-            return remarks.of_client(tx, client)
+            return remarks.of_clients(tx, [client]).get(client, [])
 
     # --- export ------------------------------------------------------------------------------------------------------
 

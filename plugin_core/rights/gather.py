@@ -36,7 +36,7 @@ def gather(engine: Engine, key: str) -> Json:
     with engine.store.reading(engine.source) as tx:
         person = forms.read_clients(tx, [key])[key]
         full = record.forms_of(tx, key)
-        said = remarks.of_client(tx, key)
+        said = remarks.of_clients(tx, [key]).get(key, [])
         end = mend.ends_of(tx, [key]).get(key)
         own = {form.key: form.stored.id for form in full}
         merged = [one.stored.record for one in mend.redirects_of(tx, mend.CLIENT) if one.target == key]

@@ -52,9 +52,13 @@ def of_forms(tx: Tx, form_keys: Iterable[str]) -> dict[str, list[Remark]]:
     return found
 
 
-def of_client(tx: Tx, client: str) -> list[Remark]:
-    """What a client has remarked, oldest first, on forms that turned out to be another's too."""
-    return _read(tx, (remarks.c.source == tx.source) & (remarks.c.client == client))
+def of_clients(tx: Tx, client_keys: Iterable[str]) -> dict[str, list[Remark]]:
+    """What clients have remarked, oldest first, on forms that turned out to be another's too."""
+    found: dict[str, list[Remark]] = {}
+    for part in chunks(client_keys):
+        for item in _read(tx, (remarks.c.source == tx.source) & among(tx, remarks.c.client, part)):
+            found.setdefault(item.client, []).append(item)
+    return found
 
 
 def _read(tx: Tx, where: ColumnElement[bool]) -> list[Remark]:
