@@ -111,8 +111,8 @@ def test_a_safety_answer_rises_at_once_and_is_said(stage: Stage) -> None:
 
 def tell_by(stage: Stage, port: int) -> None:
     """Fills in the mail server and who is told."""
-    mail = {"host": "127.0.0.1", "port": port, "security": "none", "sender": "desk@north.example"}
-    safety = {"clinician": "anna@north.example", "backup": "ben@north.example"}
+    mail: dict[str, Any] = {"host": "127.0.0.1", "port": port, "security": "none", "sender": "desk@north.example"}
+    safety: dict[str, Any] = {"clinician": "anna@north.example", "backup": "ben@north.example"}
     sections = {"mail": mail, "safety": safety}
     changes: dict[str, Any] = {f"{name}.{key}": value for name, keys in sections.items() for key, value in keys.items()}
     save(stage.file, changes | {"crisis_text": "Call 999.", "country": "Invented"})
