@@ -66,12 +66,11 @@ def _wish_options(function: F) -> F:
 @click.option("--by", help="Who does this (default: this computer's user).")
 @json_option
 @pass_app
-def enrol(app: App, client: str | None, by: str | None, as_json: bool, show_consent: bool, **options: Any) -> int:
+def enrol(app: App, /, client: str | None, by: str | None, as_json: bool, show_consent: bool, **options: Any) -> int:
     """Say who is asked which form how often, and on which consent; or change, pause or end it.
 
     Without a recorded consent nobody is asked. With --from or --everyone it first shows what it would do.
     """
-    app.settings  # noqa: B018 - speaks the practice's language from here on
     with app.engine(progress=not as_json) as engine:
         collecting = engine.collecting
         if show_consent:

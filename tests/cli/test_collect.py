@@ -57,7 +57,9 @@ def test_enrol_due_opt_out(call: Call, who: str) -> None:
     assert "No consent is recorded" in out
     assert json.loads(call("due", "--json")[1])["counts"] == {"waiting-for-consent": 1}
     assert "First form" in call("due")[1]
-    status, out, _ = call("enrol", who, "--consent", "2026-01-02", "--every-weeks", "6", "--channel", "platform", "--json")
+    status, out, _ = call(
+        "enrol", who, "--consent", "2026-01-02", "--every-weeks", "6", "--channel", "platform", "--json"
+    )
     (item,) = json.loads(out)["enrolments"]
     assert (item["new"], item["changed"], item["every_weeks"], item["consent"]) == (False, True, 6, "2026-01-02")
     facts = json.loads(call("due", "--json")[1])

@@ -6,7 +6,6 @@ Each request is a file named by its key, made once; every call is a line in `cal
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -105,7 +104,7 @@ class Channel:
     def _write(self, key: str, facts: dict[str, Any]) -> None:
         temporary = self.folder / f"{key}.new"
         temporary.write_text(json.dumps(facts))
-        os.replace(temporary, self.folder / key)
+        temporary.replace(self.folder / key)
 
     # --- what a test asks --------------------------------------------------------------------------------------------
 

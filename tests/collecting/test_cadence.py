@@ -162,7 +162,7 @@ def test_year_ends_and_leap_days() -> None:
     assert due(Past(forms), rhythm=Rhythm(date(2027, 12, 13), 4)).day == date(2028, 2, 29)
 
 
-# --- properties ------------------------------------------------------------------------------------------------------
+# --- properties -----------------------------------------------------------------------------------------------------
 
 rhythms = st.builds(Rhythm, st.just(START), st.integers(1, 26), st.none() | st.integers(1, 8))
 offsets = st.lists(st.integers(-200, 600), max_size=12, unique=True)

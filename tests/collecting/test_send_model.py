@@ -1,5 +1,5 @@
-"""Whatever people, the clock, the channel and the power do: nobody is asked twice for one due day, nobody who said no is
-asked or stays asked, and nobody who agreed is forgotten. A state machine plays it (hypothesis).
+"""Whatever people, the clock, the channel and the power do: nobody is asked twice for one due day, nobody who said no
+is asked or stays asked, and nobody who agreed is forgotten. A state machine plays it (hypothesis).
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class SendModel(RuleBasedStateMachine):
     def weather(self, fault: str | None) -> None:
         self.practice.channel.fault(fault)
 
-    # --- what must always hold -----------------------------------------------------------------------------------------
+    # --- what must always hold ---------------------------------------------------------------------------------------
 
     @invariant()
     def nobody_is_asked_twice(self) -> None:

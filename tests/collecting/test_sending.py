@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -25,7 +26,7 @@ def test_a_year_of_one_client_who_answers_each_time(practice: Practice) -> None:
             practice.answer("c1")
         practice.days(1)
     due = [date.fromisoformat(one["due"]) for one in practice.channel.requests()]
-    gaps = [(later - earlier).days for earlier, later in zip(due, due[1:], strict=False)]
+    gaps = [(later - earlier).days for earlier, later in itertools.pairwise(due)]
     assert gaps == [21] + [28] * 12
     assert len(practice.channel.calls("ask")) == len(due)
     assert {row.state for row in practice.asks()} == {AskState.ANSWERED}
@@ -265,7 +266,9 @@ def test_a_clock_that_was_ahead_does_not_keep_a_request_open_for_years(practice:
     assert [row.state for row in practice.asks()] == [AskState.EXPIRED]
 
 
-@pytest.mark.parametrize("when", [datetime(2026, 3, 28, 23, 30, tzinfo=UTC), datetime(2026, 10, 24, 22, 30, tzinfo=UTC)])
+@pytest.mark.parametrize(
+    "when", [datetime(2026, 3, 28, 23, 30, tzinfo=UTC), datetime(2026, 10, 24, 22, 30, tzinfo=UTC)]
+)
 def test_due_on_the_day_on_which_the_clocks_change(open_practice: Open, when: datetime) -> None:
     """Just after midnight of that day in Zurich: the form is due on it, asked once, over after seven local days."""
     practice = open_practice(now=when, settings=ZURICH)
@@ -283,7 +286,7 @@ def test_due_on_the_day_on_which_the_clocks_change(open_practice: Open, when: da
     assert practice.states() == [f"{day} expired"]
 
 
-# --- what can go wrong on the way out --------------------------------------------------------------------------------
+# --- what can go wrong on the way out -------------------------------------------------------------------------------
 
 
 def test_a_channel_that_cannot_be_reached_loses_nothing(open_practice: Open) -> None:
@@ -339,7 +342,8 @@ def test_an_unforeseen_fault_of_a_channel_costs_only_itself_and_leaks_nothing(pr
     practice.channel.fault("strange")
     report = practice.send()
     assert report.outcome is RunOutcome.FAILED
-    assert report.problems == ["The way of asking called test failed (ZeroDivisionError). The request is tried again later."]
+    (sentence,) = report.problems
+    assert sentence == "The way of asking called test failed (ZeroDivisionError). The request is tried again later."
 
 
 def test_a_channel_that_was_taken_off_is_named_and_another_may_be_chosen(practice: Practice) -> None:
@@ -381,7 +385,7 @@ def test_a_channel_that_is_switched_off_leaves_the_choice_open(practice: Practic
     assert [call.split()[0] for call in practice.channel.calls()] == ["ask", "link"]
 
 
-# --- by hand -----------------------------------------------------------------------------------------------------------
+# --- by hand --------------------------------------------------------------------------------------------------------
 
 
 def test_what_people_hand_over_is_made_only_when_they_are_there(practice: Practice, tmp_path: Path) -> None:
@@ -421,7 +425,7 @@ def test_a_dry_run_sends_nothing_and_keeps_nothing(open_practice: Open) -> None:
     assert practice.asks() == []
 
 
-# --- safety, records, sync ---------------------------------------------------------------------------------------------
+# --- safety, records, sync ------------------------------------------------------------------------------------------
 
 
 def test_a_form_with_safety_lines_is_not_asked_before_the_practice_is_ready(practice: Practice) -> None:
