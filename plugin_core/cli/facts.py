@@ -165,6 +165,10 @@ def allow(app: App, package: str) -> int:
     allowed = [*(entry for entry in app.settings.plugins if entry.partition("==")[0] != name), package]
     save(app.file, {"plugins": allowed})
     click.echo(f"Allowed: {package}. See: handrail plugins")
+    click.echo(
+        "If it brings a form: what clients answered on it so far comes with handrail sync --full. If it brings rules: "
+        "what they would raise from stored answers is shown by handrail rescore."
+    )
     return 0
 
 

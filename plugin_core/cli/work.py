@@ -10,59 +10,81 @@ import click
 from ...schemas.records import RunReport
 from ...schemas.vocab import RunOutcome
 from ..errors import Busy
-from ..words import trn
+from ..words import Texts, mark, tr, trn
+from ..words.spelling import tenths, whole
 from .app import App, json_option, pass_app
 
 _EXIT = {RunOutcome.COMPLETE: 0, RunOutcome.FAILED: 1, RunOutcome.INCOMPLETE: 3}
 
 # What a count is called for people, in the order of the run. Counts that are not here are for --json.
-_WORDS = {
-    "pulled": "forms read from the platform",
-    "new": "new forms stored",
-    "replaced": "forms replaced by an amended version",
-    "with_another_total": "forms whose stored total differs from their answers (ours is used, theirs is kept)",
-    "unchanged": "forms that were here already, unchanged",
-    "other_forms": "forms of no mapped instrument, not stored",
-    "not_finished": "forms not finished",
-    "entered_in_error": "forms entered in error",
-    "set_aside": "forms set aside",
-    "released": "forms taken out of quarantine",
-    "withdrawn_as_deleted": "forms withdrawn because the platform dropped them",
-    "found_late": "forms found that had become visible late",
-    "new_therapists": "clients with a new therapist",
-    "clients_merged": "client records merged into another, as the platform says",
-    "of_erased_clients": "forms of clients who were erased here, not read",
-    "notices_sent": "safety notices sent",
-    "raised": "flags raised",
-    "raised_and_cleared_since": "flags raised and cleared in the past",
-    "raised_again": "flags standing again after an amendment",
-    "cleared": "flags cleared",
-    "withdrawn_flags": "flags withdrawn",
-    "vetoed": "flags vetoed by a plugin",
-    "would_push": "flags that would be sent",
-    "pushed": "flags shown on the platform",
-    "closed_on_platform": "flags closed on the platform",
-    "retracted": "flags retracted on the platform",
-    "left_as_edited_by_a_person": "flags left as a person had edited them",
-    "doubles_retracted": "double flags retracted",
-    "refused": "flags refused by the platform",
-    "to_try_again": "flags to try again later",
-    "requests_settled": "requests to clients answered",
-    "requests_asked": "clients asked",
-    "requests_reminded": "clients reminded",
-    "requests_expired": "requests to clients that ran out without an answer",
-    "requests_taken_back": "requests to clients taken back",
-    "requests_refused": "requests that the way of asking does not take",
-    "requests_to_try_again": "requests to clients to be tried again",
-    "requests_to_hand_over": "forms to be handed over by a person",
-}
+_WORDS = Texts(
+    {
+        "pulled": mark("forms read from the platform"),
+        "new": mark("new forms stored"),
+        "replaced": mark("forms replaced by an amended version"),
+        "with_another_total": mark(
+            "forms whose stored total differs from their answers (ours is used, theirs is kept)"
+        ),
+        "unchanged": mark("forms that were here already, unchanged"),
+        "other_forms": mark("forms of no mapped instrument, not stored"),
+        "not_finished": mark("forms not finished"),
+        "entered_in_error": mark("forms entered in error"),
+        "set_aside": mark("forms set aside"),
+        "released": mark("forms taken out of quarantine"),
+        "withdrawn_as_deleted": mark("forms withdrawn because the platform dropped them"),
+        "found_late": mark("forms found that had become visible late"),
+        "new_therapists": mark("clients with a new therapist"),
+        "clients_merged": mark("client records merged into another, as the platform says"),
+        "of_erased_clients": mark("forms of clients who were erased here, not read"),
+        "notices_sent": mark("safety notices sent"),
+        "raised": mark("flags raised"),
+        "raised_and_cleared_since": mark("flags raised and cleared in the past"),
+        "raised_again": mark("flags standing again after an amendment"),
+        "cleared": mark("flags cleared"),
+        "withdrawn_flags": mark("flags withdrawn"),
+        "vetoed": mark("flags vetoed by a plugin"),
+        "to_push": mark("changes on the platform that the next sync would send"),
+        "would_push": mark("flags that would be sent"),
+        "pushed": mark("flags shown on the platform"),
+        "closed_on_platform": mark("flags closed on the platform"),
+        "retracted": mark("flags retracted on the platform"),
+        "left_as_edited_by_a_person": mark("flags left as a person had edited them"),
+        "doubles_retracted": mark("double flags retracted"),
+        "refused": mark("flags refused by the platform"),
+        "to_try_again": mark("flags to try again later"),
+        "requests_settled": mark("requests to clients answered"),
+        "requests_asked": mark("clients asked"),
+        "requests_reminded": mark("clients reminded"),
+        "requests_expired": mark("requests to clients that ran out without an answer"),
+        "requests_taken_back": mark("requests to clients taken back"),
+        "requests_refused": mark("requests that the way of asking does not take"),
+        "requests_to_try_again": mark("requests to clients to be tried again"),
+        "requests_to_hand_over": mark("forms to be handed over by a person"),
+    }
+)
+
+
+_HEADS = Texts(
+    {
+        RunOutcome.COMPLETE: mark("Sync complete"),
+        RunOutcome.INCOMPLETE: mark("Sync incomplete: run it again later, it goes on from where it was"),
+        RunOutcome.FAILED: mark("Sync failed"),
+    }
+)
+_FAILED, _NOTE = mark("Failed ({source}): {what}"), mark("Note ({source}): {what}")
 
 
 @click.command()
 @click.option("--full", is_flag=True, help="Pull everything anew, and look for forms that the platform has dropped.")
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Pull what changed since this day.")
 @click.option("--dry-run", is_flag=True, help="Do it all, show the counts, keep nothing, push nothing.")
-@click.option("--retry-set-aside", is_flag=True, help="Pull the forms that were set aside again.")
+@click.option(
+    "--retry-set-aside",
+    "--retry-quarantine",
+    "retry_set_aside",
+    is_flag=True,
+    help="Pull the forms that were set aside (in quarantine) again.",
+)
 @click.option("--no-push", is_flag=True, help="Do not send flags to the platform.")
 @click.option("--send/--no-send", default=None, help="Ask clients for what is due (default: as in the settings).")
 @click.option("--yes", is_flag=True, help="Agree to push what stands from answers that were there before.")
@@ -93,7 +115,13 @@ def sync(
     def consent(count: int) -> bool:
         if yes or quiet or as_json or not sys.stdin.isatty():
             return yes
-        return click.confirm(f"{count} flags stand today from answers that were there before. Push them now?")
+        return click.confirm(
+            trn(
+                "{count} flag stands today from answers that were there before. Push it now?",
+                "{count} flags stand today from answers that were there before. Push them now?",
+                count,
+            )
+        )
 
     begin = None if since is None else since.replace(tzinfo=app.settings.zone)
     options = Options(
@@ -140,21 +168,17 @@ def _notices(app: App, as_json: bool, quiet: bool) -> int:
 def show(report: RunReport, *, dry_run: bool = False) -> None:
     """Prints a run's report for people."""
     seconds = (report.finished - report.started).total_seconds()
-    head = {
-        RunOutcome.COMPLETE: "Sync complete",
-        RunOutcome.INCOMPLETE: "Sync incomplete: run it again later, it goes on from where it was",
-        RunOutcome.FAILED: "Sync failed",
-    }[report.outcome]
-    click.echo(f"{head}{' (dry run, nothing kept)' if dry_run else ''}, {seconds:.1f} s.")
+    head = _HEADS[report.outcome] + (" " + tr("(dry run, nothing kept)") if dry_run else "")
+    click.echo(f"{head}, {tenths(seconds)} s.")
     shown = [(words, report.counts[name]) for name, words in _WORDS.items() if report.counts.get(name)]
     for words, number in shown:
-        click.echo(f"  {number:>7,} {words}")
+        click.echo(f"  {whole(number):>7} {words}")
     if not shown:
-        click.echo("  Nothing has changed since last time.")
+        click.echo("  " + tr("Nothing has changed since last time."))
     for problem in report.problems:
-        click.echo(f"  {'Failed' if problem.fatal else 'Note'} ({problem.source}): {problem.what}")
+        click.echo("  " + tr(_FAILED if problem.fatal else _NOTE, source=problem.source, what=problem.what))
     for line in report.undone:
-        click.echo(f"  Left to do: {line}")
+        click.echo("  " + tr("Left to do: {what}", what=line))
 
 
 @click.command()
@@ -162,15 +186,29 @@ def show(report: RunReport, *, dry_run: bool = False) -> None:
 @json_option
 @pass_app
 def rescore(app: App, yes: bool, as_json: bool) -> int:
-    """Score every stored form and judge every course anew. Pushes nothing; the next sync sends what you agreed to."""
+    """Score every stored form and judge every course anew: the counts first, kept only with your consent.
+
+    Nothing is pushed from here; the next sync sends what you agreed to. Forms of a form that was added since (by a
+    plugin, say) are not stored yet: handrail sync --full reads them.
+    """
     with app.engine(progress=not as_json) as engine:
         done = engine.rescore(dry_run=not yes)
-    if as_json:
-        app.json({"forms": done.forms, "changed": done.changed, "flags": dict(done.report), "kept": yes})
-        return 0
-    click.echo(f"{done.forms:,} forms read, {done.changed:,} with other scores than before.")
-    for name, number in done.report.items():
-        click.echo(f"  {number:>7,} {_WORDS.get(name, name.replace('_', ' '))}")
-    if not yes:
-        click.echo("Nothing was kept. To keep it, run: handrail rescore --yes")
+        kept = yes
+        if as_json:
+            app.json({"forms": done.forms, "changed": done.changed, "flags": dict(done.report), "kept": yes})
+            return 0
+        click.echo(tr(READ_ANEW, forms=whole(done.forms), changed=whole(done.changed)))
+        for name, number in done.report.items():
+            if number:
+                click.echo(f"  {whole(number):>7} {_WORDS.get(name, name.replace('_', ' '))}")
+        if not yes and sys.stdin.isatty() and click.confirm(tr(KEEP), default=False):
+            engine.rescore(dry_run=False)
+            kept = True
+    click.echo(tr(KEPT) if kept else tr(NOT_KEPT))
     return 0
+
+
+READ_ANEW = mark("{forms} forms read, {changed} with other scores than before.")
+KEEP = mark("Keep this? What changes on the platform goes out with the next sync.")
+KEPT = mark("Kept. The next sync sends what changes on the platform.")
+NOT_KEPT = mark("Nothing was kept. To keep it, run: handrail rescore --yes")

@@ -94,6 +94,11 @@ def pushing_since(tx: Tx) -> datetime | None:
     return None if ms is None else from_ms(ms)
 
 
+def stop_pushing(tx: Tx) -> None:
+    """Before anything more is pushed, the practice is asked again."""
+    tx.conn.execute(update(sources).where(sources.c.id == tx.source).values(pushing_since_ms=None))
+
+
 def start_pushing(tx: Tx) -> None:
     """The practice has seen the count and agreed."""
     tx.conn.execute(update(sources).where(sources.c.id == tx.source).values(pushing_since_ms=now_ms()))

@@ -16,7 +16,8 @@ from ...schemas.records import ScoredForm
 from ..contracts import HookContext
 from ..registry import Registry
 from ..settings import Settings
-from ..store import Store, Tx, forms
+from ..store import Store, Tx, flags, forms
+from . import judged
 from .evaluate import Evaluate, Evaluated, Read
 
 if TYPE_CHECKING:
@@ -37,12 +38,17 @@ def rescore(
     """Rescores all and lets the rules read every course; gives the counts."""
     from ..views import Rescored
 
+    with store.reading(source) as tx:
+        waiting = flags.outbox(tx).get("pending", 0)
     store.write(forms.mark_all_dirty, source)
     carriers = settings.push.carriers if settings.push.on else ()
     context = HookContext(settings.practice, settings.platform.platform if settings.platform else "", as_of)
     work = _Rescoring(store, source, registry, context, carriers, settings.read_tags)
     work.progress = progress
     done = work.run()
+    judged.note(store, source, registry)
+    with store.reading(source) as tx:
+        done.counts["to_push"] = max(flags.outbox(tx).get("pending", 0) - waiting, 0)
     return Rescored(work.seen, work.changed, dict(done.counts))
 
 

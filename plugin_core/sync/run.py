@@ -26,7 +26,7 @@ from ..safety.during import Telling
 from ..settings import Settings
 from ..store import Store, Tx, book, entries, flags, forms, mend
 from ..store.sql import chunks
-from . import hooks, sessions
+from . import hooks, judged, sessions
 from .evaluate import PUSHED_KINDS, Evaluate
 from .ingest import STREAM, Ingest, Ingested
 from .points import reach
@@ -137,9 +137,12 @@ class Sync:
                 self._pull_all(run, options)
             finally:  # however it ended: what has arrived is told before anything else is done
                 self.telling.now(run.counts)
+            run.undone += judged.begin(self.store, self.source, self.registry, full=options.full)
             if run.sorted or run.outcome is RunOutcome.COMPLETE:
                 self._rules(run)
                 self.telling.now(run.counts)
+            if options.full and run.outcome is RunOutcome.COMPLETE:
+                judged.note(self.store, self.source, self.registry)
             if run.outcome is RunOutcome.COMPLETE and self._reconcile_due(options):
                 self._guarded(run, "reconcile", self._reconcile)
             known = run.outcome is RunOutcome.COMPLETE

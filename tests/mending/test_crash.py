@@ -134,7 +134,7 @@ def test_f69_killed_and_never_done_again(
 def test_the_acts_have_something_to_lose(right: Callable[[str], tuple[Any, ...]]) -> None:
     """Guards the tests above: an empty store equals an empty store."""
     assert right("reassign")[1] == [("Patient/c1", "entered-in-error"), ("Patient/c2", "active")]
-    assert right("merge")[1] == [("Patient/c2", "active")]
+    assert right("merge")[1] == [("Patient/c1", "entered-in-error"), ("Patient/c2", "active")]
     assert right("unmerge")[1] == [("Patient/c1", "active")]
     assert right("discharge")[1] == [("Patient/c1", "inactive")]
     assert right("erase")[1] == [("Patient/c1", "entered-in-error")]
