@@ -54,8 +54,8 @@ def _in_time(engine: Engine) -> Iterator[Check]:
     told = f"the practice promises that a safety answer is seen within {_words(promise)}"
     every = timedelta(minutes=settings.schedule.every_minutes)
     if every > promise:
-        text = f"{told}, but Handrail runs only every {_words(every)}. Set every_minutes in [schedule], then: handrail schedule"
-        yield Check(NAME, WRONG, text)
+        text = f"{told}, but Handrail runs only every {_words(every)}."
+        yield Check(NAME, WRONG, f"{text} Set every_minutes in [schedule], then: handrail schedule")
     if every > timedelta(minutes=settings.safety.repeat_minutes):
         text = "the backup is told again only when Handrail runs: repeat_minutes is shorter than every_minutes."
         yield Check(NAME, NOTE, text)

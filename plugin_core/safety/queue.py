@@ -249,8 +249,24 @@ class Sender:
             self.told.problems.append(error.message)
             return found
 
-    def _tell(self, parcel: Parcel) -> None:
-        self._tried.update(row.key for row in parcel.rows)
+    def _as_now(self, parcel: Parcel) -> Parcel | None:
+        """The parcel as of this moment: the letter before it may have reached the other one, or failed; a person may
+        have seen it. None: nothing of it is to be sent any more."""
+        keys = [row.flag for row in parcel.rows]
+        with self.store.reading(self.source) as tx:
+            rows = notices.of_flags(tx, keys)
+        entries = []
+        for case, row in parcel.entries:
+            now = next((one for one in rows.get(row.flag, ()) if one.key == row.key), None)
+            if now is not None and now.state.value in notices.TO_SEND:
+                entries.append((replace(case, rows=tuple(rows[row.flag])), now))
+        return replace(parcel, entries=tuple(entries)) if entries else None
+
+    def _tell(self, planned: Parcel) -> None:
+        self._tried.update(row.key for row in planned.rows)
+        parcel = self._as_now(planned)
+        if parcel is None:
+            return
         attempts = max(row.attempts for row in parcel.rows) + 1
         reach("notice-before-mark")
         self._mark(parcel, NoticeState.SENDING, attempts=attempts)

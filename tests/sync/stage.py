@@ -148,7 +148,7 @@ class Stage:
         self.carriers = tuple(carriers)
         self.page_size = page_size
         self.more = more
-        self.safety = safety
+        self.channel = safety
         self.crisis = crisis
         self.clinicians: dict[str, str] = {}
         self.mail = Mailbox()
@@ -191,7 +191,7 @@ class Stage:
             carriers=json.dumps(list(facts["carriers"])),
             more=facts["more"],
             crisis=self.crisis,
-            safety=self.safety.format(port=self.mail.port, clinicians=self._clinicians()),
+            safety=self.channel.format(port=self.mail.port, clinicians=self._clinicians()),
         )
         self.file.write_text(text, encoding="utf-8")
 
