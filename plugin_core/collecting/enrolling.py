@@ -24,10 +24,10 @@ FAR = timedelta(days=730)
 HASH_DIGITS = 16
 
 CONSENT_TEXT = mark(
-    "From time to time the practice asks you to fill in a short form about the past weeks. Your therapist, and nobody "
-    "outside the practice, sees your answers. They are there so that the two of you can look together at how therapy "
-    "is going. Your care does not depend on filling it in, you may skip any line, and you can stop at any time: tell "
-    "your therapist, and you will not be asked again. The form is not watched around the clock."
+    "From time to time the practice asks you to fill in a short form about the past weeks. Your therapist and those at "
+    "the practice who handle the forms can see your answers. They are there so that you and your therapist can look "
+    "together at how therapy is going. Your care does not depend on filling it in, you may skip any line, and you can "
+    "stop at any time: tell your therapist, and you will not be asked again. The form is not watched around the clock."
 )
 
 NO_CONSENT_AGAIN = mark(

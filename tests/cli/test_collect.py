@@ -146,5 +146,5 @@ def test_phq9_is_refused_until_the_practice_is_ready(call: Call, who: str) -> No
 def test_the_consent_text_can_be_read_out(call: Call) -> None:
     """clinical.md 9.6: who sees it, what it is for, that care does not depend on it, how to stop."""
     out = call("enrol", "--show-consent")[1]
-    for words in ("sees your answers", "so that", "does not depend", "stop at any time", "not watched"):
+    for words in ("can see your answers", "so that", "does not depend", "stop at any time", "not watched"):
         assert words in out

@@ -24,11 +24,11 @@ class Practice(Stage):
     """Clients `c1`, `c2` ... on the platform, none enrolled."""
 
     def __init__(self, folder: Path, *, clients: int = 1, now: datetime = MONDAY, settings: str = "") -> None:
-        super().__init__(folder, carriers=(), page_size=500)
+        super().__init__(folder, carriers=(), page_size=500, safety="", crisis="")
         self.now = now
         self.demo.clock.set(now)
-        self.channel = Channel(folder / "channel")
-        self.plugins.append(("channel", self.channel))
+        self.outside = Channel(folder / "channel")
+        self.plugins.append(("channel", self.outside))
         self.settings(settings)
         self.clients = [f"c{number}" for number in range(1, clients + 1)]
         for client in self.clients:

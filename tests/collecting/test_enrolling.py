@@ -83,7 +83,7 @@ def test_a_form_that_is_taken_off_is_not_asked_for_any_more(open_practice: Open)
     practice.send()
     practice.enrol(consent=False, instruments=("gr18",))
     practice.send()
-    assert [one["instrument"] for one in practice.channel.requests() if one["open"]] == ["gr18"]
+    assert [one["instrument"] for one in practice.outside.requests() if one["open"]] == ["gr18"]
 
 
 def test_sessions_count_where_the_platform_gives_them(practice: Practice) -> None:

@@ -39,14 +39,14 @@ def test_send_killed(open_practice: Open, point: str, hit: int) -> None:
     """The next run makes good what the killed one left, and no client has two requests for one due day."""
     practice = open_practice(clients=8)
     busy(practice)
-    assert killed_at(practice.file, practice.channel.folder, practice.now, point, hit), f"{point} was not met"
+    assert killed_at(practice.file, practice.outside.folder, practice.now, point, hit), f"{point} was not met"
     practice.send(by_hand=practice.folder / "hand")
     practice.send(by_hand=practice.folder / "hand")
-    once = Counter((one["client"], one["due"]) for one in practice.channel.requests())
+    once = Counter((one["client"], one["due"]) for one in practice.outside.requests())
     assert set(once.values()) == {1}
-    open_there = sorted(practice.channel.open())
+    open_there = sorted(practice.outside.open())
     assert open_there == [f"Patient/c{number}" for number in (1, 2, 5, 6, 7, 8)]
-    assert practice.channel.requests()[0]["reminders"] == [1]
+    assert practice.outside.requests()[0]["reminders"] == [1]
     states = Counter(row.state for row in practice.asks())
     assert states == {AskState.OPEN: 6, AskState.WITHDRAWN: 1, AskState.ANSWERED: 1}
     assert not any(row.recall for row in practice.asks())
@@ -58,12 +58,12 @@ def test_opted_out_after_a_kill_in_the_middle(open_practice: Open, point: str) -
     """Nobody knows whether the request got out; the client says no before the next run: it is taken back, not sent."""
     practice = open_practice()
     practice.enrol()
-    assert killed_at(practice.file, practice.channel.folder, practice.now, point, 1)
-    asked = len(practice.channel.calls("ask"))
+    assert killed_at(practice.file, practice.outside.folder, practice.now, point, 1)
+    asked = len(practice.outside.calls("ask"))
     practice.ask(lambda engine: engine.collecting.opt_out("Patient/c1", "anna"))
     practice.send()
-    assert practice.channel.open() == []
-    assert len(practice.channel.calls("ask")) == asked
+    assert practice.outside.open() == []
+    assert len(practice.outside.calls("ask")) == asked
 
 
 @pytest.mark.parametrize("point", ["send-marked", "send-asked"])
@@ -71,12 +71,12 @@ def test_answered_after_a_kill_in_the_middle(open_practice: Open, point: str) ->
     """The form is in: the request that may have got out is closed there, and not made again."""
     practice = open_practice()
     practice.enrol()
-    assert killed_at(practice.file, practice.channel.folder, practice.now, point, 1)
+    assert killed_at(practice.file, practice.outside.folder, practice.now, point, 1)
     practice.answer("c1")
-    asked = len(practice.channel.calls("ask"))
+    asked = len(practice.outside.calls("ask"))
     practice.send()
-    assert practice.channel.open() == []
-    assert len(practice.channel.calls("ask")) == asked
+    assert practice.outside.open() == []
+    assert len(practice.outside.calls("ask")) == asked
     assert [row.state for row in practice.asks()] == [AskState.ANSWERED]
 
 
@@ -84,10 +84,10 @@ def test_a_kill_and_weeks_without_a_run(open_practice: Open) -> None:
     """What is unknown for a month is asked with the same key then: once, and with time to answer."""
     practice = open_practice()
     practice.enrol()
-    assert killed_at(practice.file, practice.channel.folder, practice.now, "send-asked", 1)
+    assert killed_at(practice.file, practice.outside.folder, practice.now, "send-asked", 1)
     practice.days(30)
     practice.send()
-    assert len(practice.channel.requests()) == 1
+    assert len(practice.outside.requests()) == 1
     (row,) = practice.asks()
     assert row.state is AskState.OPEN
     assert (row.expires - practice.today).days == 7

@@ -43,7 +43,7 @@ class SendModel(RuleBasedStateMachine):
     def teardown(self) -> None:
         """After quiet days all is as it should be."""
         try:
-            self.practice.channel.fault(None)
+            self.practice.outside.fault(None)
             self.practice.days(2)
             self.practice.sync()
             self.practice.send()
@@ -57,7 +57,7 @@ class SendModel(RuleBasedStateMachine):
         assert not any(row.recall for row in rows), "every channel has been told"
         assert not any(row.state in (AskState.PLANNED, AskState.SENDING) for row in rows)
         open_here = {row.key for row in rows if row.state is AskState.OPEN}
-        assert len(self.practice.channel.open()) == len(open_here), "what is open here is open there, and nothing else"
+        assert len(self.practice.outside.open()) == len(open_here), "what is open here is open there, and nothing else"
         for client in self.agreed - self.paused:
             assert self.practice.standing(client) is not Standing.DUE, "nobody is forgotten"
 
@@ -124,13 +124,13 @@ class SendModel(RuleBasedStateMachine):
 
     @rule(fault=st.sampled_from(["unreachable", "mail", None]))
     def weather(self, fault: str | None) -> None:
-        self.practice.channel.fault(fault)
+        self.practice.outside.fault(fault)
 
     # --- what must always hold ---------------------------------------------------------------------------------------
 
     @invariant()
     def nobody_is_asked_twice(self) -> None:
-        requests = self.practice.channel.requests()
+        requests = self.practice.outside.requests()
         once = Counter((one["client"], one["due"]) for one in requests)
         assert set(once.values()) <= {1}
         together = Counter(one["client"] for one in requests if one["open"])

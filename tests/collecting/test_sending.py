@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import re
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -22,13 +24,13 @@ def test_a_year_of_one_client_who_answers_each_time(practice: Practice) -> None:
     practice.enrol()
     for _ in range(365):
         practice.send()
-        if practice.channel.open():
+        if practice.outside.open():
             practice.answer("c1")
         practice.days(1)
-    due = [date.fromisoformat(one["due"]) for one in practice.channel.requests()]
+    due = [date.fromisoformat(one["due"]) for one in practice.outside.requests()]
     gaps = [(later - earlier).days for earlier, later in itertools.pairwise(due)]
     assert gaps == [21] + [28] * 12
-    assert len(practice.channel.calls("ask")) == len(due)
+    assert len(practice.outside.calls("ask")) == len(due)
     assert {row.state for row in practice.asks()} == {AskState.ANSWERED}
 
 
@@ -36,7 +38,7 @@ def test_without_consent_nobody_is_asked_and_due_says_so(practice: Practice) -> 
     """A form sent before the client agreed cannot be unsent."""
     practice.enrol(consent=False)
     report = practice.send()
-    assert practice.channel.calls() == []
+    assert practice.outside.calls() == []
     assert report.counts["no_consent"] == 1
     assert practice.standing() is Standing.NO_CONSENT
     practice.enrol()
@@ -54,8 +56,8 @@ def test_reminded_after_two_days_late_after_four_over_after_seven(practice: Prac
         seen.append(practice.standing())
     asked, reminded, late, missed = Standing.ASKED, Standing.REMINDED, Standing.LATE, Standing.MISSED
     assert seen == [asked, reminded, reminded, late, late, late, late, missed, missed]
-    assert practice.channel.requests()[0]["reminders"] == [1]
-    assert practice.channel.open() == [], "what ran out is taken back where it was made"
+    assert practice.outside.requests()[0]["reminders"] == [1]
+    assert practice.outside.open() == [], "what ran out is taken back where it was made"
     assert practice.due().missed == 1
 
 
@@ -66,7 +68,7 @@ def test_missed_in_a_row_counts_and_any_form_ends_it(practice: Practice) -> None
         practice.send()
         practice.days(1)
     assert practice.due().missed == 4
-    assert len(practice.channel.requests()) == 4, "every four weeks, not more often because nobody answers"
+    assert len(practice.outside.requests()) == 4, "every four weeks, not more often because nobody answers"
     practice.answer("c1")
     assert practice.due().missed == 0
 
@@ -79,7 +81,7 @@ def test_a_form_filled_in_by_itself_moves_the_next_request(practice: Practice) -
     practice.days(14)
     practice.answer("c1")
     practice.send()
-    assert len(practice.channel.requests()) == 1
+    assert len(practice.outside.requests()) == 1
     assert practice.due().due == date(2026, 5, 18) + timedelta(weeks=4)
 
 
@@ -88,10 +90,10 @@ def test_a_form_from_just_before_the_request_answers_it(practice: Practice) -> N
     practice.enrol()
     practice.answer("c1", when=practice.now - timedelta(days=2), sync=False)
     practice.send()
-    assert practice.channel.open() == ["Patient/c1"]
+    assert practice.outside.open() == ["Patient/c1"]
     practice.sync()
     practice.send()
-    assert practice.channel.open() == []
+    assert practice.outside.open() == []
     assert [row.state for row in practice.asks()] == [AskState.ANSWERED]
 
 
@@ -131,7 +133,7 @@ def test_opt_out_between_due_and_send_wins(practice: Practice) -> None:
     assert practice.standing() is Standing.DUE
     practice.ask(lambda engine: engine.collecting.opt_out("Patient/c1", "anna"))
     practice.send()
-    assert practice.channel.calls() == []
+    assert practice.outside.calls() == []
     assert practice.standing() is Standing.OPTED_OUT
 
 
@@ -150,7 +152,7 @@ def test_opt_out_while_the_run_is_on_wins(practice: Practice) -> None:
         practice.send()
     finally:
         points.listeners.remove(listen)
-    assert practice.channel.calls() == []
+    assert practice.outside.calls() == []
     assert [row.state for row in practice.asks()] == [AskState.WITHDRAWN]
 
 
@@ -160,10 +162,10 @@ def test_opt_out_takes_an_open_request_back_and_ends_reminders(practice: Practic
     practice.send()
     practice.ask(lambda engine: engine.collecting.opt_out("Patient/c1", "anna"))
     practice.send()
-    assert practice.channel.open() == []
+    assert practice.outside.open() == []
     practice.days(60)
     practice.send()
-    assert practice.channel.calls("ask") + practice.channel.calls("remind") == ["ask Patient/c1 gr18 2026-05-04"]
+    assert practice.outside.calls("ask") + practice.outside.calls("remind") == ["ask Patient/c1 gr18 2026-05-04"]
 
 
 def test_after_an_opt_out_only_a_new_consent_enrols_again(practice: Practice) -> None:
@@ -179,7 +181,7 @@ def test_after_an_opt_out_only_a_new_consent_enrols_again(practice: Practice) ->
     practice.days(1)
     practice.enrol()
     practice.send()
-    assert practice.channel.open() == ["Patient/c1"]
+    assert practice.outside.open() == ["Patient/c1"]
 
 
 def test_a_pause_asks_nothing_and_then_once(practice: Practice) -> None:
@@ -190,9 +192,9 @@ def test_a_pause_asks_nothing_and_then_once(practice: Practice) -> None:
     for _ in range(80):
         practice.send()
         practice.days(1)
-    due = [one["due"] for one in practice.channel.requests()]
+    due = [one["due"] for one in practice.outside.requests()]
     assert due == ["2026-05-04", "2026-07-01"]
-    assert practice.channel.calls("remind") == ["remind Patient/c1 gr18 2026-07-01"]
+    assert practice.outside.calls("remind") == ["remind Patient/c1 gr18 2026-07-01"]
 
 
 def test_a_pause_that_is_lifted_asks_at_once_on_a_day_of_its_own(practice: Practice) -> None:
@@ -212,8 +214,8 @@ def test_after_the_end_nothing_is_asked(practice: Practice) -> None:
     practice.send()
     practice.days(40)
     practice.send()
-    assert practice.channel.open() == []
-    assert len(practice.channel.requests()) == 1
+    assert practice.outside.open() == []
+    assert len(practice.outside.requests()) == 1
     assert practice.standing() is Standing.ENDED
 
 
@@ -238,7 +240,7 @@ def test_after_months_without_a_run_one_request_leaves(practice: Practice) -> No
     practice.send()
     practice.days(10)
     practice.send()
-    assert [one["due"] for one in practice.channel.requests()] == ["2026-05-04", "2026-05-25"]
+    assert [one["due"] for one in practice.outside.requests()] == ["2026-05-04", "2026-05-25"]
     assert practice.due().due == date(2026, 5, 4) + timedelta(days=200 + 28)
 
 
@@ -251,7 +253,7 @@ def test_a_clock_that_jumped_back_asks_nobody_twice_and_says_so(practice: Practi
     assert any("clock is behind" in sentence for sentence in report.problems)
     practice.now += timedelta(days=2000)
     practice.send()
-    assert len(practice.channel.calls("ask")) == 1
+    assert len(practice.outside.calls("ask")) == 1
 
 
 def test_a_clock_that_was_ahead_does_not_keep_a_request_open_for_years(practice: Practice) -> None:
@@ -277,7 +279,7 @@ def test_due_on_the_day_on_which_the_clocks_change(open_practice: Open, when: da
     practice.send()
     practice.later(minutes=90)
     practice.send()
-    assert [one["due"] for one in practice.channel.requests()] == [day.isoformat()]
+    assert [one["due"] for one in practice.outside.requests()] == [day.isoformat()]
     practice.days(7)
     practice.send()
     assert practice.states() == [f"{day} open"]
@@ -293,53 +295,53 @@ def test_a_channel_that_cannot_be_reached_loses_nothing(open_practice: Open) -> 
     """The platform is down: one call, incomplete, and the next run goes on with the same keys."""
     practice = open_practice(clients=5)
     practice.enrol()
-    practice.channel.fault("unreachable")
+    practice.outside.fault("unreachable")
     report = practice.send()
     assert report.outcome is RunOutcome.INCOMPLETE
-    assert len(practice.channel.calls()) == 1, "a platform that is down is not asked five times"
-    practice.channel.fault(None)
+    assert len(practice.outside.calls()) == 1, "a platform that is down is not asked five times"
+    practice.outside.fault(None)
     assert practice.send().counts["asked"] == 5
-    assert len(practice.channel.requests()) == 5
+    assert len(practice.outside.requests()) == 5
 
 
 def test_a_failing_channel_is_tried_after_waits_that_grow(practice: Practice) -> None:
     """A greylisting server wants to be left alone for a while."""
     practice.enrol()
-    practice.channel.fault("mail")
+    practice.outside.fault("mail")
     calls = []
     for _ in range(48):
         practice.send()
-        calls.append(len(practice.channel.calls()))
+        calls.append(len(practice.outside.calls()))
         practice.later(minutes=30)
     assert calls[0] == 1
     assert practice.standing() is Standing.TRYING
-    assert len(practice.channel.calls()) == 4, "after 15, 60 and 240 minutes, then once a day"
-    practice.channel.fault(None)
+    assert len(practice.outside.calls()) == 4, "after 15, 60 and 240 minutes, then once a day"
+    practice.outside.fault(None)
     practice.days(1)
     practice.send()
-    assert practice.channel.open() == ["Patient/c1"]
+    assert practice.outside.open() == ["Patient/c1"]
 
 
 def test_an_address_that_takes_no_mail_is_shown_and_tried_again_only_when_told(practice: Practice) -> None:
     """A refusal is for a person to mend; trying on would only hide it."""
     practice.enrol()
-    practice.channel.fault("address")
+    practice.outside.fault("address")
     report = practice.send()
     assert report.problems == ["The address takes no mail."]
     assert practice.standing() is Standing.REFUSED
     assert practice.due().problem == "The address takes no mail."
-    practice.channel.fault(None)
+    practice.outside.fault(None)
     practice.days(1)
     practice.send()
-    assert practice.channel.requests() == []
+    assert practice.outside.requests() == []
     practice.send(retry_refused=True)
-    assert practice.channel.open() == ["Patient/c1"]
+    assert practice.outside.open() == ["Patient/c1"]
 
 
 def test_an_unforeseen_fault_of_a_channel_costs_only_itself_and_leaks_nothing(practice: Practice) -> None:
     """A vendor's text may hold a reference (S24): only the kind of the fault is told."""
     practice.enrol()
-    practice.channel.fault("strange")
+    practice.outside.fault("strange")
     report = practice.send()
     assert report.outcome is RunOutcome.FAILED
     (sentence,) = report.problems
@@ -349,7 +351,7 @@ def test_an_unforeseen_fault_of_a_channel_costs_only_itself_and_leaks_nothing(pr
 def test_a_channel_that_was_taken_off_is_named_and_another_may_be_chosen(practice: Practice) -> None:
     """A plugin is gone: a plain sentence each run, nobody lost, and what never left may leave in another way."""
     practice.enrol()
-    practice.channel.silent.add("test")
+    practice.outside.silent.add("test")
     report = practice.send()
     assert report.outcome is RunOutcome.FAILED
     assert "called test is not here any more" in report.problems[0]
@@ -363,26 +365,26 @@ def test_an_open_request_of_a_channel_that_was_taken_off_runs_out(practice: Prac
     """It cannot be reminded or taken back there; it still counts, and is taken back once the plugin is back."""
     practice.enrol()
     practice.send()
-    practice.channel.silent.add("test")
+    practice.outside.silent.add("test")
     practice.days(9)
     report = practice.send()
     assert practice.states() == ["2026-05-04 expired"]
     assert "not here any more" in report.problems[0]
-    assert practice.channel.open() == ["Patient/c1"]
-    practice.channel.silent.clear()
+    assert practice.outside.open() == ["Patient/c1"]
+    practice.outside.silent.clear()
     practice.send()
-    assert practice.channel.open() == []
+    assert practice.outside.open() == []
 
 
 def test_a_channel_that_is_switched_off_leaves_the_choice_open(practice: Practice) -> None:
     """Known not to have been sent: another way may be chosen, and the client is asked once."""
     practice.enrol()
-    practice.channel.fault("unsupported")
+    practice.outside.fault("unsupported")
     assert practice.send().outcome is RunOutcome.FAILED
-    practice.channel.fault(None)
+    practice.outside.fault(None)
     practice.enrol(channel="link")
     practice.send()
-    assert [call.split()[0] for call in practice.channel.calls()] == ["ask", "link"]
+    assert [call.split()[0] for call in practice.outside.calls()] == ["ask", "link"]
 
 
 # --- by hand --------------------------------------------------------------------------------------------------------
@@ -392,7 +394,7 @@ def test_what_people_hand_over_is_made_only_when_they_are_there(practice: Practi
     """A scheduled run must not call a sheet handed over that nobody has printed."""
     practice.enrol(channel="sheet")
     report = practice.send()
-    assert practice.channel.calls() == []
+    assert practice.outside.calls() == []
     assert report.counts["to_hand_over"] == 1
     folder = tmp_path / "hand"
     report = practice.send(by_hand=folder)
@@ -421,7 +423,7 @@ def test_a_dry_run_sends_nothing_and_keeps_nothing(open_practice: Open) -> None:
     practice.enrol()
     report = practice.send(dry_run=True)
     assert report.counts["would_ask"] == 3
-    assert practice.channel.calls() == []
+    assert practice.outside.calls() == []
     assert practice.asks() == []
 
 
@@ -444,27 +446,54 @@ def test_settings_that_are_emptied_later_stop_the_form_again(practice: Practice)
     practice.enrol(instruments=("phq9",))
     practice.settings()
     report = practice.send()
-    assert practice.channel.calls() == []
+    assert practice.outside.calls() == []
     assert report.counts["not_ready"] == 1
     assert practice.standing() is Standing.NOT_READY
     practice.settings(ready)
     practice.send()
-    assert practice.channel.open() == ["Patient/c1"]
+    assert practice.outside.open() == ["Patient/c1"]
 
 
-def test_a_record_that_was_merged_into_another_is_not_asked(open_practice: Open) -> None:
-    """One person, two records, both enrolled: after the merge one request is open, not two."""
-    from handrail.plugin_core.store import mend
-
+def test_of_two_records_of_one_client_one_is_asked(open_practice: Open) -> None:
+    """One person, two records, both enrolled and asked: after the merge one request is open, not two."""
     practice = open_practice(clients=2)
     practice.enrol()
     practice.send()
-    with practice.engine() as engine:
-        old, new = (engine.client_key(f"Patient/{name}") for name in practice.clients)
-        stored = mend.StoredRedirect(ref="Patient/c2")
-        engine.store.write(lambda tx: mend.set_redirect(tx, mend.CLIENT, old, new, stored), engine.source)
+    practice.answer("c1", when=practice.now - timedelta(days=30))
+    practice.ask(lambda engine: engine.mending.merge("Patient/c1", "Patient/c2", "one person", "anna"))
     practice.send()
-    assert practice.channel.open() == ["Patient/c2"]
+    assert len(practice.outside.open()) == 1
+    for _ in range(30):
+        practice.days(1)
+        practice.send()
+    assert max(Counter(one["due"] for one in practice.outside.requests() if one["due"] > "2026-05-04").values()) == 1
+
+
+def test_a_discharged_client_is_not_asked(practice: Practice) -> None:
+    """A form that arrives after the farewell hurts; one who comes back is asked again."""
+    practice.enrol()
+    practice.send()
+    practice.ask(lambda engine: engine.mending.discharge("Patient/c1", practice.today, "anna"))
+    practice.days(1)
+    practice.send()
+    assert practice.outside.open() == []
+    assert practice.standing() is Standing.ENDED
+    practice.ask(lambda engine: engine.mending.resume("Patient/c1", "anna"))
+    practice.send()
+    assert practice.outside.open() == ["Patient/c1"]
+
+
+def test_a_form_that_is_given_to_another_client_answers_nothing_here(open_practice: Open) -> None:
+    """It was the wrong client's: the request is open again, and the other client's is answered."""
+    practice = open_practice(clients=2)
+    practice.enrol()
+    practice.send()
+    practice.answer("c1")
+    (row,) = practice.ask(lambda engine: engine.mending.forms("Patient/c1"))
+    practice.ask(lambda engine: engine.mending.reassign(row.id, "Patient/c2", "mixed up", "anna"))
+    practice.send()
+    assert practice.standing("c1") is Standing.ASKED
+    assert practice.standing("c2") is Standing.LATER
 
 
 def test_sync_sends_in_the_same_lock_when_told_or_settled(practice: Practice) -> None:
@@ -485,7 +514,7 @@ def test_a_sync_that_did_not_see_everything_asks_nobody(practice: Practice) -> N
     try:
         report = practice.sync(send=True)
         assert report.outcome is RunOutcome.INCOMPLETE
-        assert practice.channel.calls() == []
+        assert practice.outside.calls() == []
     finally:
         practice.demo.start()
 
@@ -505,3 +534,12 @@ def test_nothing_readable_in_the_store_says_who_is_asked(practice: Practice) -> 
     raw = b"".join(path.read_bytes() for path in practice.folder.glob("store.db*"))
     for secret in (b"Patient/c1", b"Zebrafinch", b"under-age", b"Invented"):
         assert secret not in raw
+
+
+def test_every_test_that_the_page_names_is_there() -> None:
+    """docs/collecting.md says what holds each promise."""
+    page = (Path(__file__).parents[2] / "docs" / "collecting.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(test_\w+)`", page))
+    here = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+    assert named
+    assert [name for name in sorted(named) if f"def {name}(" not in here] == []
