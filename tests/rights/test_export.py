@@ -151,3 +151,45 @@ def test_s28_a_hostile_remark_is_a_remark(known: Stage, tmp_path: Path) -> None:
     assert "<script>" not in page
     assert "<img" not in page
     assert "{{7*7}}" in page
+
+
+def test_the_keys_are_those_of_the_documentation(known: Stage) -> None:
+    """Another program reads the file by its documentation."""
+    import re
+
+    def documented(section: str) -> list[str]:
+        text = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
+        return re.findall(r"^\| `(\w+)` \|", text.split(f"\n## {section}\n")[1].split("\n## ")[0], re.MULTILINE)
+
+    facts = facts_of(known, "c1")
+    assert list(facts) == documented("Export")
+    assert list(facts["forms"][0]) == documented("Exported form")
+    view = known.ask(lambda e: e.client("c1"))
+    from handrail.plugin_core.report.data import client_json
+
+    assert list(client_json(view)["remarks"][0]) == documented("Remark")
+
+
+def test_a_remark_is_shown_wherever_the_form_is(known: Stage) -> None:
+    """A correction that nobody sees is none."""
+    from handrail.plugin_core.report.page import report_html
+    from handrail.plugin_core.report.terminal import client_panels, explain_text
+    from rich.console import Console
+
+    view = known.ask(lambda e: e.client("c1"))
+    known.ask(lambda e: e.rights.remark("c1-5", "Not my best week.", "anna"))
+    row = next(r for r in known.ask(lambda e: e.flags()) if r.flag.rule == "P1")
+    shown = Console(record=True, width=100)
+    shown.print(client_panels(view), explain_text(row))
+    text = shown.export_text()
+    assert "I had a fever that day." in text
+    assert "Not my best week." in text
+    page = known.ask(lambda e: report_html(e, as_of=known.now))
+    assert "Not my best week." in page
+
+
+def test_a_remark_that_says_nothing_is_refused(known: Stage) -> None:
+    """An empty remark, or a novel."""
+    for text in ("", "   ", "x" * 5000):
+        with pytest.raises(UsageError, match="between 1 and"):
+            known.ask(lambda e, text=text: e.rights.remark("c1-3", text, "anna"))
