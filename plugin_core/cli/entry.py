@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,9 +48,9 @@ def sheet(app: App, instrument: str, client: str | None, out: Path) -> int:
         private.write(out, page.decode())
     except OSError as error:
         raise UsageError(f"The sheet {out} cannot be written ({error.strerror}). Choose another place.") from None
-    click.echo(f"Written: {out}. Open it in a browser and print it.")
+    click.echo(tr("Written: {file}. Open it in a browser and print it.", file=out))
     if client is not None and not key:
-        click.echo("No request is open for this client and form, so the sheet bears no code. Note whose it is.")
+        click.echo(tr("No request is open for this client and form, so the sheet bears no code. Note whose it is."))
     return 0
 
 
@@ -116,12 +118,14 @@ def _report(app: App, done: Entered, as_json: bool) -> None:
         )
         return
     if done.safety:
-        click.echo("SAFETY: a line about safety was answered on this form. Look at it now: handrail flags")
-    state = "The same form was there already." if done.unchanged else "Replaced." if done.replaced else "Stored."
-    settled = " The open request is answered." if done.settled else ""
-    click.echo(f"{state} {done.answered} of {done.of} lines are filled in.{settled}")
+        click.echo(tr("SAFETY: a line about safety was answered on this form. Look at it now: handrail flags"))
+    state = tr("The same form was there already.")
+    if not done.unchanged:
+        state = tr("Replaced.") if done.replaced else tr("Stored.")
+    filled = tr("{answered} of {of} lines are filled in.", answered=done.answered, of=done.of)
+    click.echo(" ".join((state, filled, *((tr("The open request is answered."),) if done.settled else ()))))
     for problem in done.problems:
-        click.echo(f"Note: {problem}", err=True)
+        click.echo(tr("Note: {what}", what=problem), err=True)
 
 
 # --- answers, given or typed ---------------------------------------------------------------------------------------
@@ -143,28 +147,60 @@ def _given(instrument: Instrument, texts: tuple[str, ...], twice: bool) -> dict[
 
 
 def _by_hand(wanted: Sheet, twice: bool) -> dict[str, Answer]:
-    from ..collecting.entry import differences
-
     if not sys.stdin.isatty():
         raise UsageError("There is no terminal to type on. Give the answers with --answers, in the form's order.")
-    instrument = wanted.instrument
-    first = Typing(instrument, click.getchar, click.echo).run()
+    with single_keys() as key:
+        return _typed(wanted.instrument, key, twice)
+
+
+def _typed(instrument: Instrument, key: Callable[[], str], twice: bool) -> dict[str, Answer]:
+    from ..collecting.entry import differences
+
+    first = Typing(instrument, key, click.echo).run()
     while twice:
-        click.echo("Once more, from the sheet.")
-        again = Typing(instrument, click.getchar, click.echo).run()
+        click.echo(tr("Once more, from the sheet."))
+        again = Typing(instrument, key, click.echo).run()
         lines = differences(instrument, first, again)
         if not lines:
             break
-        click.echo(f"The two entries differ on line {', '.join(map(str, lines))}. Look at the sheet.")
+        click.echo(tr("The two entries differ on line {lines}. Look at the sheet.", lines=", ".join(map(str, lines))))
         first = again
     return first
+
+
+@contextmanager
+def single_keys() -> Iterator[Callable[[], str]]:
+    """Single keys of the terminal. It is set up once: set anew for each key, it would drop keys of a quick typist."""
+    if sys.platform == "win32":
+        yield click.getchar
+        return
+    import termios
+    import tty
+
+    fd = sys.stdin.fileno()
+    before = termios.tcgetattr(fd)
+    try:
+        tty.setcbreak(fd, termios.TCSADRAIN)
+        yield lambda: _one_of(fd)
+    finally:
+        termios.tcsetattr(fd, termios.TCSADRAIN, before)
+
+
+def _one_of(terminal: int) -> str:
+    """The next key; a terminal that is gone ends it all."""
+    found = os.read(terminal, 1)
+    if not found:
+        raise click.Abort
+    return found.decode("ascii", "replace")
 
 
 def _may_replace(entry: Entry, wanted: Sheet, on: date, typed: dict[str, Answer]) -> bool:
     before = entry.before(wanted, on)
     if before is None or before == typed:
         return False
-    return click.confirm("A form of this client for that day was typed in before. Replace it? It stays in the history.")
+    return click.confirm(
+        tr("A form of this client for that day was typed in before. Replace it? It stays in the history.")
+    )
 
 
 class Typing:
@@ -215,7 +251,7 @@ class Typing:
                 self.answers[item.id] = answer
                 self.show(f"     > {pressed}")
                 return 1
-            self.show(f"     Keys: {' '.join(keys_of(item))}, b to go back.")
+            self.show("     " + tr("Keys: {keys}, b to go back.", keys=" ".join(keys_of(item))))
 
     def _whole_key(self, item: Item) -> str:
         """One key; where an answer has two signs (a 10), as many as it takes, ended by Enter."""
@@ -236,4 +272,4 @@ class Typing:
         self.show("")
         for number, item in enumerate(self.instrument.items, 1):
             self.show(f"{number:>3}. {typed_key(item, self.answers[item.id])}  {item.text}")
-        self.show("Is that what the sheet says? y to store it, b to go back, n to give up.")
+        self.show(tr("Is that what the sheet says? y to store it, b to go back, n to give up."))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 from handrail.plugin_core import hookimpl
 from handrail.plugin_core.cli import cli
-from handrail.plugin_core.cli.entry import Typing
+from handrail.plugin_core.cli.entry import Typing, single_keys
 from handrail.plugin_core.collecting.codes import LETTERS, code_of, start_of_key
 from handrail.plugin_core.collecting.entry import Entered, Entry, answer_of, keys_of, parse, typed_key
 from handrail.plugin_core.contracts import Asked, CollectorSpec, Refusal
@@ -62,7 +64,7 @@ def of_paper(stage: Stage) -> list[ScoredForm]:
     return [one for name, one in stored(stage).items() if entries.is_entry(name)]
 
 
-# --- the same form as a pulled one ------------------------------------------------------------------------------------
+# --- the same form as a pulled one ----------------------------------------------------------------------------------
 
 
 def test_an_entry_is_scored_and_judged_as_the_same_form_pulled(stage: Stage, tmp_path: Path) -> None:
@@ -146,7 +148,7 @@ def test_who_typed_it_in_is_on_record(stage: Stage) -> None:
     assert [(entry.actor, entry.subject, entry.detail) for entry in trail] == [("staff-1", done.key, "gr18/1")]
 
 
-# --- twice, replaced, refused -----------------------------------------------------------------------------------------
+# --- twice, replaced, refused ---------------------------------------------------------------------------------------
 
 
 def test_the_same_form_typed_in_twice_is_one_form(stage: Stage) -> None:
@@ -198,7 +200,7 @@ def test_it_waits_for_a_sync_that_is_under_way(stage: Stage) -> None:
     assert of_paper(stage) == []
 
 
-# --- beside the platform ----------------------------------------------------------------------------------------------
+# --- beside the platform --------------------------------------------------------------------------------------------
 
 
 def test_a_platform_that_does_not_list_it_never_takes_it_away(stage: Stage) -> None:
@@ -294,7 +296,7 @@ def _request(stage: Stage, channel: str = "paper") -> str:
         return engine.store.write(write, engine.source)
 
 
-# --- codes and keys ---------------------------------------------------------------------------------------------------
+# --- codes and keys -------------------------------------------------------------------------------------------------
 
 
 @given(st.text("0123456789abcdef", min_size=32, max_size=32))
@@ -369,7 +371,20 @@ def test_typing_shows_each_line_goes_back_and_asks_at_the_end() -> None:
         typing("0000000n")
 
 
-# --- the commands -----------------------------------------------------------------------------------------------------
+@pytest.mark.skipif(sys.platform == "win32", reason="NOT RUN: no pseudo-terminals here")
+def test_keys_of_a_quick_typist_are_all_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that is dropped between two lines shifts all answers after it."""
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs, "r") as terminal:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        with single_keys() as key:
+            os.write(ours, b"0123-2y")
+            answers = [key() for _ in range(7)]
+    os.close(ours)
+    assert answers == list("0123-2y")
+
+
+# --- the commands ---------------------------------------------------------------------------------------------------
 
 
 def command(stage: Stage, *words: str, text: str | None = None) -> tuple[int, str]:
