@@ -15,6 +15,7 @@ from ...schemas.vocab import RunOutcome
 from ..contracts import Letter
 from ..errors import Busy, HandrailError
 from ..store import book
+from ..words import mark, tr, trn
 from . import watch
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ JUMP = timedelta(minutes=10)  # a time further ahead than this was written by a 
 OTHERS_TIME = timedelta(hours=1)  # how long another run may go on before a scheduled one says so
 MORNING = 8 * 60
 
-SUBJECT = "Handrail: no sync has succeeded since {since}"
-SUBJECT_NEVER = "Handrail: no sync has succeeded yet"
-LETTER = """\
+SUBJECT = mark("Handrail: no sync has succeeded since {since}")
+SUBJECT_NEVER = mark("Handrail: no sync has succeeded yet")
+LETTER = mark("""\
 Handrail for {practice} has not been able to sync since {since}.
 
 What clients have answered since then is not in Handrail, and nobody is told of it by Handrail, safety answers \
@@ -40,13 +41,13 @@ What to do: on the computer that runs Handrail, run this command. It says what i
     handrail doctor
 
 This letter comes once a day and stops by itself with the next sync that succeeds.
-"""
-STALE = (
+""")
+STALE = mark(
     "NOT UP TO DATE: the last sync that succeeded was on {when} ({ago} ago). What clients have answered since is not "
     "here. See: handrail doctor"
 )
-NEVER = "NOT UP TO DATE: no sync has succeeded yet. What clients have answered is not here. See: handrail doctor"
-AHEAD = (
+NEVER = mark("NOT UP TO DATE: no sync has succeeded yet. What clients have answered is not here. See: handrail doctor")
+AHEAD = mark(
     "NOT UP TO DATE as far as can be told: this computer's clock was put back since the last sync that succeeded. "
     "Check the date and run: handrail sync"
 )
@@ -67,11 +68,11 @@ def stale(engine: Engine) -> str | None:
     now, last = engine.now(), last_success(engine)
     if last is None:
         ahead = any(run.outcome is RunOutcome.COMPLETE for run in engine.runs(1))
-        return AHEAD if ahead else NEVER
+        return tr(AHEAD if ahead else NEVER)
     if now - last < timedelta(hours=engine.settings.schedule.alarm_hours):
         return None
     when = last.astimezone(engine.settings.zone).strftime("%Y-%m-%d %H:%M")
-    return STALE.format(when=when, ago=_words(now - last))
+    return tr(STALE, when=when, ago=_words(now - last))
 
 
 def sync(engine: Engine, options: Options, say: Callable[[str], None]) -> RunReport:
@@ -113,23 +114,35 @@ def ended(engine: Engine, problem: str | None, say: Callable[[str], None]) -> No
     if problem is None:
         watch.write(path, watch.Record(succeeded=now, ended=now))
         return
-    # A success or a letter that lies in the future was noted by a clock that has been put back: it counts no more.
-    succeeded = before.succeeded if before.succeeded and before.succeeded <= now + JUMP else None
+    succeeded = _last_known(engine, before)
     since = before.failing_since if before.failing_since and before.failing_since <= now + JUMP else now
     record = replace(before, succeeded=succeeded, ended=now, failures=before.failures + 1, failing_since=since)
     kept = watch.write(path, record)
-    if not settings.schedule.alarm_to or not _due(engine, before, succeeded or since, kept):
+    if not settings.schedule.alarm_to or not _due(engine, before, succeeded or (since if kept else None), kept):
         return
     try:
         engine.mailer.send(_letter(engine, succeeded, since, problem))
     except HandrailError as error:
-        say(f"No sync has succeeded for long, and the letter about it could not be sent. {error.message}")
+        told = tr("No sync has succeeded for long, and the letter about it could not be sent.")
+        say(f"{told} {error.message}")
         return
     watch.write(path, replace(record, told=now.astimezone(settings.zone).date()))
 
 
-def _due(engine: Engine, before: watch.Record, since: datetime, kept: bool) -> bool:
+def _last_known(engine: Engine, before: watch.Record) -> datetime | None:
+    """The last success, by the file alone where the store does not open. One that lies in the future was noted by a
+    clock that has been put back, and counts no more."""
+    try:
+        return last_success(engine)
+    except HandrailError:
+        return before.succeeded if before.succeeded and before.succeeded <= engine.now() + JUMP else None
+
+
+def _due(engine: Engine, before: watch.Record, since: datetime | None, kept: bool) -> bool:
     """Whether this failed run is to be told.
+
+    :param since: since when none has succeeded, None where that is not known.
+    :param kept: whether the end of this run could be noted.
 
     The first failure after a long sleep of the computer waits for the next one: the network is often not up yet.
     Where nothing can be noted (a read-only folder), only the first run after eight in the morning tells.
@@ -137,7 +150,7 @@ def _due(engine: Engine, before: watch.Record, since: datetime, kept: bool) -> b
     settings, now = engine.settings, engine.now()
     every = timedelta(minutes=settings.schedule.every_minutes)
     local = now.astimezone(settings.zone)
-    if now - since < timedelta(hours=settings.schedule.alarm_hours) and kept:
+    if since is not None and now - since < timedelta(hours=settings.schedule.alarm_hours):
         return False
     if not kept:
         return MORNING <= local.hour * 60 + local.minute < MORNING + every // timedelta(minutes=1)
@@ -151,8 +164,8 @@ def _letter(engine: Engine, succeeded: datetime | None, since: datetime, problem
     day = engine.now().astimezone(settings.zone).date()
     return Letter(
         to=settings.schedule.alarm_to,
-        subject=(SUBJECT if succeeded else SUBJECT_NEVER).format(since=when),
-        text=LETTER.format(practice=settings.name or settings.practice, since=when, problem=problem),
+        subject=tr(SUBJECT if succeeded else SUBJECT_NEVER, since=when),
+        text=tr(LETTER, practice=settings.name or settings.practice, since=when, problem=problem),
         key=f"alarm {settings.practice} {day.isoformat()}",
     )
 
@@ -162,9 +175,11 @@ def _problem(report: RunReport) -> str | None:
     if report.outcome is RunOutcome.COMPLETE:
         return None
     fatal = [problem.what for problem in report.problems if problem.fatal]
-    return " ".join(fatal) or "The platform could not be read to the end."
+    return " ".join(fatal) or tr("The platform could not be read to the end.")
 
 
 def _words(age: timedelta) -> str:
     hours = int(age / timedelta(hours=1))
-    return f"{hours} hours" if hours < 48 else f"{hours // 24} days"
+    if hours < 48:
+        return trn("{count} hour", "{count} hours", hours)
+    return trn("{count} day", "{count} days", hours // 24)

@@ -26,16 +26,10 @@ from tests.sync.stage import EVEN, Stage
 from .conftest import Command
 
 MORE = """
-language = "en"
 [schedule]
 every_minutes = 60
 alarm_to = "anna@practice.example"
 alarm_hours = 24
-[mail]
-host = "127.0.0.1"
-port = 9
-security = "none"
-sender = "handrail@practice.example"
 """
 
 
