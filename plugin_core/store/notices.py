@@ -120,11 +120,11 @@ def unclosed(tx: Tx) -> list[Unclosed]:
 
 
 def of_flags(tx: Tx, flag_keys: Iterable[str]) -> dict[str, list[NoticeRow]]:
-    """All notices of flags, the oldest first."""
+    """All notices of flags in their order, which is by number: a clock that jumped may have dated them otherwise."""
     found: dict[str, list[NoticeRow]] = {}
     for part in chunks(flag_keys):
         where = (notices.c.source == tx.source) & among(tx, notices.c.flag, part)
-        query = select(notices).where(where).order_by(notices.c.wanted_ms, notices.c.number, notices.c.recipient.desc())
+        query = select(notices).where(where).order_by(notices.c.number, notices.c.recipient.desc())
         for row in tx.conn.execute(query):
             found.setdefault(row.flag, []).append(_row(tx, row))
     return found

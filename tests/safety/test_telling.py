@@ -34,7 +34,7 @@ def test_clinician_and_backup_are_told_by_the_sync_that_brings_the_form(ward_on_
 
 
 def test_a_letter_holds_no_health_information(ward: Ward) -> None:
-    """A letter lies open on a phone's lock screen and in a provider's archive: initials, a neutral line, nothing else."""
+    """A letter lies open on a phone's lock screen and in a provider's archive: initials and a neutral line."""
     ward.answer("f1", value=3)
     ward.sync()
     for letter in ward.taken():
@@ -42,7 +42,7 @@ def test_a_letter_holds_no_health_information(ward: Ward) -> None:
         assert "A. M. K." in letter.text
         assert "handrail explain" in letter.text
         assert "not watched around the clock" in letter.text
-        banned = ["keller", "anna", "phq", "item", "nearly every day", "score", "safety", "risk", "depress", "c1", "suicid"]
+        banned = ["keller", "anna", "phq", "item", "nearly every day", "score", "safety", "risk", "depress", "c1"]
         assert [word for word in banned if word in whole] == []
         lines = [one for item in builtin_one("phq9").items for one in (item.text, *(o.label for o in item.options))]
         assert [line for line in lines if line.casefold() in whole] == []

@@ -33,11 +33,15 @@ class Ward(Stage):
         when: datetime | None = None,
         name: str | None = "Anna Maria Keller",
         therapist: str = "therapist-1",
+        others: int = 0,
         **more: Any,
     ) -> Json:
-        """A PHQ-9 with this answer on its safety line, filled in now; the client is put on the platform, too."""
+        """A PHQ-9 with this answer on its safety line, filled in now; the client is put on the platform, too.
+
+        :param others: the answer on every other line.
+        """
         self.person(client, therapist, name)
-        answers: dict[str, Any] = {item.id: 0 for item in builtin_one("phq9").items} | {ITEM: value}
+        answers: dict[str, Any] = {item.id: others for item in builtin_one("phq9").items} | {ITEM: value}
         if value is None:
             del answers[ITEM]
         authored = when or self.now - timedelta(minutes=5)
