@@ -46,7 +46,7 @@ def ack(
             )
         )
     else:
-        click.echo(f"{row.id}: acknowledged. The same rule stays quiet for this client for 12 weeks.")
+        click.echo(tr("{flag}: acknowledged. The same rule stays quiet for this client for 12 weeks.", flag=row.id))
     return 0
 
 
@@ -64,5 +64,5 @@ def hold(app: App, client: str, until: datetime, reason: str, by: str | None, as
     if as_json:
         app.json({"client": item.client, "start": item.start.isoformat(), "until": item.until.isoformat()})
     else:
-        click.echo(f"On hold until {item.until.isoformat()}. Safety notices still come.")
+        click.echo(tr("On hold until {day}. Safety notices still come.", day=item.until.isoformat()))
     return 0

@@ -9,6 +9,8 @@ from datetime import datetime
 import click
 
 from ..errors import UsageError
+from ..words import Texts, mark, tr
+from ..words.spelling import whole
 from .app import App, author, json_option, pass_app
 
 _DAY = click.DateTime(["%Y-%m-%d"])
@@ -41,7 +43,7 @@ def forms(app: App, client: str, as_json: bool) -> int:
         )
         return 0
     if not found:
-        click.echo("No form of this client is here.")
+        click.echo(tr("No form of this client is here."))
         return 0
     rows = [
         (
@@ -53,15 +55,15 @@ def forms(app: App, client: str, as_json: bool) -> int:
         )
         for one in found
     ]
-    app.table(("form", "filled in", "instrument", "status", "notes"), rows)
+    app.table([tr(name) for name in _COLUMNS], rows)
     return 0
 
 
 def _notes(counts: bool, reassigned: bool, remarks: int) -> str:
     said = [
-        *([] if counts else ["does not count"]),
-        *(["reassigned to this client"] if reassigned else []),
-        *([f"remarks: {remarks}"] if remarks else []),
+        *([] if counts else [tr("does not count")]),
+        *([tr("reassigned to this client")] if reassigned else []),
+        *([tr("remarks: {number}", number=remarks)] if remarks else []),
     ]
     return "; ".join(said)
 
@@ -93,7 +95,7 @@ def reassign(
     if as_json:
         app.json({"from": done.before, "to": done.after, "flags": dict(done.flags)})
         return 0
-    click.echo("The form belongs to its other client now. Correct it on the platform, too, if you can.")
+    click.echo(tr("The form belongs to its other client now. Correct it on the platform, too, if you can."))
     _flags(done.flags, problems)
     return 0
 
@@ -102,11 +104,11 @@ def _flags(changed: Mapping[str, int], problems: list[str]) -> None:
     from .work import _WORDS
 
     for name, number in changed.items():
-        click.echo(f"  {number:>7,} {_WORDS.get(name, name.replace('_', ' '))}")
+        click.echo(f"  {whole(number):>7} {_WORDS.get(name) or name.replace('_', ' ')}")
     for problem in problems:
-        click.echo(f"  Note: {problem}")
+        click.echo("  " + tr("Note: {what}", what=problem))
     if changed:
-        click.echo("What this changes on the platform goes out with the next sync.")
+        click.echo(tr("What this changes on the platform goes out with the next sync."))
 
 
 @click.command()
@@ -133,7 +135,7 @@ def merge(app: App, old: str, new: str | None, reason: str | None, back: bool, b
     if as_json:
         app.json({"from": done.before, "to": done.after, "forms": done.forms, "flags": dict(done.flags)})
         return 0
-    click.echo(f"Moved: {done.forms} forms, with everything that belongs to them.")
+    click.echo(tr("Moved: {number} forms, with everything that belongs to them.", number=done.forms))
     _flags(done.flags, problems)
     return 0
 
@@ -168,19 +170,17 @@ def discharge(
         app.json({"client": done.client, "on": end, "standing": done.standing, "requests_closed": done.requests})
         return 0
     if back:
-        click.echo("The course goes on: later forms raise prompts again.")
+        click.echo(tr("The course goes on: later forms raise prompts again."))
     elif until is not None:
-        click.echo(
-            f"Nothing is asked until {until.date().isoformat()}. Prompts are not touched (handrail hold does that)."
-        )
+        day = until.date().isoformat()
+        click.echo(tr("Nothing is asked until {day}. Prompts are not touched (handrail hold does that).", day=day))
     else:
-        click.echo(f"The course ended on {done.on}. Forms of later days are stored and shown; they raise no prompt.")
-        click.echo("Safety answers are still relayed.")
+        click.echo(tr(_ENDED, day=done.on))
+        click.echo(tr("Safety answers are still relayed."))
     if done.requests:
-        click.echo(f"Open requests closed: {done.requests}; the next sync takes them back.")
+        click.echo(tr("Open requests closed: {number}; the next sync takes them back.", number=done.requests))
     if done.standing and not until:
-        where = "shown again" if back else "closed"
-        click.echo(f"Prompts that stand: {done.standing}. On the platform they are {where} with the next sync.")
+        click.echo(tr(_AGAIN if back else _CLOSED, number=done.standing))
     return 0
 
 
@@ -202,7 +202,7 @@ def disconnect(app: App, retract_all: bool, leave: bool, erase: bool, yes: bool,
         status = engine.status()
         if erase and not yes:
             clients, stored = status["clients"], status["responses"]
-            click.confirm(f"Delete {clients} clients with {stored} forms from this store for good?", abort=True)
+            click.confirm(tr(_DELETE, clients=clients, forms=stored), abort=True)
         left = engine.mending.disconnect(by or author(), retract=retract_all, leave=leave, erase=erase)
     if as_json:
         app.json(
@@ -217,34 +217,44 @@ def disconnect(app: App, retract_all: bool, leave: bool, erase: bool, yes: bool,
     else:
         _told(left.counts, left.stays, left.problems)
         if left.forgotten:
-            click.echo("The platform is forgotten.")
+            click.echo(tr("The platform is forgotten."))
         else:
             if left.error is not None:
-                click.echo(f"  Stopped: {left.error.message}")
+                click.echo("  " + tr("Stopped: {what}", what=left.error.message))
             click.echo(
-                f"Not finished: {left.still_there} entries may still stand on the platform. Pushing is off. Run the "
-                "same command again; it goes on from here."
+                tr(
+                    "Not finished: {number} entries may still stand on the platform. Pushing is off. Run the same "
+                    "command again; it goes on from here.",
+                    number=left.still_there,
+                )
             )
     return 0 if left.forgotten else 3
 
 
-_LEFT = {
-    "retracted": "entries taken back on the platform",
-    "left_as_edited_by_a_person": "entries left as a person had edited or removed them",
-    "refused": "entries that the platform refused to take back",
-    "left_on_platform": "entries left on the platform: remove them by hand",
-    "requests_closed": "requests to clients closed",
-    "requests_taken_back": "requests to clients taken back",
-    "secrets_removed": "secrets removed that connect had stored",
-    "rows_erased": "rows deleted from the store",
-}
+_COLUMNS = (mark("form"), mark("filled in"), mark("instrument"), mark("status"), mark("notes"))
+_DELETE = mark("Delete {clients} clients with {forms} forms from this store for good?")
+_ENDED = mark("The course ended on {day}. Forms of later days are stored and shown; they raise no prompt.")
+_AGAIN = mark("Prompts that stand: {number}. On the platform they are shown again with the next sync.")
+_CLOSED = mark("Prompts that stand: {number}. On the platform they are closed with the next sync.")
+_LEFT = Texts(
+    {
+        "retracted": mark("entries taken back on the platform"),
+        "left_as_edited_by_a_person": mark("entries left as a person had edited or removed them"),
+        "refused": mark("entries that the platform refused to take back"),
+        "left_on_platform": mark("entries left on the platform: remove them by hand"),
+        "requests_closed": mark("requests to clients closed"),
+        "requests_taken_back": mark("requests to clients taken back"),
+        "secrets_removed": mark("secrets removed that connect had stored"),
+        "rows_erased": mark("rows deleted from the store"),
+    }
+)
 
 
 def _told(counts: Mapping[str, int], stays: list[str], problems: list[str]) -> None:
     for name, words in _LEFT.items():
         if counts.get(name):
-            click.echo(f"  {counts[name]:>7,} {words}")
+            click.echo(f"  {whole(counts[name]):>7} {words}")
     for line in problems:
-        click.echo(f"  Note: {line}")
+        click.echo("  " + tr("Note: {what}", what=line))
     for line in stays:
-        click.echo(f"  Stays: {line}")
+        click.echo("  " + tr("Stays: {what}", what=line))

@@ -9,18 +9,24 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import UsageError
+from ..words import mark, tr
+from ..words.spelling import whole
 from .app import App, author, json_option, pass_app
 
 if TYPE_CHECKING:
     from ..rights import Erased
 
 MUST_STAY = (
-    "The audit trail keeps who did what and when, with a keyed hash in the client's place: it must show that an "
-    "erasure was made.",
-    "That keyed hash alone is kept so that the next sync does not bring the forms back.",
-    "The platform keeps its own records: the forms, and entries taken back as entered in error.",
-    "Backups hold the client until you replace them. Reports and exports that you wrote are files of yours.",
-    "On PostgreSQL the server overwrites the freed space in time; its own logs and replicas follow their own rules.",
+    mark(
+        "The audit trail keeps who did what and when, with a keyed hash in the client's place: it must show that an "
+        "erasure was made."
+    ),
+    mark("That keyed hash alone is kept so that the next sync does not bring the forms back."),
+    mark("The platform keeps its own records: the forms, and entries taken back as entered in error."),
+    mark("Backups hold the client until you replace them. Reports and exports that you wrote are files of yours."),
+    mark(
+        "On PostgreSQL the server overwrites the freed space in time; its own logs and replicas follow their own rules."
+    ),
 )
 
 
@@ -40,7 +46,7 @@ def remark(app: App, form: str, text: str, by: str | None, as_json: bool) -> int
     if as_json:
         app.json({"form": item.form, "at": item.at.isoformat(), "text": item.text, "author": item.author})
     else:
-        click.echo("Written down. It is shown wherever this form is shown.")
+        click.echo(tr("Written down. It is shown wherever this form is shown."))
     return 0
 
 
@@ -64,8 +70,8 @@ def export(app: App, client: str, out: Path, by: str | None, as_json: bool) -> i
         app.json({"files": [str(path.absolute()) for path in made]})
         return 0
     for path in made:
-        click.echo(f"Written: {path.absolute()} (readable by you alone)")
-    click.echo("Read it before you hand it over: it holds what staff noted, in their words.")
+        click.echo(tr("Written: {file} (readable by you alone)", file=path.absolute()))
+    click.echo(tr("Read it before you hand it over: it holds what staff noted, in their words."))
     return 0
 
 
@@ -97,7 +103,7 @@ def erase(app: App, client: str, leave: bool, yes: bool, readmit: bool, by: str 
                 "left_on_platform": done.left_on_platform,
                 "still_there": done.still_there,
                 "problems": _problems(done),
-                "stays": list(MUST_STAY),
+                "stays": [tr(line) for line in MUST_STAY],
             }
         )
     else:
@@ -111,7 +117,7 @@ def _readmit(app: App, there: bool, as_json: bool) -> int:
     if as_json:
         app.json({"readmitted": True})
     else:
-        click.echo("Their forms are read again with the next sync, which reads everything anew.")
+        click.echo(tr("Their forms are read again with the next sync, which reads everything anew."))
     return 0
 
 
@@ -125,11 +131,12 @@ def _confirm(app: App, client: str, leave: bool, as_json: bool) -> None:
         key, rows, standing = engine.rights.to_erase(client)
     for name, number in sorted(rows.items()):
         if number:
-            click.echo(f"  {number:>7,} {name}")
+            click.echo(f"  {whole(number):>7} {name}")
     if standing:
-        click.echo(f"  {standing:>7,} entries on the platform, {'left there' if leave else 'taken back first'}")
-    click.echo(f"If it is stopped, go on with: handrail erase {key[:8]}")
-    click.confirm("Delete all of this for good?", abort=True)
+        where = tr("entries on the platform, left there") if leave else tr("entries on the platform, taken back first")
+        click.echo(f"  {whole(standing):>7} {where}")
+    click.echo(tr("If it is stopped, go on with: handrail erase {key}", key=key[:8]))
+    click.confirm(tr("Delete all of this for good?"), abort=True)
 
 
 def _problems(done: Erased) -> list[str]:
@@ -139,24 +146,31 @@ def _problems(done: Erased) -> list[str]:
 
 def _told(done: Erased) -> None:
     for line in _problems(done):
-        click.echo(f"  Note: {line}")
+        click.echo("  " + tr("Note: {what}", what=line))
     if done.error is not None or done.still_there:
         click.echo(
-            f"Nothing was deleted: {done.still_there} entries may still stand on the platform. Run it again later, or "
-            "leave them there: handrail erase CLIENT --leave-on-platform"
+            tr(
+                "Nothing was deleted: {number} entries may still stand on the platform. Run it again later, or leave "
+                "them there: handrail erase CLIENT --leave-on-platform",
+                number=done.still_there,
+            )
         )
         return
     for name, number in sorted(done.rows.items()):
-        click.echo(f"  {number:>7,} {name}")
+        click.echo(f"  {whole(number):>7} {name}")
     if done.again:
-        click.echo("This client was erased before; the files were cleared once more.")
+        click.echo(tr("This client was erased before; the files were cleared once more."))
     else:
-        click.echo("Erased." if done.unclean is None else "Deleted from the store; the file is not cleared yet.")
+        told = tr("Deleted from the store; the file is not cleared yet.") if done.unclean else tr("Erased.")
+        click.echo(told)
     if done.left_on_platform:
-        click.echo(f"Left on the platform: {done.left_on_platform} entries. Remove them there by hand.")
+        click.echo(
+            tr("Left on the platform: {number} entries. Remove them there by hand.", number=done.left_on_platform)
+        )
     if done.counts["requests_left"]:
-        click.echo(f"Requests that could not be taken back: {done.counts['requests_left']}. Remove them there by hand.")
-    click.echo("What stays, and why:")
+        left = done.counts["requests_left"]
+        click.echo(tr("Requests that could not be taken back: {number}. Remove them there by hand.", number=left))
+    click.echo(tr("What stays, and why:"))
     for line in MUST_STAY:
-        click.echo(f"  {line}")
-    click.echo("Which records the law makes you keep is yours to know.")
+        click.echo(f"  {tr(line)}")
+    click.echo(tr("Which records the law makes you keep is yours to know."))
