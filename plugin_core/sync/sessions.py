@@ -27,7 +27,7 @@ def pull(store: Store, source: int, adapter: Adapter) -> int:
     with store.reading(source) as tx:
         wanted = _with_news(tx)
         refs = {key: stored.ref for key, stored in forms.read_clients(tx, wanted).items()}
-    return sum(len(fetch(store, source, adapter, {key: refs[key] for key in part})) for part in chunks(wanted, BATCH))
+    return sum(len(fetch(store, source, adapter, {key: refs[key] for key in part})) for part in chunks(refs, BATCH))
 
 
 def fetch(store: Store, source: int, adapter: Adapter, refs: Mapping[str, str]) -> list[str]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from handrail.adapters.fhir.adapter import FhirAdapter
+from handrail.plugin_core.collecting.enrolling import Wish
 from handrail.plugin_core.errors import PlatformError, Unreachable, Unsupported
+from handrail.plugin_core.store import sessions
 from handrail.schemas.vocab import RunOutcome
 
 from ..peers.servers import Medplum, Sekmet
@@ -125,6 +127,25 @@ def test_sessions_are_asked_only_of_those_with_news(stage: Stage) -> None:
     stage.put({**quiet_forms(stage, "a")[0], "status": "amended"})
     stage.sync()
     assert stage.requests()["GET", "Encounter"] == before + 1
+
+
+def test_who_is_asked_by_sessions_is_looked_up_without_news_and_without_forms(stage: Stage) -> None:
+    """ "Each second session" would else stand still until the client happens to send a form."""
+    stage.person("a")
+    stage.put(visit(stage, "a", 0))
+    stage.sync()
+    wish = Wish("Patient/a", every_sessions=2, start=date(2026, 1, 1), consent=stage.now.date())
+    stage.ask(lambda engine: engine.collecting.enrol([wish], "office"))
+    stage.later(days=1)
+    stage.put(visit(stage, "a", 1))
+    assert stage.sync().counts["clients_with_new_sessions"] == 1
+    key = stage.ask(lambda engine: engine.client_key("Patient/a"))
+
+    def days(engine: Any) -> list[date]:
+        with engine.store.reading(engine.source) as tx:
+            return sessions.read(tx, [key])[key]
+
+    assert len(stage.ask(days)) == 2
 
 
 @pytest.mark.parametrize("error", [Unreachable("The line dropped."), Unsupported("No sessions here.")])
