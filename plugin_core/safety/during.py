@@ -38,7 +38,7 @@ class Telling:
         except HandrailError as error:
             self._failed.append(error.message)
 
-    def of(self, urgent: Sequence[Flag], ask: Callable[[dict[str, str]], None], counts: Counter[str]) -> None:
+    def of(self, urgent: Sequence[Flag], ask: Callable[[dict[str, str]], object], counts: Counter[str]) -> None:
         """Tells of a page's safety answers before the next page is asked for.
 
         :param ask: asks the platform who these clients (key -> reference) and their clinicians are. That is asked for

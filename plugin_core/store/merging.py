@@ -85,7 +85,7 @@ def unmerge(tx: Tx, old: str) -> tuple[str, int]:
         raise KeyError(old)
     mend.drop_redirects(tx, CLIENT, [old])
     now = resolve(merged_into(tx), found.target)
-    record = found.stored.record or StoredClient()
+    record = found.stored.record or StoredClient("")
     _restore(tx, old, record)
     returned = _forms_back(tx, old)
     taken = found.stored.taken
