@@ -53,6 +53,12 @@ ALLOWED = {
     "en": (
         "It gives no diagnosis, no forecast and no measure of anyone's work.",
         "never a diagnosis",
+        "gives no diagnosis",
+        "Not for diagnosis, prognosis or triage",
+        # The law's own words, in a paper that the practice writes for the authority (GDPR, Article 35).
+        "## 3. Risks and what is done about them",
+        "risk for people",
+        "loud failures",
     ),
     "de": ("Es stellt keine Diagnose, gibt keine Prognose und misst niemandes Arbeit.",),
 }
