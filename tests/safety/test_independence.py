@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from handrail.adapters.fhir import adapter as fhir
+from handrail.plugin_core import hookimpl
 from handrail.plugin_core.contracts import Page, Refusal, RuleSpec
 from handrail.plugin_core.errors import StoreError, Unreachable
-from handrail.plugin_core import hookimpl
 from handrail.plugin_core.store import Store
 from handrail.schemas.vocab import FlagState, RunOutcome
 
@@ -118,7 +118,7 @@ def test_a_form_from_the_future_is_told_of(ward: Ward) -> None:
     assert ward.told() == BOTH
 
 
-# --- plugins -------------------------------------------------------------------------------------------------------------
+# --- plugins ----------------------------------------------------------------------------------------------------------
 
 
 class Failing:
@@ -179,7 +179,7 @@ def test_a_plugin_that_raises_vetoes_or_refuses_holds_nothing_back(ward: Ward, p
     assert ward.told() == BOTH
 
 
-# --- the pull, the push, the store ---------------------------------------------------------------------------------------
+# --- the pull, the push, the store ------------------------------------------------------------------------------------
 
 
 def _pages(ward: Ward, monkeypatch: pytest.MonkeyPatch, change: Any) -> None:
@@ -333,7 +333,7 @@ def test_a_disk_that_fills_after_the_flag_rose_stops_no_letter(ward: Ward, monke
     assert "The disk is full" in " ".join(told.problems)
 
 
-# --- clocks, copies, two at once -----------------------------------------------------------------------------------------
+# --- clocks, copies, two at once --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("days", [-400, -1, 1, 400])

@@ -85,7 +85,7 @@ def test_unanswered_and_zero_tell_nobody(ward: Ward) -> None:
     assert (ward.told(), ward.safety()) == ([], [])
 
 
-# --- until somebody has seen it ----------------------------------------------------------------------------------------
+# --- until somebody has seen it ---------------------------------------------------------------------------------------
 
 
 def test_the_backup_is_told_again_at_each_interval_until_somebody_has_seen_it(ward: Ward) -> None:
@@ -156,7 +156,7 @@ def test_only_people_close_a_safety_flag(ward: Ward) -> None:
     assert ward.flag().flag.state is FlagState.RAISED
 
 
-# --- who -----------------------------------------------------------------------------------------------------------------
+# --- who --------------------------------------------------------------------------------------------------------------
 
 
 def test_the_clients_own_clinician_is_told(ward: Ward) -> None:
@@ -232,7 +232,7 @@ def test_two_forms_on_one_day_are_two_notices(ward: Ward) -> None:
     assert len(ward.safety()) == 2
 
 
-# --- older answers -------------------------------------------------------------------------------------------------------
+# --- older answers ----------------------------------------------------------------------------------------------------
 
 
 def test_a_first_sync_of_old_data_sends_one_letter_and_drops_nothing(ward: Ward) -> None:
@@ -255,7 +255,7 @@ def test_a_first_sync_of_old_data_sends_one_letter_and_drops_nothing(ward: Ward)
     assert sorted(ward.letters()) == [(BACKUP, OLDER), (BACKUP, AGAIN)]
 
 
-# --- amended, withdrawn ------------------------------------------------------------------------------------------------
+# --- amended, withdrawn -----------------------------------------------------------------------------------------------
 
 
 def test_an_answer_amended_to_a_lower_one_stays_and_pages_nobody_anew(ward: Ward) -> None:
@@ -314,7 +314,7 @@ def test_an_answer_that_was_taken_back_and_comes_again_is_told_anew(ward: Ward) 
     assert ward.told() == [CLINICIAN, BACKUP]
 
 
-# --- the mail ------------------------------------------------------------------------------------------------------------
+# --- the mail ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_mail_server_that_is_down_is_loud_and_tried_again(ward: Ward) -> None:
@@ -399,7 +399,7 @@ def test_many_letters_do_not_wait_for_one_another(ward: Ward) -> None:
     assert told.count(BACKUP) == 6
 
 
-# --- the settings are not filled in ------------------------------------------------------------------------------------
+# --- the settings are not filled in -----------------------------------------------------------------------------------
 
 
 def test_without_addresses_the_flag_rises_and_every_door_says_that_nobody_can_be_told(ward: Ward) -> None:
