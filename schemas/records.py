@@ -174,11 +174,8 @@ class Instrument:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A client as the platform knows them; the name is optional and sealed at rest.
-
-    `replaced_by` is the reference of the record that the platform merged this one into (F67). `email` is kept only
-    where the practice asks clients by e-mail.
-    """
+    """A client as the platform knows them. `replaced_by` is the record that the platform merged this one into (F67);
+    `email` is kept only where the practice asks clients by e-mail."""
 
     ref: str
     name: str | None = None
