@@ -77,6 +77,8 @@ class Collecting:
             after = enrolling.enrolled(old, key, wish, settings, self.today, author)
             enrolling.check(after, settings, registry, self.today)
             notes = enrolling.notes_on(after, settings, sessions=attended)
+            if people.namesakes(key):
+                notes = (*notes, tr(enrolling.NOTE_NAMESAKE))
             found[key] = Enrolled(people.name(key), before.get(key), after, notes)
         if not dry_run:
             self._store({key: item for key, item in found.items() if item.changed}, people, author, "client-enrolled")

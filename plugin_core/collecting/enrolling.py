@@ -46,6 +46,7 @@ PAUSE_OVER = mark("The pause would end before it begins. Give a day from today o
 NOTE_CONSENT = mark("No consent is recorded: this client is not asked until it is (--consent DAY).")
 NOTE_SESSIONS = mark("The platform gives no attended sessions so far; until it does, weeks are counted.")
 NOTE_OLD_TEXT = mark("Consent was given to another text than the one in the settings now.")
+NOTE_NAMESAKE = mark("Another client here has the same name. If it is one person, put the two together: handrail merge")
 NOTE_APART = mark("Answers are kept apart from the rules about change ({tags}).")
 
 

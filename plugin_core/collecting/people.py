@@ -90,6 +90,11 @@ class People:
             return person.name or person.ref
         return self.new[key].name or self.new[key].ref
 
+    def namesakes(self, key: str) -> bool:
+        """Whether another client here has the same name: it may be a second record of one person."""
+        name = self.name(key).casefold()
+        return any(other != key for other in self._called.get(name, ()))
+
     def store(self, tx: Tx, keys: Sequence[str]) -> None:
         """Stores those of these clients who are new."""
         fresh = {key: self.new[key] for key in keys if key in self.new}

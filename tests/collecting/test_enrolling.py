@@ -109,6 +109,17 @@ def test_sessions_count_where_the_platform_gives_them(practice: Practice) -> Non
     assert practice.due().due == practice.today + timedelta(days=28)
 
 
+def test_a_second_record_of_one_name_is_pointed_out(open_practice: Open) -> None:
+    """One person with two records would be asked twice; only a person can know."""
+    practice = open_practice(clients=2)
+    for client in practice.clients:
+        practice.person(client, name="Invented Twin")
+    practice.enrol("c1")
+    wish = [Wish("Patient/c2", consent=DAY)]
+    (item,) = practice.ask(lambda engine: engine.collecting.enrol(wish, "anna"))
+    assert any("same name" in note for note in item.notes)
+
+
 # --- tags and the rules (clinical.md 3.7) ---------------------------------------------------------------------------
 
 
