@@ -1,4 +1,4 @@
-"""Doctor as another user than the one who set Handrail up: folders that are closed to them are named, and end nothing."""
+"""Doctor as another user than the one who set Handrail up: closed folders are named, and end nothing."""
 
 from __future__ import annotations
 
