@@ -16,7 +16,10 @@ from typing import Any
 import pytest
 from handrail.adapters.demo.stage import Demo, open_demo
 from handrail.plugin_core.cli import COMMANDS, run
+from handrail.plugin_core.settings import save
 from handrail.plugin_core.store import keys
+
+from tests.mailbox import mailbox
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -50,6 +53,26 @@ def connected(call: Call, demo: Demo, tmp_path: Path) -> Call:
     status, _, err = call("connect", "fhir", *where)
     assert status == 0, err
     return call
+
+
+@pytest.fixture
+def prepared(connected: Call, tmp_path: Path) -> Iterator[Call]:
+    """The same, with all that forms with lines about safety need; a real mail server takes the letters."""
+    with mailbox() as mail:
+        save(
+            tmp_path / "practice" / "handrail.toml",
+            {
+                "country": "Nowhere",
+                "crisis_text": "Invented: call 000.",
+                "safety.clinician": "clinician@practice.example",
+                "safety.backup": "backup@practice.example",
+                "mail.host": "127.0.0.1",
+                "mail.port": mail.port,
+                "mail.security": "none",
+                "mail.sender": "handrail@practice.example",
+            },
+        )
+        yield connected
 
 
 def test_help_names_every_command_and_the_first_one_to_try(call: Call) -> None:
@@ -143,34 +166,34 @@ def test_connect_keeps_no_secret_in_the_settings(connected: Call, tmp_path: Path
             assert demo.token.encode() not in path.read_bytes()
 
 
-def test_publish_sync_and_read(connected: Call, demo: Demo) -> None:
+def test_publish_sync_and_read(prepared: Call, demo: Demo) -> None:
     """The everyday commands, each also as JSON that another program can read."""
     for instrument in demo.practice.instruments():
-        assert connected("publish", instrument.id)[0] == 0
+        assert prepared("publish", instrument.id)[0] == 0
     demo.answer_year()
-    status, out, _ = connected("sync")
+    status, out, _ = prepared("sync")
     assert status == 0
     assert "new forms stored" in out
-    status, out, _ = connected("sync", "--json")
+    status, out, _ = prepared("sync", "--json")
     facts = json.loads(out)
     assert facts["outcome"] == "complete"
     assert "new" not in facts["counts"]
-    rows: list[dict[str, Any]] = json.loads(connected("flags", "--json")[1])["flags"]
+    rows: list[dict[str, Any]] = json.loads(prepared("flags", "--json")[1])["flags"]
     assert rows
     assert rows[0]["rule"] == "S", "safety notices come first"
     prompt = next(row for row in rows if row["rule"] == "P1")
-    assert connected("explain", prompt["id"])[0] == 0
-    assert connected("client", prompt["client"])[0] == 0
-    status, out, _ = connected("ack", prompt["id"], "--useful", "yes", "--note", "talked about it", "--by", "me")
+    assert prepared("explain", prompt["id"])[0] == 0
+    assert prepared("client", prompt["client"])[0] == 0
+    status, out, _ = prepared("ack", prompt["id"], "--useful", "yes", "--note", "talked about it", "--by", "me")
     assert status == 0
     assert "12 weeks" in out
-    again = next(row for row in json.loads(connected("flags", "--json")[1])["flags"] if row["id"] == prompt["id"])
+    again = next(row for row in json.loads(prepared("flags", "--json")[1])["flags"] if row["id"] == prompt["id"])
     assert again["state"] == "acknowledged"
-    status, out, _ = connected("hold", prompt["client"], "--until", "2099-01-01", "--reason", "a loss", "--by", "me")
+    status, out, _ = prepared("hold", prompt["client"], "--until", "2099-01-01", "--reason", "a loss", "--by", "me")
     assert status == 0
-    assert connected("hold", prompt["client"], "--until", "2001-01-01", "--reason", "x")[0] == 2
-    assert connected("rescore")[0] == 0
-    assert connected("sync", "--dry-run")[0] == 0
+    assert prepared("hold", prompt["client"], "--until", "2001-01-01", "--reason", "x")[0] == 2
+    assert prepared("rescore")[0] == 0
+    assert prepared("sync", "--dry-run")[0] == 0
 
 
 def test_report_is_one_private_file_without_network(connected: Call, tmp_path: Path) -> None:
