@@ -224,7 +224,9 @@ class Engine:
 
         with exclusive(self.store, "rescoring"):
             if not dry_run:
-                return rescore(self.store, self.source, self.settings, self.registry, self.now(), self.progress)
+                done = rescore(self.store, self.source, self.settings, self.registry, self.now(), self.progress)
+                self.safety.tell()
+                return done
             with self.store.rehearsal():
                 return rescore(self.store, self.source, self.settings, self.registry, self.now(), self.progress)
 

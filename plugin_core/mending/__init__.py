@@ -344,6 +344,7 @@ class Mending:
             reach("mending-after-commit")
             found = self.read_courses()
             reach("mending-after-rules")
+            engine.safety.tell()  # a safety answer that was somebody else's until now; what is not sent, a sync says
         return Mended(before, after, 1 if moved is None else moved, found)
 
     def _settled(self, doing: str, write: Callable[[Tx], Discharged]) -> Discharged:

@@ -90,7 +90,7 @@ def _clients(tx: Tx, keys: list[str]) -> dict[str, StoredClient]:
     try:
         return forms.read_clients(tx, keys)
     except SealBroken:
-        found = {}
+        found: dict[str, StoredClient] = {}
         for key in keys:
             with suppress(SealBroken):
                 found |= forms.read_clients(tx, [key])

@@ -432,3 +432,16 @@ def test_a_flag_from_before_the_channel_is_told_of_when_the_settings_are_there(w
 
 def _forget_notices(engine: Engine) -> None:
     engine.store.write(lambda tx: tx.conn.execute(text("DELETE FROM notices")), engine.source)
+
+
+def test_an_answer_that_was_somebody_elses_is_told_when_it_is_put_right(ward: Ward) -> None:
+    """The form went to the wrong client: the right one's clinician must not wait for the next sync."""
+    ward.clinicians = {"therapist-1": OWN, "therapist-2": "new@practice.example"}
+    ward.write_settings()
+    ward.answer("g0", "c2", value=0, therapist="therapist-2")
+    ward.answer("f1", "c1")
+    ward.sync()
+    assert ward.told() == [OWN, BACKUP]
+    form = ward.flag().flag.opening_form
+    ward.ask(lambda engine: engine.mending.reassign(form, "Patient/c2", "wrong client", "Dr. Invented"))
+    assert ward.told() == ["new@practice.example", BACKUP]
