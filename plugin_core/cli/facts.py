@@ -65,11 +65,11 @@ def instruments(ctx: click.Context, as_json: bool) -> int | None:
 @click.option(
     "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="Where to (default: standard output)."
 )
-@click.option("--language", help="In this language, where there is a translation (default: the form's own).")
+@click.option("--language", help="In this language (default: the practice's, where there is a translation).")
 @pass_app
 def export(app: App, instrument: str, kind: str, out: Path | None, language: str | None) -> int:
     """Export a form in a platform's format, to be made there by hand."""
-    from ..instruments.translations import translated
+    from ..instruments.translations import in_language, translated
     from ..manager import Plugins
     from ..registry import Registry
 
@@ -78,7 +78,7 @@ def export(app: App, instrument: str, kind: str, out: Path | None, language: str
     if kind not in exports:
         raise UsageError(f"There is no format {kind!r}. There are: {', '.join(sorted(exports)) or 'none'}.")
     found = registry.instrument(instrument)
-    form = found if language is None else translated(found, language)
+    form = in_language(found) if language is None else translated(found, language)
     text = json.dumps(exports[kind](form), ensure_ascii=False, indent=2) + "\n"
     if out is None:
         click.echo(text, nl=False)

@@ -340,16 +340,16 @@ def _agreed(proposal: Proposal, title: str, sure: bool, confirm_all: bool) -> bo
 
 @click.command()
 @click.argument("instrument")
-@click.option("--language", help="In this language, where there is a translation (default: the form's own).")
+@click.option("--language", help="In this language (default: the practice's, where there is a translation).")
 @json_option
 @pass_app
 def publish(app: App, instrument: str, language: str | None, as_json: bool) -> int:
     """Make or update a form (such as gr18) on the platform, so that it can be sent to clients there."""
-    from ..instruments.translations import translated
+    from ..instruments.translations import in_language, translated
 
     with app.engine(progress=not as_json) as engine:
         form = engine.registry.instrument(instrument)
-        made = engine.publish(form if language is None else translated(form, language))
+        made = engine.publish(in_language(form) if language is None else translated(form, language))
     if as_json:
         app.json({"form": made.form, "version": made.version, "id": made.remote_id, "changed": made.changed})
     else:

@@ -14,6 +14,7 @@ from ...schemas.records import Answer, Answers, Instrument, Item
 from ...schemas.vocab import Blank, Mode
 from ..contracts import HookContext, Page, RemoteAnswer, RemoteLine, RemoteResponse
 from ..errors import Busy, HandrailError, UsageError
+from ..instruments.translations import in_language
 from ..mapping import FormReader, own_mapping
 from ..store import Tx, asks, book, entries, forms
 from ..sync import hooks
@@ -129,7 +130,7 @@ class Entry:
         """
         engine = self.engine
         if client is not None:
-            found = Sheet(engine.registry.instrument(form), engine.client_key(client))
+            found = Sheet(in_language(engine.registry.instrument(form)), engine.client_key(client))
         else:
             found = self._by_code(form)
         if found.instrument.audience != "client":
@@ -144,7 +145,7 @@ class Entry:
             found = asks.read(tx, keys=entries.asks_that_begin(tx, start))
         if len(found) != 1:
             raise UsageError(tr(UNKNOWN_CODE))
-        return Sheet(self.engine.registry.instrument(found[0].instrument), found[0].client)
+        return Sheet(in_language(self.engine.registry.instrument(found[0].instrument)), found[0].client)
 
     def before(self, sheet: Sheet, on: date) -> Answers | None:
         """What was typed in before for this client, form and day; None: nothing that counts."""
@@ -218,7 +219,7 @@ class Entry:
     def _ingest(self, context: HookContext) -> Ingest:
         """By the form's own mapping, so that a practice's mapping of the same form cannot bend what staff typed."""
         engine = self.engine
-        own = [own_mapping(one.descriptor, engine.connection.platform) for one in engine.registry.instruments.values()]
+        own = [own_mapping(form, engine.connection.platform) for form in engine.registry.forms]
         return Ingest(engine.store, engine.source, engine.registry, FormReader(own), context)
 
     def _refuse(self, done: Ingested, form_id: str) -> None:

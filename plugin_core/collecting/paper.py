@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ...schemas.records import Instrument, Item, Option
 from ..contracts import Ask, Asked, CollectorContext, CollectorSpec
 from ..errors import UsageError
+from ..instruments.translations import in_language
 from ..words import Texts, mark, speaking, spoken, tr
 from .codes import code_of
 from .enrolling import CONSENT_TEXT
@@ -68,7 +69,7 @@ class Block:
 
 
 def sheet(instrument: Instrument, practice: str, crisis_text: str = "", consent_text: str = "", key: str = "") -> bytes:
-    """The page of a form, in UTF-8, in the language that is spoken; the form's own lines stay in theirs.
+    """The page of a form, in UTF-8, in the language that is spoken; lines without translation stay in their own.
 
     :param practice: the practice's name as its clients know it.
     :param consent_text: the practice's own words on what it is for; ours where it is empty.
@@ -79,6 +80,7 @@ def sheet(instrument: Instrument, practice: str, crisis_text: str = "", consent_
         raise UsageError(tr(NOT_FOR_CLIENTS, form=instrument.title))
     if instrument.safety and not crisis_text.strip():
         raise UsageError(tr(NO_CRISIS_TEXT, form=instrument.title))
+    instrument = in_language(instrument)
     page = _template().render(
         form=instrument,
         blocks=blocks(instrument),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ...schemas.records import Client
 from ..contracts import Ask, CollectorContext, CollectorSpec, Letter, Sender
 from ..errors import Unsupported
+from ..instruments.translations import in_language
 from ..store import Tx, asks, forms
 from ..store.asks import AskRow
 from ..words import mark, tr
@@ -82,7 +83,7 @@ class Requests:
                 clinician_name=person.clinician_name,
                 email=person.email,
             ),
-            instrument=self.engine.registry.instrument(row.instrument),
+            instrument=in_language(self.engine.registry.instrument(row.instrument), self.engine.settings.language),
             due=noon(row.due, zone),
             key=row.key,
             expires=datetime.combine(row.expires, LAST_MINUTE, zone),

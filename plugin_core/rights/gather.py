@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ...schemas.flags import EvidenceSchema
 from ...schemas.records import Answer, Evidence, Instrument, Score
 from ...schemas.vocab import Blank, FlagState
+from ..instruments.translations import in_language
 from ..rules import words as rule_words
 from ..store import Tx, asks, enrolments, flags, forms, mend, record, remarks
 from ..store.record import FullForm
@@ -77,12 +78,14 @@ def gather(engine: Engine, key: str) -> Json:
 
 def _form(engine: Engine, form: FullForm, said: Sequence[Remark]) -> Json:
     known = engine.registry.instruments.get((form.instrument, form.version))
-    instrument = known.descriptor if known else None
+    # Lines stand as the client read them, titles in the language of this page.
+    instrument = in_language(known.descriptor, form.stored.language or known.descriptor.language) if known else None
+    titled = in_language(known.descriptor) if known else None
     return {
         "id": form.stored.id,
         "instrument": form.instrument,
         "version": form.version,
-        "title": instrument.title if instrument else form.instrument,
+        "title": titled.title if titled else form.instrument,
         "draft": instrument is not None and instrument.status == "draft",
         "filled_in": form.authored.isoformat(),
         "status": form.status,
@@ -92,7 +95,7 @@ def _form(engine: Engine, form: FullForm, said: Sequence[Remark]) -> Json:
         "filled_in_by": form.stored.source,
         "tags": list(form.stored.tags),
         "answers": _answers(instrument, form.stored.answers),
-        "scores": _scores(instrument, form),
+        "scores": _scores(titled, form),
         "stored_totals": dict(form.stored.totals),
         "remarks": [_remark(one) for one in said],
         "earlier_versions": [
