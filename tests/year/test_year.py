@@ -71,8 +71,8 @@ class Year:
     def scheduled(self) -> None:
         """The run of the day; now and then it is killed, and an hour later the next one comes."""
         words = ["sync", "--send", "--yes", "--quiet"]
-        if self.random.random() < 0.25:
-            die = (self.random.choice(STEPS), self.random.randrange(1, 6))
+        if self.random.random() < 0.4:
+            die = (self.random.choice(STEPS), self.random.randrange(1, 4))
             self.killed += run(self.file, words, self.now(20), self.folder, die).status is None
         self.call(*words, hour=21)
 
