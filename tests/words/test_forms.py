@@ -13,11 +13,13 @@ from click.testing import CliRunner
 from handrail.adapters.demo.answers import fill
 from handrail.adapters.fhir.questionnaire import questionnaire_of
 from handrail.plugin_core.cli import cli
+from handrail.plugin_core.collecting.paper import sheet
 from handrail.plugin_core.errors import InstrumentProblem, UsageError
 from handrail.plugin_core.instruments import BUILTIN, builtin, builtin_one
 from handrail.plugin_core.instruments.translations import every, in_language, languages_of, read, translated
 from handrail.plugin_core.report.series import notes_on
 from handrail.plugin_core.scoring import Scorer
+from handrail.plugin_core.words import speaking
 from handrail.schemas.records import Instrument
 
 from ..sync.stage import EVEN, LEANING, Stage, gr18
@@ -176,3 +178,13 @@ def test_a_series_in_one_language_says_nothing_of_it(stage: Stage) -> None:
     stage.sync()
     (row,) = stage.ask(lambda engine: engine.flags())
     assert "language" not in row.flag.evidence.reason
+
+
+def test_a_sheet_of_paper_is_in_one_language() -> None:
+    """A German frame around English lines is a form that nobody fills in."""
+    with speaking("de"):
+        page = sheet(builtin_one("gr18"), "Erfundene Praxis").decode()
+    assert "Ich habe Zeit mit Dingen verbracht, die mir wichtig sind." in page
+    for english in ("Not true", "I have spent time", "Tick one box", "Statement", "What this is for"):
+        assert english not in page
+    assert "I have spent time" in sheet(builtin_one("gr18"), "Invented practice").decode()
