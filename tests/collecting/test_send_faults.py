@@ -1,4 +1,4 @@
-"""What can go wrong when clients are asked: channels that fail, people who hand over, records that move, half a sync."""
+"""What can go wrong when clients are asked: channels that fail, sheets handed over, records that move, half a sync."""
 
 from __future__ import annotations
 
