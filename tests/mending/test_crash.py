@@ -135,7 +135,7 @@ def test_the_acts_have_something_to_lose(right: Callable[[str], tuple[Any, ...]]
     """Guards the tests above: an empty store equals an empty store."""
     assert right("reassign")[1] == [("Patient/c1", "entered-in-error"), ("Patient/c2", "active")]
     assert right("merge")[1] == [("Patient/c1", "entered-in-error"), ("Patient/c2", "active")]
-    assert right("unmerge")[1] == [("Patient/c1", "active")]
+    assert right("unmerge")[1] == [("Patient/c1", "active"), ("Patient/c2", "entered-in-error")]
     assert right("discharge")[1] == [("Patient/c1", "inactive")]
     assert right("erase")[1] == [("Patient/c1", "entered-in-error")]
     assert right("disconnect")[1] == ["entered-in-error"]
