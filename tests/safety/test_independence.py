@@ -407,3 +407,17 @@ def test_a_restored_backup_tells_again_under_the_same_message_id(ward: Ward, tmp
     again = ward.taken()
     assert [one.to for one in first] == [one.to for one in again] == BOTH
     assert [one.id for one in first] == [one.id for one in again]
+
+
+def test_a_run_that_may_not_sync_tells_all_the_same(ward: Ward) -> None:
+    """Another one has been syncing for an hour, or the platform's settings are wrong: what waits is told first."""
+    from handrail.plugin_core.errors import Busy
+    from handrail.plugin_core.sync.lock import exclusive
+
+    ward.answer("f1")
+    ward.sync()
+    ward.taken()
+    ward.later(minutes=61)
+    with ward.engine() as engine, exclusive(engine.store, "syncing"), pytest.raises(Busy):
+        ward.sync()
+    assert ward.told() == [BACKUP]
