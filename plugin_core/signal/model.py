@@ -1,0 +1,225 @@
+"""The model: two latent courses followed forward form by form, for many clients at once. Needs numpy.
+
+Growth and warning are each a Gaussian process over the weeks since the first form: a level, a trend and a slow wandering
+(Ornstein-Uhlenbeck). A form is one noisy observation of each, in SDs of the intake population: the mean of the lines
+that were answered, turned round where they are worded the other way, less what the person's agreeing style adds; its
+error variance follows from SD, retest correlation and the number of lines answered. Conditioning on the forms one after
+the other (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, section 2.2; one row of the Cholesky
+factor a form) gives, after each form, mean and error of every week up to then. What is said of a form depends on nothing
+after it: row i of the factor rests on rows 0 to i alone.
+
+For each of the last weeks the model gives how far the condition of `Condition` held; the running number is their sum,
+recent weeks counting more: about the number of recent weeks in which it held.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .constants import Condition, Constants, Path
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+GRID = 61
+"""Weeks that are followed at once: 0 to 60."""
+UNSEEN = 1e6
+"""The error variance of a trait that a form does not show (padding)."""
+DECIMALS = 6
+"""Numbers are rounded to this many decimals, so that the order of a sum on another machine changes nothing."""
+_LEAST_VARIANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How answers become observations. `reverse`, `is_growth` one boolean a line; `top` is min + max of the answers.
+
+    `unit` (growth, warning): points of the form in one SD of the intake population; `noise` the error variance of a
+    complete form in squared SDs, from SD and retest correlation.
+    """
+
+    reverse: Array
+    is_growth: Array
+    top: int
+    unit: tuple[float, float]
+    noise: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What forms show, each (n, J): observed growth and warning in SDs, their error variances, the style taken off in
+    points, whether the form can be read at all."""
+
+    growth: Array
+    warning: Array
+    growth_noise: Array
+    warning_noise: Array
+    style: Array
+    readable: Array
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What the model says after each form, the last axis being the weeks looked at, newest first.
+
+    `held` (n, J, L) how far the condition held; means and errors of the warning level, its rise since intake and the
+    quarter's change of growth; `number` (n, J) the running number; `up` and `down` (n, J, 2) mean and error of the
+    change of growth and of warning since intake.
+    """
+
+    number: Array
+    held: Array
+    level: tuple[Array, Array]
+    rise: tuple[Array, Array]
+    change: tuple[Array, Array]
+    growth: tuple[Array, Array]
+    weeks: Array
+
+
+def see(raw: Array, scale: Scale, constants: Constants) -> Seen:
+    """Reads forms: raw answers (n, J, lines) as floats, NaN where there is none, in the order of time."""
+    answered = ~np.isnan(raw)
+    centre = np.where(scale.is_growth, constants.centre["growth"], constants.centre["warning"])
+    scored = np.where(answered, np.where(scale.reverse, scale.top - raw, raw) - centre, 0.0)
+    counts = [(answered & part).sum(-1) for part in (scale.is_growth, ~scale.is_growth)]
+    style = _style(scored, answered, scale, constants)
+    sign = np.where(scale.reverse, -1.0, 1.0)
+    found, noises = [], []
+    for index, part in enumerate((scale.is_growth, ~scale.is_growth)):
+        lines = np.maximum(counts[index], 1)
+        mean = scored[..., part].sum(-1) / lines
+        added = style * ((answered & part) * sign).sum(-1) / lines
+        found.append((mean - added) / scale.unit[index])
+        fixed = constants.noise_fixed
+        noises.append(scale.noise[index] * (fixed + (1 - fixed) * part.sum() / lines))
+    least = constants.least_lines
+    readable = (counts[0] >= least["growth"]) & (counts[1] >= least["warning"])
+    return Seen(found[0], found[1], noises[0], noises[1], style, readable)
+
+
+def _style(scored: Array, answered: Array, scale: Scale, constants: Constants) -> Array:
+    """The agreeing style in points, as far as it shows up to each form, (n, J).
+
+    Half the distance between lines worded one way and the other, averaged over both traits and the forms so far, drawn
+    towards none while forms are few (an empirical Bayes mean).
+    """
+    halves = []
+    for part in (scale.is_growth, ~scale.is_growth):
+        means, both = [], np.ones(answered.shape[:-1], bool)
+        for turned in (False, True):
+            some = answered & part & (scale.reverse == turned)
+            lines = some.sum(-1)
+            means.append((scored * some).sum(-1) / np.maximum(lines, 1))
+            both &= lines > 0
+        halves.append((np.where(both, (means[0] - means[1]) / 2, 0.0), both))
+    shown = halves[0][1].astype(int) + halves[1][1]
+    here = (halves[0][0] + halves[1][0]) / np.maximum(shown, 1)
+    forms = np.cumsum(shown > 0, axis=1)
+    mean = np.cumsum(here, axis=1) / np.maximum(forms, 1)
+    between, within = constants.style.between, constants.style.within
+    style: Array = mean * between / (between + within / np.maximum(forms, 1))
+    return style
+
+
+def follow(weeks: Array, seen: Seen, constants: Constants) -> Followed:
+    """Follows n clients with up to J forms each.
+
+    :param weeks: (n, J) weeks since the first form, rising along each row, less than `GRID`; a negative one is padding
+        at the end of a row.
+    """
+    there = weeks >= 0
+    times = np.where(there, weeks, 0.0)
+    grid = np.arange(GRID)
+    earlier = np.maximum(grid - constants.change_weeks, 0)
+    first = np.zeros(GRID, int)
+    noise = [np.where(there, one, UNSEEN) for one in (seen.growth_noise, seen.warning_noise)]
+    growth = _condition(times, seen.growth, noise[0], constants.growth, (earlier, first))
+    warning = _condition(times, seen.warning, noise[1], constants.warning, (None, first))
+    now = np.floor(times + 0.5).astype(int)
+    window = now[:, :, None] - np.arange(constants.look_back + 1)
+    inside, at = window >= 0, np.maximum(window, 0)
+    change, level, rise = (
+        tuple(np.take_along_axis(part, at, 2) for part in pair) for pair in (growth[0], warning[0], warning[1])
+    )
+    held = np.where(inside, _held(level, rise, change, inside, constants), 0.0)
+    number = np.round((held * constants.fade ** np.arange(constants.look_back + 1)).sum(2), DECIMALS)
+    grown = tuple(np.take_along_axis(part, now[:, :, None], 2)[..., 0] for part in growth[1])
+    return Followed(number, held, level, rise, change, grown, window)
+
+
+Pair = tuple[Array, ...]
+
+
+def _condition(times: Array, seen: Array, noise: Array, path: Path, since: tuple[Array | None, ...]) -> list[Pair]:
+    """Conditions one trait on the forms one after the other.
+
+    `since` names what is asked of each week of the grid: its level (None), or its change since another week. Gives for
+    each (mean, error), each (n, J, GRID), row j using forms 0 to j only.
+    """
+    clients, forms = times.shape
+    grid = np.arange(GRID, dtype=float)
+    weeks = _covariance(path, times, np.broadcast_to(grid, (clients, GRID)))
+    own = _covariance(path, grid[None], grid[None])[0]
+    asked, before = [], []
+    for other in since:
+        asked.append(weeks if other is None else weeks - weeks[:, :, other])
+        at = np.arange(GRID)
+        variance = own[at, at]
+        before.append(variance if other is None else variance + own[other, other] - 2 * own[at, other])
+    rows = np.concatenate([_covariance(path, times, times), seen[..., None], *asked], axis=2)
+    for form in range(forms):
+        row = rows[:, form]
+        if form:
+            row -= (rows[:, :form, form][:, None, :] @ rows[:, :form])[:, 0]
+        row /= np.sqrt(row[:, form] + noise[:, form])[:, None]
+    moved = rows[:, :, forms]
+    found: list[Pair] = []
+    for index, prior in enumerate(before):
+        part = rows[:, :, forms + 1 + index * GRID : forms + 1 + (index + 1) * GRID]
+        mean = np.cumsum(part * moved[..., None], axis=1)
+        left = prior - np.cumsum(part * part, axis=1)
+        found.append((mean, np.sqrt(np.maximum(left, _LEAST_VARIANCE))))
+    return found
+
+
+def _covariance(path: Path, one: Array, other: Array) -> Array:
+    """Prior covariance between times, (n, a) and (n, b) in weeks: (n, a, b)."""
+    left, right = np.exp(one / path.wander_weeks), np.exp(other / path.wander_weeks)
+    ratio = left[:, :, None] / right[:, None, :]
+    near = np.minimum(ratio, 1 / ratio)
+    covariance: Array = path.level + path.trend * one[:, :, None] * other[:, None, :] + path.wander * near
+    return covariance
+
+
+def _held(level: Pair, rise: Pair, change: Pair, inside: Array, constants: Constants) -> Array:
+    """How far the condition held in each week of the window, newest first; between 0 and 1.
+
+    A condition that had begun stays until lower limits: the share `stay_share` of that is added, week by week.
+    """
+    asked: Condition = constants.condition
+    high = below(asked.level, level, above=True)
+    risen = np.minimum(below(asked.rise, rise, above=True), below(asked.floor, level, above=True))
+    begun = np.maximum(high, risen) * below(asked.growth, change)
+    lasting = np.maximum(below(asked.stay_level, level, above=True), below(asked.stay_rise, rise, above=True))
+    lasting = np.where(inside, np.maximum(lasting * below(asked.stay_growth, change), begun), 0.0)
+    begun = np.where(inside, begun, 0.0)
+    held, stays = np.empty_like(begun), np.zeros(begun.shape[:2])
+    for week in range(begun.shape[2] - 1, -1, -1):
+        stays = begun[..., week] + (lasting[..., week] - begun[..., week]) * stays
+        held[..., week] = stays
+    mixed: Array = begun + constants.stay_share * (held - begun)
+    return mixed
+
+
+def below(limit: float, pair: Pair, above: bool = False) -> Array:
+    """How surely a normal value with that mean and error lies below (or above) a limit.
+
+    The normal distribution by Page's logistic approximation (Applied Statistics 26, 1977), off by less than 0.0002.
+    """
+    mean, error = pair
+    z = (mean - limit) / error if above else (limit - mean) / error
+    z = np.clip(z, -6.0, 6.0)
+    sure: Array = 1 / (1 + np.exp(-z * (1.5976 + 0.07056 * z * z)))
+    return sure
