@@ -104,7 +104,6 @@ class Ingest:
         self.unstored = Unstored(registry, reader, self.schema, self.watch, self._owner_of, context.as_of)
         self._key = store.sealer.hasher("response", str(source))
         self._client_key = lru_cache(4096)(store.sealer.hasher("client", str(source)))
-        self._reading = _encode(sorted(f"{i.id}/{i.version}/{i.sha256}" for i in self._instruments()))
 
     def _instruments(self) -> list[Any]:
         return [registered.descriptor for registered in self.registry.instruments.values()]
@@ -234,13 +233,14 @@ class Ingest:
         return client, ref
 
     def _content(self, flat: dict[str, Any]) -> str:
-        """The hash of everything that bears on answers and scores; versions and server times do not.
+        """The hash of everything that bears on answers and scores; versions and server times do not, nor does another
+        edition of the instrument's file: `rescore` reads stored forms anew by it, the platform need not send them.
 
         Empty, and so never equal to another, where a text cannot be encoded: the schema sets such a form aside (F52).
         """
         bearing = {name: value for name, value in flat.items() if name not in _NOT_CONTENT}
         try:
-            return self.store.sealer.fingerprint(self._reading + _encode(bearing))
+            return self.store.sealer.fingerprint(_encode(bearing))
         except UnicodeEncodeError:
             return ""
 
