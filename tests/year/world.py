@@ -104,6 +104,7 @@ class World:
                 self._decided[task["id"]] = today + timedelta(days=delay) if willing else None
             when = self._decided[task["id"]]
             if when is not None and when <= today:
+                self._decided[task["id"]] = None  # once, though the practice closes the request only when it runs
                 self.fill_in(person.id, today)
 
     def fill_in(self, person: str, today: date, **more: Any) -> Json:
