@@ -10,7 +10,7 @@ import base64
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from ...schemas.vocab import STANDING_STATES, FlagState
 from ..rules import words
 from ..words import Texts, mark, speaking, spoken, tr, trn, trp
 from ..words.spelling import moment, short_day, tenths, whole
-from . import phrases
+from . import phrases, practice
 from .charts import course_figure
 from .series import all_scores, main_scores, plain, scores_for, visible
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from ..engine import Engine
     from ..views import ClientView, FlagRow
 
-YEAR = timedelta(weeks=52)
 SMALL = 140
 RULE_COLUMNS = Texts(
     {
@@ -91,7 +90,9 @@ def _page(engine: Engine, as_of: datetime) -> str:
         "safety": [card for card in cards if card["kind"] == "safety"],
         "standing": [card for card in cards if card["kind"] != "safety"],
         "clients": [_client(view, titles) for view in views.values()],
-        "numbers": _numbers(engine.status(), rows, as_of),
+        "numbers": _numbers(engine.status(), rows),
+        "figures_head": practice.head(),
+        "figures": practice.rows(engine.figures.read()),
         "by_rule": _by_rule(rows, titles),
         "by_rule_columns": list(RULE_COLUMNS.values()),
         "aside": [_aside(one) for one in engine.set_aside()],
@@ -219,24 +220,16 @@ def _summary(standing: Sequence[FlagRow]) -> str:
     return tr("Standing today: {kinds}.", kinds=", ".join(told))
 
 
-def _numbers(status: Mapping[str, int], rows: Sequence[FlagRow], as_of: datetime) -> list[tuple[str, str]]:
+def _numbers(status: Mapping[str, int], rows: Sequence[FlagRow]) -> list[tuple[str, str]]:
     clients = status.get("clients", 0)
     prompts = [row for row in rows if row.kind == "prompt" and row.flag.shown]
     stand = sum(row.flag.state in STANDING_STATES for row in prompts)
-    year = sum(as_of - YEAR < row.flag.opened <= as_of for row in prompts)
-    answers = Counter(row.acknowledgements[-1].useful for row in rows if row.acknowledgements)
-    seen = sum(answers.values())
-    said = seen - answers[None]
-    useful = tr("{useful} of {said} who said", useful=whole(answers["yes"]), said=whole(said))
     return [
         (tr("Clients"), whole(clients)),
         (tr("Forms stored"), whole(status.get("responses", 0))),
         (tr("Forms set aside"), whole(status.get("set_aside", 0))),
         *((NUMBERS[state], whole(status.get(f"flags_{state.value}", 0))) for state in FlagState),
         (tr("Prompts that stand, per 100 clients"), _per_hundred(stand, clients)),
-        (tr("Prompts in the last 52 weeks, per 100 clients"), _per_hundred(year, clients)),
-        (tr("Flags that a person has noted as seen"), whole(seen)),
-        (tr("Of these: useful"), useful if said else tr("nobody has said yet")),
     ]
 
 

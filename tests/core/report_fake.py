@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from handrail.adapters.demo.practice import Practice
+from handrail.plugin_core.figures import PracticeFigures
 from handrail.plugin_core.instruments import builtin_one
 from handrail.plugin_core.rules import builtin_rules
 from handrail.plugin_core.rules.life import episodes, shown
@@ -36,6 +37,21 @@ RULES = builtin_rules()
 KINDS = {rule.id: rule.kind for rule in RULES}
 
 
+_YEAR = datetime(2026, 11, 20, tzinfo=UTC)
+FIGURES = PracticeFigures(
+    since=_YEAR - timedelta(days=365),
+    until=_YEAR,
+    asked=120,
+    answered=81,
+    open=4,
+    clients=40,
+    prompts=9,
+    seen=6,
+    useful={"yes": 4, "no": 1, "unsure": 1, "unsaid": 0},
+    days_to_seen=2.5,
+)
+
+
 class FakeEngine:
     """What the views read of an engine."""
 
@@ -45,6 +61,7 @@ class FakeEngine:
         self._views = {view.key: view for view in views}
         self._aside = list(given.get("aside", ()))
         self._runs = list(given.get("runs", ()))
+        self.figures = SimpleNamespace(read=lambda: FIGURES)
 
     def flags(self, *, everything: bool = False, client: str | None = None) -> list[FlagRow]:
         standing = (FlagState.RAISED, FlagState.ACKNOWLEDGED, FlagState.HELD)
