@@ -202,8 +202,8 @@ class Entry:
         engine.store.write(lambda tx: book.record(tx, author, "form-entered", key, form), engine.source)
         done = self._ingest(context).page(page, by_id=True)
         problems = [*done.problems, *self._told(done, context)]
-        carriers = engine.settings.push.carriers if engine.settings.push.on else ()
-        problems += Evaluate(engine.store, engine.source, engine.registry, context, carriers).run().problems
+        carriers, read = engine.settings.push.carriers if engine.settings.push.on else (), engine.settings.read_tags
+        problems += Evaluate(engine.store, engine.source, engine.registry, context, carriers, read).run().problems
         settled = settle(engine.store, engine.source, engine.now(), engine.settings.zone, withdrawn=False)
         return Entered(
             key=key,

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from handrail.plugin_core import hookimpl
 from handrail.plugin_core.cli import cli
 from handrail.plugin_core.cli.entry import Typing, single_keys
+from handrail.plugin_core.collecting import Wish
 from handrail.plugin_core.collecting.codes import LETTERS, code_of, start_of_key
 from handrail.plugin_core.collecting.entry import Entered, Entry, answer_of, keys_of, parse, typed_key
 from handrail.plugin_core.contracts import Asked, CollectorSpec, Refusal
@@ -89,6 +90,20 @@ def test_the_rules_read_it_at_once(stage: Stage) -> None:
     """Staff who typed it in expect to see it, not to see it tomorrow."""
     enter(stage, gr18(LEANING))
     assert [row.flag.rule for row in stage.ask(lambda e: e.flags()) if row.flag.shown] == ["P1"]
+
+
+def test_an_entry_is_read_by_the_tags_that_the_practice_lets_in(tmp_path: Path) -> None:
+    """A form from paper withdrew the prompts of every client whose answers somebody else gives."""
+    with Stage(tmp_path, more='read_tags = ["proxy"]') as stage:
+        stage.course("c1", [EVEN, EVEN, EVEN, LEANING, LEANING], last=35)
+        stage.sync()
+        stage.ask(lambda e: e.collecting.enrol([Wish("c1", tags=frozenset({"proxy"}))], "anna"))
+        stage.sync()
+        before = stage.active()
+        enter(stage, gr18(LEANING), stage.now.date() - timedelta(days=1))
+        stage.sync()
+        assert before
+        assert stage.active() == before
 
 
 def test_blank_and_declined_stay_two_different_things(stage: Stage) -> None:
