@@ -22,7 +22,7 @@ def register_instruments() -> Sequence[Instrument]:
 
 @hookimpl
 def register_rules() -> Sequence[RuleSpec]:
-    """P1 to P7, N, S and the pattern note."""
+    """R1, P1 to P7, N, S and the pattern note."""
     from .rules import builtin_rules
 
     return builtin_rules()

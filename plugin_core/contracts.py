@@ -70,6 +70,8 @@ class RuleSpec:
         about in a year, in simulation); None for rules without such a choice.
     `possible`: a quick look at a course, False only where `judge` would find no form on which the rule is met. With it
         most courses cost a fraction, since most rules are met on few of them; None reads every course whole.
+    `prepare`: told a page of courses before `judge` and `possible` are asked about each, so that a rule that computes
+        many at once can; it changes no answer, and a rule must answer as well without it.
     """
 
     id: str
@@ -81,6 +83,7 @@ class RuleSpec:
     order: int = 100
     at_budget: Callable[[int], RuleSpec] | None = None
     possible: Callable[[Course], bool] | None = None
+    prepare: Callable[[Sequence[Course]], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,11 @@ Built once per application from `Plugins`; each kind is asked for when it is fir
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 
-from ..schemas.records import Instrument
+from ..schemas.records import Course, Instrument
 from .contracts import AdapterSpec, CollectorSpec, RuleSpec, ScorerSpec
 from .errors import PluginError, UsageError
 from .manager import Plugins, Registered
@@ -100,6 +102,15 @@ class Registry:
         """All rules, model rules among them as sparing as the budget says (2, 5 or 10)."""
         every = [registered.descriptor for registered in self.rules.values()]
         return [rule if rule.at_budget is None else rule.at_budget(budget) for rule in every]
+
+    def prepare(self, courses: Sequence[Course]) -> None:
+        """Shows a page of courses to the rules that compute many at once. One that raises will raise again when it
+        judges, and is named then."""
+        for registered in self.rules.values():
+            rule = registered.descriptor
+            if rule.prepare is not None:
+                with suppress(Exception):  # a vendor's rule; judging it says so
+                    rule.prepare([course for course in courses if rule.instrument in (None, course.instrument.id)])
 
     def rules_for(self, instrument_id: str) -> list[RuleSpec]:
         """The rules that read courses of this instrument, those that read every instrument included, in their order."""

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
 from handrail.plugin_core.instruments import builtin
 from handrail.schemas.records import Instrument
 

@@ -90,9 +90,7 @@ KINDS: Mapping[str, Kind] = {
     "early reliance that passes": Kind(
         1.6, True, (Ramp((2, 8), (20, 40), (0.6, 1.6)),), (Ramp((4, 10), (4, 10), (1.0, 2.0), -1),), 0.5, (0.6, 1.6)
     ),
-    "reliance beside growth": Kind(
-        1.4, True, (Ramp(*_WHOLE, (1.4, 2.6)),), (Ramp((0, 10), (6, 16), (0.6, 1.4)),)
-    ),
+    "reliance beside growth": Kind(1.4, True, (Ramp(*_WHOLE, (1.4, 2.6)),), (Ramp((0, 10), (6, 16), (0.6, 1.4)),)),
     "leaning while growing": Kind(
         1.0, True, (Ramp(*_WHOLE, (1.4, 2.4)),), (Ramp((26, 40), (6, 12), (0.5, 1.5), -1),), 0.4, (0.8, 1.6)
     ),

@@ -1,4 +1,4 @@
-"""The rules of docs/rules.md: P1 to P7, N, S and the pattern note. Pure functions of a course; see `life` for flags."""
+"""The rules of docs/rules.md: R1, P1 to P7, N, S and the pattern note. Pure functions of a course; flags: `life`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import partial
 
 from ...schemas.records import Course
 from ..contracts import Judge, RuleSpec
+from ..signal.rule import rule_r1
 from . import words
 from .change import DOWN, UP, judge_news, judge_shift, may_be_news, may_shift
 from .levels import judge_asked, judge_pattern, judge_relief, judge_steady, may_be_relief, may_be_steady
@@ -20,14 +21,15 @@ VERSION = "1"
 
 
 def builtin_rules(apart: frozenset[str] = KEPT_APART) -> tuple[RuleSpec, ...]:
-    """Handrail's plain rules.
+    """Handrail's rules.
 
-    `apart`: forms with one of these tags are kept out of P1 to P6 and N; an empty set lets them in, which is the
+    `apart`: forms with one of these tags are kept out of R1, P1 to P6 and N; an empty set lets them in, which is the
     practice's decision. P7, S and the pattern note read every form.
     """
     up = partial(judge_shift, rule="P1", score="warning", sign=UP, inside=("reliance", "outlook"), apart=apart)
     down = partial(judge_shift, rule="P2", score="growth", sign=DOWN, inside=(), apart=apart)
     return (
+        rule_r1(apart),
         _spec("P1", up, partial(may_shift, score="warning", sign=UP, apart=apart), order=20),
         _spec("P5", partial(judge_steady, apart=apart), partial(may_be_steady, apart=apart), order=30),
         _spec("P2", down, partial(may_shift, score="growth", sign=DOWN, apart=apart), order=40),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -32,6 +33,20 @@ class Kit:
             form.key: [(n, rule) for n, rule in enumerate(ordered) if rule.instrument in (None, form.id)]
             for form in forms
         }
+        self._prepared = {form.key: [rule for _, rule in self.rules[form.key] if rule.prepare] for form in forms}
+
+    def prepare(self, page: Iterable[Scored]) -> None:
+        """Shows a page of clients to the rules that compute many courses at once. One that raises will raise again when
+        it judges, and is named then."""
+        courses: dict[str, tuple[RuleSpec, list[Course]]] = {}
+        for scored in page:
+            for key, course in scored.courses.items():
+                for rule in self._prepared[key]:
+                    courses.setdefault(rule.id, (rule, []))[1].append(course)
+        for rule, found in courses.values():
+            if rule.prepare is not None:
+                with suppress(Exception):  # a vendor's rule; judging it says so
+                    rule.prepare(found)
 
 
 @dataclass(slots=True)
@@ -53,25 +68,45 @@ def latest(responses: Iterable[Response]) -> list[Response]:
     return sorted(found.values(), key=lambda response: (response.authored, response.instrument))
 
 
-def judge_client(
-    client: str, responses: Iterable[Response], kit: Kit, *, trace: bool = False, scores: bool = False
-) -> Judged:
-    """Scores one client's forms and follows every rule over them.
+@dataclass(slots=True)
+class Scored:
+    """One client's courses, scored and not yet judged, with the lines about scores."""
 
-    `responses` in the order of the input, all of this client. `trace` and `scores` ask for those lines too.
-    """
-    result = Judged()
+    client: str
+    courses: Mapping[Key, Course]
+    forms: int
+    scores: list[Line]
+
+
+def score_client(client: str, responses: Iterable[Response], kit: Kit, *, scores: bool = False) -> Scored:
+    """Scores one client's forms. `responses` in the order of the input, all of this client."""
     series: dict[Key, list[ScoredForm]] = {}
+    lines: list[Line] = []
+    forms = 0
     for response in latest(responses):
         key = (response.instrument, response.instrument_version)
         form = kit.scorers[key].form(response)
         series.setdefault(key, []).append(form)
-        result.forms += 1
+        forms += 1
         if scores:
-            result.scores += _score_lines(client, response.instrument, form)
+            lines += _score_lines(client, response.instrument, form)
+    return Scored(client, _courses(client, series, kit), forms, lines)
+
+
+def judge_client(
+    client: str, responses: Iterable[Response], kit: Kit, *, trace: bool = False, scores: bool = False
+) -> Judged:
+    """Scores one client's forms and follows every rule over them: `score_client`, then `judge_scored`."""
+    return judge_scored(score_client(client, responses, kit, scores=scores), kit, trace=trace)
+
+
+def judge_scored(scored: Scored, kit: Kit, *, trace: bool = False) -> Judged:
+    """Follows every rule over one client's courses."""
+    result = Judged(forms=scored.forms, scores=scored.scores)
+    client = scored.client
     events: list[tuple[tuple[datetime, str, int], Line]] = []
     traced: list[tuple[tuple[datetime, str, int], Line]] = []
-    for key, course in _courses(client, series, kit).items():
+    for key, course in scored.courses.items():
         for number, rule in kit.rules[key]:
             readings = _readings(rule, course)
             if readings is None:

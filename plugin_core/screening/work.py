@@ -12,7 +12,7 @@ import msgspec
 
 from ...schemas.records import Instrument, Response
 from ..contracts import RuleSpec, ScorerSpec
-from .client import Kit, Line, judge_client
+from .client import Kit, Line, Scored, judge_scored, score_client
 from .grouping import Group
 from .lines import Reader
 
@@ -60,6 +60,7 @@ class Worker:
         """Reads, judges and writes the lines of these clients."""
         outcome = Outcome()
         lines: dict[str, list[Line]] = {"out": [], "trace": [], "scores": []}
+        page: list[Scored] = []
         for client, raws in batch:
             responses = []
             for number, raw in raws:
@@ -68,13 +69,16 @@ class Worker:
                     responses.append(found)
                 else:
                     outcome.rejects.append((number, found))
-            if not responses:
-                continue
-            judged = judge_client(client, responses, self.kit, trace=self.job.trace, scores=self.job.scores)
+            if responses:
+                page.append(score_client(client, responses, self.kit, scores=self.job.scores))
+                outcome.counts.update(clients=1, accepted=len(responses))
+        self.kit.prepare(page)
+        for scored in page:
+            judged = judge_scored(scored, self.kit, trace=self.job.trace)
             lines["out"] += judged.events
             lines["trace"] += judged.trace
             lines["scores"] += judged.scores
-            outcome.counts.update(clients=1, accepted=len(responses), forms=judged.forms)
+            outcome.counts.update(forms=judged.forms)
             outcome.events.update(line["event"] for line in judged.events)
             outcome.failed.update(judged.failed)
         outcome.lines = {name: self.encode(found) for name, found in lines.items() if found}

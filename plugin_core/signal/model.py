@@ -1,12 +1,12 @@
 """The model: two latent courses followed forward form by form, for many clients at once. Needs numpy.
 
-Growth and warning are each a Gaussian process over the weeks since the first form: a level, a trend and a slow wandering
-(Ornstein-Uhlenbeck). A form is one noisy observation of each, in SDs of the intake population: the mean of the lines
-that were answered, turned round where they are worded the other way, less what the person's agreeing style adds; its
-error variance follows from SD, retest correlation and the number of lines answered. Conditioning on the forms one after
-the other (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, section 2.2; one row of the Cholesky
-factor a form) gives, after each form, mean and error of every week up to then. What is said of a form depends on nothing
-after it: row i of the factor rests on rows 0 to i alone.
+Growth and warning are each a Gaussian process over the weeks since the first form: a level, a trend and a slow
+wandering (Ornstein-Uhlenbeck). A form is one noisy observation of each, in SDs of the intake population: the mean of
+the lines that were answered, turned round where they are worded the other way, less what the person's agreeing style
+adds; its error variance follows from SD, retest correlation and the number of lines answered. Conditioning on the forms
+one after the other (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, section 2.2; one row of the
+Cholesky factor a form) gives, after each form, mean and error of every week up to then. What is said of a form depends
+on nothing after it: row i of the factor rests on rows 0 to i alone.
 
 For each of the last weeks the model gives how far the condition of `Condition` held; the running number is their sum,
 recent weeks counting more: about the number of recent weeks in which it held.

@@ -185,9 +185,12 @@ class Evaluate:
         ends = mend.ends_of(tx, keys)
         held = attended(tx, keys, self.context.as_of.tzinfo)
         changes = _Changes()
+        found = {}
         for key in keys:
             starts = [start_of(day) for day in people[key].changes]
-            courses = courses_of(key, series[key], starts, self.registry, held[key] if held else None)
+            found[key] = courses_of(key, series[key], starts, self.registry, held[key] if held else None)
+        self.registry.prepare([course for courses in found.values() for course in courses])
+        for key, courses in found.items():
             quiet = _quiet(stored[key], acknowledged)
             called = self._called_for(courses, holds.get(key, []), quiet, ends.get(key), done)
             called = _as_stored(called, stored[key])

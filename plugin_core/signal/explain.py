@@ -1,0 +1,203 @@
+"""The evidence of R1: what was read on each form, how far the condition held week by week, and how that adds up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+from ...schemas.records import Constant, Course, Evidence, LineMove, Step
+from ..rules import words
+from ..rules.bands import constants as band_constants
+from ..rules.bands import limits
+from ..rules.evidence import lines_of, moves_words, used
+from ..rules.view import answer
+from ..words import tr
+from . import texts
+from .constants import Constants, constants
+from .pages import FIRST_FORMS, Followable, Place
+from .pages import lines_of as model_lines
+
+SHOWN_FORMS = 3
+MOST_MOVED = 3
+BASE_DAYS = 6 * 7
+_NOTHING = 0.005
+
+
+def explain(found: Followable, stretch: tuple[int, ...], place: Place, limit: float, budget: int) -> Evidence:
+    """Evidence for the last form of `stretch`, the forms of one therapist that were read up to then."""
+    known, course = constants(), found.view.course
+    base = _base(found, stretch)
+    window = [i for i in stretch if found.view.days[stretch[-1]] - found.view.days[i] <= 7 * known.look_back]
+    last = window[-SHOWN_FORMS:]
+    roles = dict.fromkeys(window, tr("looked at")) | dict.fromkeys(base, tr("baseline"))
+    moves = _moves(course, base, stretch[-1])
+    return Evidence(
+        reason=_reason(found, base, last, place, limit, moves, known),
+        forms=tuple(
+            used(course.forms[i], roles[i], ("growth", "warning"), model_lines(course.instrument))
+            for i in sorted(roles)
+        ),
+        steps=(*_seen_steps(found, place, sorted(roles)), *_week_steps(found, stretch, place, limit, known)),
+        constants=_constants(course, known, limit, budget),
+        moves=tuple(moves),
+        clears_when=tr(texts.CLEARS, limit=words.exact(limit)),
+    )
+
+
+def _base(found: Followable, stretch: Sequence[int]) -> list[int]:
+    """The forms that the start is judged by: the first, and the second if it came within six weeks."""
+    days = found.view.days
+    return [i for i in stretch[:FIRST_FORMS] if days[i] - days[stretch[0]] <= BASE_DAYS]
+
+
+def mean_of(course: Course, index: int, score: str) -> float:
+    """The mean of the lines that were answered, turned round where they are worded the other way."""
+    kept = course.forms[index].value(score)
+    if kept is not None:
+        return kept
+    values = []
+    for name in course.instrument.score(score).items:
+        if (value := answer(course.forms[index], name)) is not None:
+            item = course.instrument.item(name)
+            values.append(item.values[0] + item.values[-1] - value if item.reverse else value)
+    return sum(values) / len(values)
+
+
+def _reason(
+    found: Followable,
+    base: Sequence[int],
+    last: Sequence[int],
+    place: Place,
+    limit: float,
+    moves: Sequence[LineMove],
+    known: Constants,
+) -> str:
+    course, instrument = found.view.course, found.view.course.instrument
+    both = {name: instrument.score(name) for name in ("growth", "warning")}
+    filling: dict[str, str | int] = {}
+    for name, definition in both.items():
+        filling |= {f"{name}_{key}": text for key, text in lines_of(definition).items()}
+        filling[name] = words.listed([words.one(mean_of(course, i, name)) for i in last])
+        bands = limits(definition.change)
+        filling[f"{name}_error"] = words.one(bands.pair.sem) if bands else "?"
+    changed = found.view.stretch[base[0]] > 0
+    dates = words.days([course.forms[i].authored.date() for i in base])
+    template = words.BASELINES[len(base), changed]
+    for key, name in (("baseline", "warning"), ("growth_baseline", "growth")):
+        mean = sum(mean_of(course, i, name) for i in base) / len(base)
+        filling[key] = template.format(dates=dates, mean=words.one(mean))
+    change = both["warning"].change
+    held = float(place.followed.held[place.row, place.column].sum())
+    return tr(
+        texts.REASON,
+        **filling,
+        forms=words.count(len(last)),
+        dates=words.days([course.forms[i].authored.date() for i in last]),
+        origin=words.origin(change.origin if change else "assumed"),
+        confidence=texts.CONFIDENCE[_confidence(place.number, limit)],
+        weeks=words.count(max(1, round(held))),
+        window=known.look_back + 1,
+        moves=moves_words(moves),
+    )
+
+
+def _confidence(number: float, limit: float) -> str:
+    return "clear" if number > 2 * limit else "fair" if number > 1.4 * limit else "some"
+
+
+def _moves(course: Course, base: Sequence[int], index: int) -> list[LineMove]:
+    """The lines of both scores that moved most, reliance up or growth down, from the first forms to this one."""
+    found = []
+    for score, sign in (("warning", 1), ("growth", -1)):
+        for name in course.instrument.score(score).items:
+            item, now = course.instrument.item(name), answer(course.forms[index], name)
+            earlier = [value for i in base if (value := answer(course.forms[i], name)) is not None]
+            if now is None or not earlier:
+                continue
+            before = sum(earlier) / len(earlier)
+            carried = (now - before) * sign * (-1 if item.reverse else 1)
+            if carried > 0:
+                found.append((carried, LineMove(name, item.text, before, now)))
+    found.sort(key=lambda pair: -pair[0])
+    return [move for _, move in found[:MOST_MOVED]]
+
+
+def _seen_steps(found: Followable, place: Place, forms: Sequence[int]) -> list[Step]:
+    """What the model read from each form that is shown."""
+    course, steps = found.view.course, []
+    for index in forms:
+        column = place.forms.index(index) if index in place.forms else None
+        if column is None:
+            continue
+        at = place.row, column
+        steps.append(
+            Step(
+                tr(texts.SEEN, day=words.day(course.forms[index].authored.date())),
+                tr(
+                    texts.SEEN_WORKING,
+                    growth_mean=words.exact(mean_of(course, index, "growth")),
+                    growth=_two(place.seen.growth[at]),
+                    warning_mean=words.exact(mean_of(course, index, "warning")),
+                    warning=_two(place.seen.warning[at]),
+                ),
+                tr(texts.SEEN_RESULT, style=_two(place.seen.style[at])),
+            )
+        )
+    return steps
+
+
+def _week_steps(found: Followable, stretch: Sequence[int], place: Place, limit: float, known: Constants) -> list[Step]:
+    """How far the condition held in each week that adds something, newest first, and their sum."""
+    followed, at = place.followed, (place.row, place.column)
+    first = found.view.course.forms[stretch[0]].authored.date()
+    steps = []
+    for back in range(known.look_back + 1):
+        held = float(followed.held[(*at, back)])
+        if held < _NOTHING:
+            continue
+        week = float(followed.weeks[(*at, back)]) + place.offset
+        pairs = {"level": followed.level, "rise": followed.rise, "change": followed.change}
+        numbers = {name: _two(pair[0][(*at, back)]) for name, pair in pairs.items()}
+        numbers |= {f"{name}_error": _two(pair[1][(*at, back)]) for name, pair in pairs.items()}
+        weight = known.fade**back
+        steps.append(
+            Step(
+                tr(texts.WEEK, day=words.day(_day(first, week))),
+                tr(
+                    texts.WEEK_WORKING,
+                    **numbers,
+                    earlier=tr(texts.EARLIER),
+                    held=words.exact(held),
+                    fade=words.exact(weight),
+                ),
+                round(held * weight, 4),
+            )
+        )
+    steps.append(Step(tr(texts.SUM), "", place.number))
+    steps.append(Step(tr(texts.LIMIT), f"{words.exact(place.number)} > {words.exact(limit)}", True))
+    return steps
+
+
+def _day(first: date, week: float) -> date:
+    return first + timedelta(days=round(7 * week))
+
+
+def _two(value: object) -> str:
+    return f"{float(value):.2f}".replace("-", "−")  # type: ignore[arg-type]
+
+
+def _constants(course: Course, known: Constants, limit: float, budget: int) -> tuple[Constant, ...]:
+    asked = known.condition
+    numbers = {"limit": limit, "level": asked.level, "rise": asked.rise, "floor": asked.floor}
+    numbers |= {"growth": asked.growth, "fade": known.fade}
+    own = tuple(
+        Constant(texts.CONSTANTS[name].format(budget=budget), value, known.origin, known.source)
+        for name, value in numbers.items()
+    )
+    errors: tuple[Constant, ...] = ()
+    for name in ("warning", "growth"):
+        definition = course.instrument.score(name)
+        bands = limits(definition.change)
+        if definition.change is not None and bands is not None:
+            errors += band_constants(definition.title, definition.change, bands.pair)[:2]
+    return (*errors, *own)

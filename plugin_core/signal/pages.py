@@ -1,0 +1,227 @@
+"""From courses to the model and back: which forms are read, in which row, and what the model said after each.
+
+A page of courses is followed at once, since numpy costs by the call; a course alone gives the same numbers. Each
+stretch with one therapist is followed by itself. A stretch longer than the grid goes on in blocks of 26 weeks, each of
+which sees the first two forms and those of the 34 weeks before it, so that cost grows with the number of forms alone;
+where a block begins hangs on the weeks since the first form, so nothing later changes what was said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ...schemas.records import Course, Instrument, ScoredForm
+from ..contracts import Reading
+from ..rules.bands import standard_error
+from ..rules.view import View
+from ..words import mark
+from .constants import Constants, constants
+from .model import GRID, Array, Followed, Scale, Seen, follow, see
+
+BLOCK_WEEKS, BEFORE_WEEKS = 26, 34
+FIRST_FORMS = 2
+CELLS = 60_000
+"""Forms times grid weeks that are followed in one go: what fits into a processor's own memory."""
+
+FEW_LINES = Reading(None, why=mark("passed over: too few lines have an answer on this form"))
+SAME_DAY = Reading(None, why=mark("passed over: an earlier form of the same day is read"))
+
+_BLANK = 255
+
+
+class _Codes(dict[object, int]):
+    """Answers as bytes; whatever is not a small number is a blank."""
+
+    def __missing__(self, key: object) -> int:
+        return _BLANK
+
+
+_CODES = _Codes({number: number for number in range(100)})
+
+
+@dataclass(slots=True)
+class _Row:
+    """One row of the model: the forms of a course that it sees, at which weeks, and from which on it answers."""
+
+    course: int
+    forms: list[int]
+    weeks: list[float]
+    since: int = 0
+    offset: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the model's words about one form are kept. `offset` is what was taken off the weeks of later forms."""
+
+    followed: Followed
+    seen: Seen
+    row: int
+    column: int
+    forms: tuple[int, ...]
+    offset: float
+
+    @property
+    def number(self) -> float:
+        """The running number after this form."""
+        return float(self.followed.number[self.row, self.column])
+
+
+@dataclass(slots=True)
+class Followable:
+    """What was found for one course: for each form a place, or the reading that says why there is none."""
+
+    view: View
+    scale: Scale | None
+    places: list[Place | Reading | None]
+    read: list[list[int]] = field(default_factory=list)
+
+
+def followed(courses: Sequence[Course], apart: frozenset[str]) -> list[Followable]:
+    """Follows a page of courses."""
+    known = constants()
+    found: list[Followable] = []
+    by_form: dict[int, tuple[Scale, list[_Row]]] = {}
+    for index, course in enumerate(courses):
+        one = Followable(View(course, apart), scale_of(course.instrument, known), [])
+        found.append(one)
+        if one.scale is None:
+            continue
+        rows = by_form.setdefault(id(course.instrument), (one.scale, []))[1]
+        one.places = _readable(one, known)
+        for stretch in one.read:
+            rows += _rows(index, stretch, one.view)
+    for scale, rows in by_form.values():
+        for batch in _batches(rows):
+            _follow(batch, found, scale, known)
+    return found
+
+
+_scales: dict[int, tuple[Instrument, Scale | None]] = {}
+
+
+def lines_of(instrument: Instrument) -> tuple[str, ...]:
+    """The lines that the model reads, growth's first."""
+    return (*instrument.score("growth").items, *instrument.score("warning").items)
+
+
+def scale_of(instrument: Instrument, known: Constants) -> Scale | None:
+    """How this form's answers become observations; None where a score or its measurement error is missing."""
+    kept = _scales.get(id(instrument))
+    if kept is not None and kept[0] is instrument:
+        return kept[1]
+    if len(_scales) > 64:
+        _scales.clear()
+    _scales[id(instrument)] = instrument, (made := _scale(instrument, known))
+    return made
+
+
+def _scale(instrument: Instrument, known: Constants) -> Scale | None:
+    units, noises = [], []
+    for name in ("growth", "warning"):
+        change = next((score.change for score in instrument.scores if score.id == name), None)
+        if change is None or change.sd is None or change.retest is None or not 0 < change.retest < 1:
+            return None
+        units.append(known.unit_per_sd * change.sd)
+        noises.append((standard_error(change.sd, change.retest) / units[-1]) ** 2)
+    items = [instrument.item(name) for name in lines_of(instrument)]
+    growth = len(instrument.score("growth").items)
+    values = items[0].values
+    return Scale(
+        np.array([item.reverse for item in items]),
+        np.arange(len(items)) < growth,
+        values[0] + values[-1],
+        (units[0], units[1]),
+        (noises[0], noises[1]),
+    )
+
+
+def _readable(one: Followable, known: Constants) -> list[Place | Reading | None]:
+    """Why forms are passed over; those that are read are put down in `one.read`, a list for each stretch."""
+    view, course = one.view, one.view.course
+    growth, warning = (course.instrument.score(name).items for name in ("growth", "warning"))
+    least = known.least_lines["growth"], known.least_lines["warning"]
+    reasons: list[Place | Reading | None] = []
+    stretch, day = -1, -1
+    for index, form in enumerate(course.forms):
+        if (aside := view.aside[index]) is not None:
+            reasons.append(aside)
+            continue
+        if _few(form, "growth", growth, least[0]) or _few(form, "warning", warning, least[1]):
+            reasons.append(FEW_LINES)
+            continue
+        if view.stretch[index] != stretch:
+            stretch, day = view.stretch[index], -1
+            one.read.append([])
+        if view.days[index] <= day:
+            reasons.append(SAME_DAY)
+            continue
+        day = view.days[index]
+        one.read[-1].append(index)
+        reasons.append(None)
+    return reasons
+
+
+def _few(form: ScoredForm, name: str, items: tuple[str, ...], least: int) -> bool:
+    score = form.scores.get(name)
+    if score is not None:
+        return score.answered < least
+    return sum(_CODES[form.answers.get(item)] != _BLANK for item in items) < least
+
+
+def _rows(course: int, forms: list[int], view: View) -> Iterator[_Row]:
+    """The rows in which a stretch is followed: one, and another for each block beyond the grid."""
+    if not forms:
+        return
+    weeks = [(view.days[index] - view.days[forms[0]]) / 7 for index in forms]
+    last = GRID - 1
+    inside = sum(week < last for week in weeks)
+    yield _Row(course, forms[:inside], weeks[:inside])
+    while inside < len(forms):
+        start = last + BLOCK_WEEKS * ((weeks[inside] - last) // BLOCK_WEEKS)
+        end = sum(week < start + BLOCK_WEEKS for week in weeks)
+        offset = start - BEFORE_WEEKS
+        since = max(min(FIRST_FORMS, inside), sum(week < offset for week in weeks))
+        first = min(FIRST_FORMS, since)
+        chosen = [*range(first), *range(since, end)]
+        times = [max(weeks[i] - offset, 0.0) for i in chosen]
+        yield _Row(course, [forms[i] for i in chosen], times, chosen.index(inside), offset)
+        inside = end
+
+
+def _batches(rows: list[_Row]) -> Iterator[list[_Row]]:
+    """Rows of about the same length together, so that little is padded."""
+    rows = sorted(rows, key=lambda row: len(row.forms))
+    batch: list[_Row] = []
+    for row in rows:
+        if batch and (len(batch) + 1) * len(row.forms) * GRID > CELLS:
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
+
+
+def _follow(batch: list[_Row], found: list[Followable], scale: Scale, known: Constants) -> None:
+    longest = len(batch[-1].forms)
+    lines = len(scale.reverse)
+    weeks = np.full((len(batch), longest), -1.0)
+    codes = bytearray()
+    for at, row in enumerate(batch):
+        course = found[row.course].view.course
+        names = lines_of(course.instrument)
+        weeks[at, : len(row.weeks)] = row.weeks
+        for index in row.forms:
+            codes += bytes(map(_CODES.__getitem__, map(course.forms[index].answers.get, names)))
+        codes += bytes((_BLANK,)) * (lines * (longest - len(row.forms)))
+    raw: Array = np.frombuffer(bytes(codes), np.uint8).reshape(len(batch), longest, lines).astype(float)
+    raw[raw == _BLANK] = np.nan
+    seen = see(raw, scale, known)
+    result = follow(weeks, seen, known)
+    for at, row in enumerate(batch):
+        places = found[row.course].places
+        for column in range(row.since, len(row.forms)):
+            places[row.forms[column]] = Place(result, seen, at, column, tuple(row.forms), row.offset)

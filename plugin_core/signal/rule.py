@@ -1,0 +1,127 @@
+"""Rule R1: reliance has been high while growth stood still, by the joint model of both courses (docs/signal.md).
+
+Met where the model's running number, about the number of recent weeks in which the condition held, lies beyond the
+limit of the practice's budget. Nothing here needs numpy until a course is judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ...schemas.records import Course
+from ..contracts import Reading, RuleSpec
+from ..rules.view import KEPT_APART, NO_CONSTANTS
+from ..words import mark
+from . import texts
+from .constants import BUDGETS, Constants, constants
+
+if TYPE_CHECKING:
+    from .pages import Followable
+
+ID, VERSION, ORDER = "R1", "1", 10
+DEFAULT_BUDGET = 5
+
+FEW_FORMS = Reading(None, why=mark("not yet: three forms that can be used are needed"))
+FEW_WEEKS = Reading(None, why=mark("not yet: fewer than 12 weeks since the first form"))
+ALONE = Reading(None, why=mark("not judged: no other form that can be used in the 20 weeks before"))
+
+
+def rule_r1(apart: frozenset[str] = KEPT_APART, budget: int = DEFAULT_BUDGET) -> RuleSpec:
+    """The rule at a budget: so many of a hundred benign clients prompted about in a year, in simulation.
+
+    :param apart: forms with one of these tags are passed over.
+    :raises ValueError: a budget for which nothing was calibrated.
+    """
+    if budget not in BUDGETS:
+        raise ValueError(f"there is no budget of {budget}; there are {', '.join(map(str, BUDGETS))}")
+    return RuleSpec(
+        id=ID,
+        version=VERSION if budget == DEFAULT_BUDGET else f"{VERSION}-budget{budget}",
+        title=texts.TITLE,
+        instrument="gr18",
+        judge=partial(judge, apart=apart, budget=budget),
+        order=ORDER,
+        at_budget=partial(rule_r1, apart),
+        possible=possible,
+        prepare=partial(prepare, apart=apart),
+    )
+
+
+def possible(course: Course) -> bool:
+    """The quick look of R1: False only where there are too few forms or weeks for it to be met at any."""
+    known, forms = constants(), course.forms
+    if len(forms) < known.least_forms:
+        return False
+    return forms[-1].authored.toordinal() - forms[0].authored.toordinal() >= 7 * known.least_weeks
+
+
+_page: dict[int, tuple[Course, frozenset[str], Followable]] = {}
+
+
+def prepare(courses: Sequence[Course], *, apart: frozenset[str]) -> None:
+    """Follows a page of courses at once; `judge` looks here first. Only the last page is kept."""
+    global _page
+    from .pages import followed
+
+    able = [course for course in courses if possible(course)]
+    _page = {id(one.view.course): (one.view.course, apart, one) for one in (followed(able, apart) if able else ())}
+
+
+def follow_course(course: Course, apart: frozenset[str] = KEPT_APART) -> Followable:
+    """What the model says of a course, from the page that was prepared or by itself: the same numbers."""
+    kept = _page.get(id(course))
+    if kept is not None and kept[0] is course and kept[1] == apart:
+        return kept[2]
+    from .pages import followed
+
+    return followed([course], apart)[0]
+
+
+def judge(course: Course, *, apart: frozenset[str], budget: int) -> Sequence[Reading]:
+    """One reading a form. Running number: see the module; None where the rule could not be judged."""
+    if not possible(course):
+        return _too_early(course, apart)
+    found = follow_course(course, apart)
+    if found.scale is None:
+        return [NO_CONSTANTS] * len(course.forms)
+    known = constants()
+    limit = known.threshold(budget)
+    readings = [place if isinstance(place, Reading) else FEW_FORMS for place in found.places]
+    for stretch in found.read:
+        for nth, index in enumerate(stretch):
+            reason = _guard(found, stretch, nth, known)
+            readings[index] = reason or _reading(found, stretch, nth, limit, budget)
+    return readings
+
+
+def _too_early(course: Course, apart: frozenset[str]) -> list[Reading]:
+    """Readings of a course for which the model need not be asked."""
+    from ..rules.view import view_of
+
+    return [aside or (FEW_FORMS if i < 2 else FEW_WEEKS) for i, aside in enumerate(view_of(course, apart).aside)]
+
+
+def _guard(found: Followable, stretch: Sequence[int], nth: int, known: Constants) -> Reading | None:
+    """Why the rule is not judged at the nth form of a stretch, None where it is."""
+    days = found.view.days
+    if nth + 1 < known.least_forms:
+        return FEW_FORMS
+    if days[stretch[nth]] - days[stretch[0]] < 7 * known.least_weeks:
+        return FEW_WEEKS
+    if days[stretch[nth]] - days[stretch[nth - 1]] > 7 * known.look_back:
+        return ALONE
+    return None
+
+
+def _reading(found: Followable, stretch: Sequence[int], nth: int, limit: float, budget: int) -> Reading:
+    place = found.places[stretch[nth]]
+    if place is None or isinstance(place, Reading):
+        raise AssertionError("a form that is read has a place")
+    number = place.number
+    if number <= limit:
+        return Reading(False, number)
+    from .explain import explain
+
+    return Reading(True, number, None, partial(explain, found, tuple(stretch[: nth + 1]), place, limit, budget))
