@@ -144,9 +144,7 @@ class Year:
     def on_paper(self) -> None:
         """One form came back on paper and is typed in."""
         answers = " ".join(["2"] * 15 + ["1", "3", "2", "2"])
-        self.call(
-            "enter", "gr18", f"Patient/{PAPER}", "--on", f"{self.today}", "--answers", answers, "--yes", ok=(0, 2)
-        )
+        self.call("enter", "gr18", f"Patient/{PAPER}", "--on", f"{self.today}", "--answers", answers)
 
     def merged_by_hand(self) -> None:
         """The practice finds that two records are one person."""
