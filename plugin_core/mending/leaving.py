@@ -117,13 +117,13 @@ def want_nothing_there(tx: Tx, flag_keys: Sequence[str] | None = None) -> None:
 
 
 def take_back(
-    engine: Engine, counts: Counter[str], problems: list[str], client: str | None = None
+    engine: Engine, counts: Counter[str], problems: list[str], only: Sequence[str] | None = None
 ) -> HandrailError | None:
-    """Sends the retractions, of all or of one client; gives what stopped it."""
+    """Sends the retractions, of all flags or of those with these keys; gives what stopped it."""
     context = HookContext(engine.settings.practice, engine.spec.name, engine.now())
     try:
         sender = Push(
-            engine.store, engine.source, engine.registry, engine.adapter, context, {}, engine.progress, client
+            engine.store, engine.source, engine.registry, engine.adapter, context, {}, engine.progress, only
         )
         pushed = sender.run()
     except PlatformError as error:

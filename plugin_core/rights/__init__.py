@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import private
 from ..errors import HandrailError, UsageError
-from ..store import Tx, book, mend, merging, record, remarks
+from ..store import Tx, book, mend, record, remarks
 from ..store.remarks import Remark
 from ..sync.lock import exclusive
 from ..sync.points import reach
@@ -194,15 +194,16 @@ class Rights:
 
         engine, key = self.engine, done.client
         with engine.store.reading(engine.source) as tx:
+            mine = _flags(tx, key)
             there = _standing(tx, key)
         if leave:
             done.left_on_platform = there
             return
         self._requests(done)
         if there:
-            engine.store.write(lambda tx: want_nothing_there(tx, _flags(tx, key)), engine.source)
+            engine.store.write(lambda tx: want_nothing_there(tx, mine), engine.source)
             reach("erase-marked")
-            done.error = take_back(engine, done.counts, done.problems, key)
+            done.error = take_back(engine, done.counts, done.problems, mine)
             reach("erase-retracted")
             with engine.store.reading(engine.source) as tx:
                 done.still_there = _standing(tx, key)
@@ -250,7 +251,7 @@ def _standing(tx: Tx, client: str) -> int:
 
 
 def _flags(tx: Tx, client: str) -> list[str]:
-    return merging.flags_of(tx, client)
+    return record.flags_of(tx, record.records_of(tx, client))
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ there. What differs is to be sent; a flag that is raised and cleared before anyt
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -395,8 +395,8 @@ def unqueued(tx: Tx, carriers: Sequence[str], kinds: Sequence[str]) -> dict[str,
     return {key: RemoteState.ACTIVE for key in keys if not set(carriers) <= have.get(key, set())}
 
 
-def pending(tx: Tx, limit: int, not_later_ms: int, client: str | None = None) -> list[Outgoing]:
-    """Deliveries to send now, oldest flags first; only one client's if our key of one is given."""
+def pending(tx: Tx, limit: int, not_later_ms: int, only: Collection[str] | None = None) -> list[Outgoing]:
+    """Deliveries to send now, oldest flags first; only those of the flags with these keys, if any are given."""
     where = (
         (deliveries.c.source == tx.source)
         & (deliveries.c.state == DeliveryState.PENDING.value)
@@ -406,7 +406,7 @@ def pending(tx: Tx, limit: int, not_later_ms: int, client: str | None = None) ->
     query = (
         select(deliveries, flags.c.client, flags.c.rule, flags.c.opened_ms, flags.c.closed_ms, flags.c.offset_min)
         .select_from(joined)
-        .where(where if client is None else where & (flags.c.client == client))
+        .where(where if only is None else where & among(tx, deliveries.c.flag, only))
         .order_by(flags.c.opened_ms, deliveries.c.flag, deliveries.c.carrier)
         .limit(limit)
     )

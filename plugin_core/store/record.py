@@ -177,12 +177,18 @@ def erase(tx: Tx, keys: Sequence[str]) -> dict[str, int]:
     return found
 
 
+def flags_of(tx: Tx, keys: Sequence[str]) -> list[str]:
+    """Keys of the flags that an erasure of these client keys deletes: their own, and those that rose for another client
+    from a form that was found to be theirs."""
+    mine = [key for key, _ in _keys(tx, responses.c.key, responses.c.client, keys)]
+    opened_elsewhere = {key for key, _ in _keys(tx, flags.c.key, flags.c.opening, mine)}
+    return sorted(opened_elsewhere | {key for key, _ in _keys(tx, flags.c.key, flags.c.client, keys)})
+
+
 def _rows(tx: Tx, keys: Sequence[str]) -> Iterable[tuple[tuple[str, tuple[Table, Column[str]]], Sequence[str]]]:
     """What is to be deleted by which keys; everything is looked up before the first row goes."""
     mine = [key for key, _ in _keys(tx, responses.c.key, responses.c.client, keys)]
-    opened_elsewhere = [key for key, _ in _keys(tx, flags.c.key, flags.c.opening, mine)]
-    risen = {key for key, _ in _keys(tx, flags.c.key, flags.c.client, keys)} | set(opened_elsewhere)
-    by_flag = sorted(risen)
+    by_flag = flags_of(tx, keys)
     yield from ((item, by_flag) for item in _BY_FLAG.items())
     yield from ((item, mine) for item in _BY_FORM.items())
     yield ("flags", (flags, flags.c.key)), by_flag

@@ -8,7 +8,7 @@ looks before it sends again (F81-F84a); a refusal for good is kept and shown, si
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...schemas.records import Delivery
@@ -40,7 +40,7 @@ class Push:
     """Sends pending deliveries of one source.
 
     :param reasons: by carrier name, whether the practice allowed the reason to be shown there.
-    :param client: our key of the client whose flags alone are sent; everybody's by default.
+    :param only: keys of the flags that alone are sent; all by default.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Push:
         context: HookContext,
         reasons: Mapping[str, bool],
         progress: Callable[[str, int, int | None], None],
-        client: str | None = None,
+        only: Sequence[str] | None = None,
     ) -> None:
         self.store = store
         self.source = source
@@ -61,7 +61,7 @@ class Push:
         self.context = context
         self.reasons = reasons
         self.progress = progress
-        self.client = client
+        self.only = only
         self._carriers: dict[str, Carrier] = {}
 
     def run(self) -> Pushed:
@@ -70,7 +70,7 @@ class Push:
         now = to_ms(self.context.as_of)
         while done.error is None:
             with self.store.reading(self.source) as tx:
-                batch = flags.pending(tx, BATCH, now, self.client)
+                batch = flags.pending(tx, BATCH, now, self.only)
                 notices = self._notices(tx, batch)
             if not batch:
                 break

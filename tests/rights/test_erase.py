@@ -189,6 +189,15 @@ def test_evidence_of_others_loses_what_was_the_erased_clients(stage: Stage) -> N
     assert [row.flag.rule for row in rows] == []
 
 
+def test_a_flag_of_another_client_that_rested_on_it_is_taken_back_before_it_is_forgotten(stage: Stage) -> None:
+    """It was to be retracted by the next sync; erased before that, it would stand in the wrong chart for ever."""
+    fill(stage)
+    assert any(shown.startswith("c2 ") for shown in stage.active())
+    stage.ask(lambda e: e.mending.reassign("c2-5", "c1", "wrong tablet", "anna"))
+    assert erase(stage).done
+    assert {str(one["status"]) for one in stage.place().all("Flag")} == {"entered-in-error"}
+
+
 def test_s38_the_audit_entry_names_nobody(stage: Stage) -> None:
     """It must show that an erasure was made, by whom, how much; not of whom."""
     fill(stage)
