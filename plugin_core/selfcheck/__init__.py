@@ -97,7 +97,11 @@ class SelfChecks:
             book.record(tx, author, "selfcheck-begun")
 
         keys.write(place, key)
-        self._engine.store.write(write, self._engine.source)
+        try:
+            self._engine.store.write(write, self._engine.source)
+        except BaseException:
+            keys.remove(place)  # one that seals nothing would stand in the way of the next that is made
+            raise
         return place
 
     def _author(self, author: str) -> str:

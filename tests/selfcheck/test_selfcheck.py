@@ -140,6 +140,17 @@ def test_a_lost_key_is_said_plainly_and_forgetting_starts_anew(stage: Stage) -> 
     assert stage.ask(lambda e: e.selfchecks.mine("anna", key=key_of(stage, "anna"))) == []
 
 
+def test_a_refused_begin_leaves_no_key_in_the_way(stage: Stage) -> None:
+    """The order in which people find out that a key is lost; the useless new key kept the author out for good."""
+    begin(stage)
+    keys.remove(key_of(stage, "anna"))
+    with pytest.raises(UsageError, match="selfcheck forget"):
+        begin(stage)
+    stage.ask(lambda e: e.selfchecks.forget("anna"))
+    begin(stage)
+    assert fill(stage).score.value is not None
+
+
 def test_it_falls_due_with_each_second_form_of_the_client(stage: Stage) -> None:
     """clinical.md 2.2. Two forms are there; after a self-check two more are needed."""
     due = lambda: stage.ask(lambda e: [(row.client, row.forms) for row in e.selfchecks.due("anna")])  # noqa: E731
