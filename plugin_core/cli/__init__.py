@@ -48,6 +48,7 @@ COMMANDS = {
     "selfcheck": ("selfcheck", "A therapist's own form, private to its author."),
     "sheet": ("entry", "Write a form as a page to print."),
     "enter": ("entry", "Type in a form that came back on paper."),
+    "change": ("change", "Change in the published sense, over a CSV."),
     "screen": ("screening", "Offline: answers in, flags out."),
     "instruments": ("facts", "What can be asked; export a form for a platform."),
     "plugins": ("facts", "What is installed, allowed and loaded; allow one."),

@@ -33,6 +33,17 @@ class Style:
 
 
 @dataclass(frozen=True, slots=True)
+class Extremity:
+    """How far lines of one trait usually lie apart (variance in squared points), read on forms with more than
+    `least_lines`; half trusted after `forms` forms; the logarithm of the factor is held within `most`."""
+
+    usual: float
+    least_lines: int
+    forms: float
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
 class Condition:
     """The condition that is looked for, in SDs of the intake population; `stay_*` is where it ends again."""
 
@@ -61,6 +72,7 @@ class Constants:
     growth: Path
     warning: Path
     style: Style
+    extremity: Extremity
     condition: Condition
     stay_share: float
     fade: float

@@ -140,7 +140,7 @@ def _seen_steps(found: Followable, place: Place, forms: Sequence[int]) -> list[S
                     warning_mean=words.exact(mean_of(course, index, "warning")),
                     warning=_two(place.seen.warning[at]),
                 ),
-                tr(texts.SEEN_RESULT, style=_two(place.seen.style[at])),
+                tr(texts.SEEN_RESULT, style=_two(place.seen.style[at]), drawn=_two(place.seen.drawn[at])),
             )
         )
     return steps

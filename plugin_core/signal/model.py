@@ -50,13 +50,14 @@ class Scale:
 @dataclass(frozen=True)
 class Seen:
     """What forms show, each (n, J): observed growth and warning in SDs, their error variances, the style taken off in
-    points, whether the form can be read at all."""
+    points, the factor for a liking for the ends or the middle of the scale, whether the form can be read at all."""
 
     growth: Array
     warning: Array
     growth_noise: Array
     warning_noise: Array
     style: Array
+    drawn: Array
     readable: Array
 
 
@@ -85,18 +86,19 @@ def see(raw: Array, scale: Scale, constants: Constants) -> Seen:
     scored = np.where(answered, np.where(scale.reverse, scale.top - raw, raw) - centre, 0.0)
     counts = [(answered & part).sum(-1) for part in (scale.is_growth, ~scale.is_growth)]
     style = _style(scored, answered, scale, constants)
+    drawn = _extremity(scored, answered, scale, constants)
     sign = np.where(scale.reverse, -1.0, 1.0)
     found, noises = [], []
     for index, part in enumerate((scale.is_growth, ~scale.is_growth)):
         lines = np.maximum(counts[index], 1)
         mean = scored[..., part].sum(-1) / lines
         added = style * ((answered & part) * sign).sum(-1) / lines
-        found.append((mean - added) / scale.unit[index])
+        found.append((mean - added) * drawn / scale.unit[index])
         fixed = constants.noise_fixed
-        noises.append(scale.noise[index] * (fixed + (1 - fixed) * part.sum() / lines))
+        noises.append(scale.noise[index] * (fixed + (1 - fixed) * part.sum() / lines) * drawn**2)
     least = constants.least_lines
     readable = (counts[0] >= least["growth"]) & (counts[1] >= least["warning"])
-    return Seen(found[0], found[1], noises[0], noises[1], style, readable)
+    return Seen(found[0], found[1], noises[0], noises[1], style, drawn, readable)
 
 
 def _style(scored: Array, answered: Array, scale: Scale, constants: Constants) -> Array:
@@ -121,6 +123,27 @@ def _style(scored: Array, answered: Array, scale: Scale, constants: Constants) -
     between, within = constants.style.between, constants.style.within
     style: Array = mean * between / (between + within / np.maximum(forms, 1))
     return style
+
+
+def _extremity(scored: Array, answered: Array, scale: Scale, constants: Constants) -> Array:
+    """By what a form is drawn together because of a liking for the ends of the scale (below 1) or its middle, (n, J).
+
+    Seen in how far lines of one trait lie apart on one form, averaged over the forms so far; drawn towards 1 while
+    forms are few.
+    """
+    apart, lines = np.zeros(answered.shape[:-1]), answered.sum(-1)
+    for part in (scale.is_growth, ~scale.is_growth):
+        some = answered & part
+        mean = (scored * some).sum(-1) / np.maximum(some.sum(-1), 1)
+        apart += (((scored - mean[..., None]) ** 2) * some).sum(-1)
+    known = constants.extremity
+    seen = lines > known.least_lines
+    forms = np.cumsum(seen, axis=1)
+    usual = np.cumsum(np.where(seen, apart / np.maximum(lines - 2, 1), 0.0), axis=1) / np.maximum(forms, 1)
+    spread = 0.5 * np.log(np.maximum(usual, known.usual / 16) / known.usual)
+    sure = forms / (forms + known.forms)
+    drawn: Array = np.exp(-np.clip(spread, -known.most, known.most) * sure)
+    return drawn
 
 
 def follow(weeks: Array, seen: Seen, constants: Constants) -> Followed:

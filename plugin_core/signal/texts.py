@@ -29,7 +29,7 @@ CLEARS = mark(
 )
 SEEN = mark("Form on {day}, in steps of its ordinary spread from the middle of what is assumed at a first form")
 SEEN_WORKING = mark("growth {growth_mean} gives {growth}; reliance and outlook {warning_mean} gives {warning}")
-SEEN_RESULT = mark("style taken off: {style}")
+SEEN_RESULT = mark("after the answering style: {style} points taken off, then × {drawn}")
 WEEK = mark("Week of {day}")
 WEEK_WORKING = mark(
     "reliance and outlook {level} ± {level_error}, against the first form {rise} ± {rise_error}, growth against "
