@@ -8,6 +8,7 @@ to the other chart (F67). What moved is remembered with the redirect, so that it
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -65,6 +66,7 @@ def merge(tx: Tx, old: str, old_ref: str, new: str, new_ref: str, reason: str, a
     stored.taken["holds"] = _holds(tx, old, new)
     stored.taken["sessions"] = _sessions(tx, old, new)
     stored.taken["enrolment"] = _enrolment(tx, old, new)
+    stored.taken["ended"] = [day.isoformat() for day in mend.ends_of(tx, [old]).values()]
     if record is not None:
         stored.taken["changes"] = _therapists(tx, new, record.changes)
     _flags(tx, flags_of(tx, old), new)
@@ -87,6 +89,8 @@ def unmerge(tx: Tx, old: str) -> tuple[str, int]:
     now = resolve(merged_into(tx), found.target)
     record = found.stored.record or StoredClient("")
     _restore(tx, old, record)
+    for day in found.stored.taken.get("ended", ()):
+        mend.set_end(tx, old, date.fromisoformat(day))
     returned = _forms_back(tx, old)
     taken = found.stored.taken
     for name in _PLAIN:
@@ -206,20 +210,29 @@ def _sessions(tx: Tx, giver: str, taker: str, only: Sequence[str] | None = None)
 def _enrolment(tx: Tx, old: str, new: str) -> list[str]:
     """The living record's own enrolment stays, unless it has none, or the other one is an opt-out: a no stands.
 
-    Gives ["moved"], or nothing.
+    Gives nothing, or ["moved"], with the state and the content of the one whose place it takes.
     """
     rows = {key: _enrolment_row(tx, key) for key in (old, new)}
     mine, theirs = rows[old], rows[new]
     opted_out = EnrolmentState.OPTED_OUT.value
     if mine is None or (theirs is not None and (mine.state != opted_out or theirs.state == opted_out)):
         return []
+    before = [] if theirs is None else [theirs.state, tx.sealer.open(_place_of(tx, new), theirs.sealed).decode()]
     _give_enrolment(tx, mine, old, new)
-    return ["moved"]
+    return ["moved", *before]
 
 
 def _enrolment_back(tx: Tx, now: str, old: str, taken: Sequence[str]) -> None:
     if "moved" in taken and (row := _enrolment_row(tx, now)) is not None:
         _give_enrolment(tx, row, now, old)
+        for state, content in zip(taken[1::2], taken[2::2], strict=True):
+            sealed = tx.sealer.seal(_place_of(tx, now), content.encode())
+            row = {"source": tx.source, "client": now, "state": state, "changed_ms": now_ms(), "sealed": sealed}
+            upsert(tx, enrolments, [row])
+
+
+def _place_of(tx: Tx, client: str) -> str:
+    return f"enrolments:{tx.source}:{client}"
 
 
 def _enrolment_row(tx: Tx, client: str) -> Any:
@@ -228,7 +241,7 @@ def _enrolment_row(tx: Tx, client: str) -> Any:
 
 
 def _give_enrolment(tx: Tx, row: Any, giver: str, taker: str) -> None:
-    sealed = _reseal(tx, row.sealed, lambda who: f"enrolments:{tx.source}:{who}", giver, taker)
+    sealed = _reseal(tx, row.sealed, lambda who: _place_of(tx, who), giver, taker)
     values = {"source": tx.source, "client": taker, "state": row.state, "changed_ms": now_ms(), "sealed": sealed}
     upsert(tx, enrolments, [values])
     tx.conn.execute(delete(enrolments).where(enrolments.c.source == tx.source, enrolments.c.client == giver))

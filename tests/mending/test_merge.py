@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from handrail.plugin_core.collecting import Wish
 from handrail.plugin_core.errors import UsageError
 
 from tests.sync.stage import EVEN, LEANING, PHQ9, Stage, form, gr18
@@ -143,6 +144,22 @@ def test_a_mistaken_merge_is_taken_back(two: Stage) -> None:
     assert subjects(two) == [("Patient/c1", "active")]
     with pytest.raises(UsageError, match="No record"):
         two.ask(lambda e: e.mending.unmerge("Patient/c1", "anna"))
+
+
+def test_a_mistaken_merge_gives_back_who_is_asked_and_who_was_discharged(stage: Stage) -> None:
+    """The client who stays lost their enrolment and was never asked again; the other one's prompts rose again."""
+    for client in ("c1", "c2"):
+        stage.course(client, [EVEN, EVEN])
+    stage.sync()
+    for client in ("c1", "c2"):
+        stage.ask(lambda e, who=client: e.collecting.enrol([Wish(who, consent=stage.now.date())], "anna"))
+    stage.ask(lambda e: e.mending.discharge("c1", stage.now.date(), "anna"))
+    stage.ask(lambda e: e.collecting.opt_out("c1", "anna"))
+    before = stage.ask(lambda e: (e.collecting.enrolments(), e.client("c1").ended))
+    stage.ask(lambda e: e.mending.merge("c1", "c2", "same person", "anna"))
+    assert stage.ask(lambda e: e.client("c2").ended) is None
+    stage.ask(lambda e: e.mending.unmerge("Patient/c1", "anna"))
+    assert stage.ask(lambda e: (e.collecting.enrolments(), e.client("c1").ended)) == before
 
 
 def test_chains_and_reassigned_forms(stage: Stage) -> None:
