@@ -17,8 +17,9 @@ from sqlalchemy import ColumnElement, delete, func, select, update
 from ...schemas.vocab import DeliveryState, RemoteState
 from ..contracts import HookContext
 from ..errors import HandrailError, PlatformError, Unreachable, UsageError
+from ..safety.standing import unseen_sentence
 from ..settings import save
-from ..store import Tx, asks, book, flags, keys
+from ..store import Tx, asks, book, flags, keys, notices
 from ..store.database import now_ms
 from ..store.tables import deliveries, metadata, sources
 from ..sync.lock import exclusive
@@ -71,9 +72,10 @@ def disconnect(engine: Engine, author: str, *, retract: bool, leave: bool, erase
     :param retract: take back everything that was pushed, first.
     :param leave: leave what stands there; people must see to it by hand.
     :param erase: delete everything that is stored here of this platform, too.
-    :raises UsageError: entries stand there, and neither was said.
+    :raises UsageError: entries stand there, and neither was said; or a safety answer has not been seen by anybody.
     """
     store, source = engine.store, engine.source
+    demand_seen(engine)
     with exclusive(store, "disconnecting"):
         with store.reading(source) as tx:
             there = standing(tx)
@@ -100,6 +102,17 @@ def disconnect(engine: Engine, author: str, *, retract: bool, leave: bool, erase
     return done
 
 
+def demand_seen(engine: Engine, client: str | None = None) -> None:
+    """That somebody has seen every safety answer, or every one of this client: afterwards nobody is told any more.
+
+    :raises UsageError: nobody has.
+    """
+    with engine.store.reading(engine.source) as tx:
+        unseen = [one for one in notices.unclosed(tx) if not one.seen and client in (None, one.client)]
+    if unseen:
+        raise UsageError(f"{unseen_sentence(len(unseen))} First say that you have: handrail ack. Nothing was changed.")
+
+
 # --- taking back -----------------------------------------------------------------------------------------------------
 
 
@@ -122,9 +135,7 @@ def take_back(
     """Sends the retractions, of all flags or of those with these keys; gives what stopped it."""
     context = HookContext(engine.settings.practice, engine.spec.name, engine.now())
     try:
-        sender = Push(
-            engine.store, engine.source, engine.registry, engine.adapter, context, {}, engine.progress, only
-        )
+        sender = Push(engine.store, engine.source, engine.registry, engine.adapter, context, {}, engine.progress, only)
         pushed = sender.run()
     except PlatformError as error:
         return error

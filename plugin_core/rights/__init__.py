@@ -147,12 +147,16 @@ class Rights:
 
         :param client: as for other commands; one who was erased already by the platform's reference or by our key.
         :param leave: leave what stands on the platform.
+        :raises UsageError: the client is not known, or nobody has seen a safety answer of theirs.
         """
+        from ..mending.leaving import demand_seen
+
         key = self._gone(client)
         with exclusive(self.engine.store, "erasing"):
             if key is not None:
                 return Erased(key, again=True, unclean=record.clean(self.engine.store))
             done = Erased(self.engine.client_key(client))
+            demand_seen(self.engine, done.client)
             self._retract(done, leave=leave)
             if done.error is None and not done.still_there:
                 self._delete(done, author)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from handrail.plugin_core.errors import UsageError
 from handrail.plugin_core.settings import load
 
-from tests.sync.stage import EVEN, LEANING, SHRUNK, Stage
+from tests.sync.stage import EVEN, LEANING, PHQ9, SHRUNK, Stage, form, gr18
 
 
 @pytest.fixture
@@ -22,10 +23,6 @@ def pushed(stage: Stage) -> Stage:
     stage.course("c2", [EVEN, EVEN, SHRUNK, SHRUNK])
     stage.sync()
     stage.later(days=20)
-    from datetime import timedelta
-
-    from tests.sync.stage import form, gr18
-
     for number in (2, 1):
         stage.put(form(f"c2-even-{number}", "c2", stage.now - timedelta(days=number), gr18(EVEN)))
     stage.sync()
@@ -47,6 +44,18 @@ def test_it_refuses_while_something_stands(pushed: Stage) -> None:
     with pytest.raises(UsageError, match=r"\d entries of Handrail stand"):
         disconnect(pushed)
     assert load(pushed.file).platform is not None
+
+
+def test_it_refuses_while_nobody_has_seen_a_safety_answer(stage: Stage) -> None:
+    """Once the platform is forgotten, no run tells the backup again and no list shows it."""
+    stage.course("c1", [EVEN])
+    stage.put(form("c1-phq", "c1", stage.now, PHQ9, instrument="phq9"))
+    stage.sync()
+    with pytest.raises(UsageError, match="not been seen by anybody"):
+        disconnect(stage, retract=True)
+    assert load(stage.file).platform is not None
+    stage.ask(lambda e: e.acknowledge(e.flags()[0].id, "anna"))
+    assert disconnect(stage, retract=True).forgotten
 
 
 def test_everything_is_taken_back_from_all_carriers(pushed: Stage) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from handrail.plugin_core.errors import UsageError
 from handrail.plugin_core.store import book, record, tables
 from sqlalchemy import LargeBinary, select
 
@@ -196,6 +197,17 @@ def test_a_flag_of_another_client_that_rested_on_it_is_taken_back_before_it_is_f
     stage.ask(lambda e: e.mending.reassign("c2-5", "c1", "wrong tablet", "anna"))
     assert erase(stage).done
     assert {str(one["status"]) for one in stage.place().all("Flag")} == {"entered-in-error"}
+
+
+def test_nobody_is_erased_whose_safety_answer_nobody_has_seen(stage: Stage) -> None:
+    """The notice would be gone with the client, and nobody would be told again."""
+    stage.course("c1", [EVEN])
+    stage.put(form("c1-phq", "c1", stage.now, PHQ9, instrument="phq9"))
+    stage.sync()
+    with pytest.raises(UsageError, match="not been seen by anybody"):
+        erase(stage)
+    stage.ask(lambda e: e.acknowledge(e.flags()[0].id, "anna"))
+    assert erase(stage).done
 
 
 def test_s38_the_audit_entry_names_nobody(stage: Stage) -> None:
