@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from ...schemas.records import Course, Evidence, Flag, Instrument, ScoredForm
 from ...schemas.vocab import FlagState
@@ -23,9 +23,7 @@ from ..store import Tx, flags, forms, notices
 from ..store.seal import Sealer
 from ..store.sql import to_ms
 from ..words import trn
-
-OLDER = timedelta(days=14)
-"""Answers that are older than this when they are first seen are told of together, in one letter."""
+from .channel import OLDER
 
 
 @dataclass(slots=True)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from ..settings import SafetyChannel
 from ..store.notices import BACKUP, CLINICIAN
+
+OLDER = timedelta(days=14)
+"""Answers that are older than this when they are first seen are told of together, in one letter."""
 
 
 @dataclass(frozen=True, slots=True)

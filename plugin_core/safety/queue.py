@@ -25,8 +25,7 @@ from ..store.notices import BACKUP, CLINICIAN, NoticeRow, Unclosed
 from ..store.sql import to_ms
 from ..sync.points import reach
 from . import letters
-from .arrival import OLDER
-from .channel import People, people
+from .channel import OLDER, People, people
 
 POINTS = ("notice-before-mark", "notice-before-send", "notice-after-send", "notice-after-mark")
 MINUTE = 60_000
