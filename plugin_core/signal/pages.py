@@ -76,7 +76,7 @@ class Followable:
 
     view: View
     scale: Scale | None
-    places: list[Place | Reading | None]
+    places: list[Place | Reading | None]  # None: read, in a stretch that is too short for the model to be asked
     read: list[list[int]] = field(default_factory=list)
 
 
@@ -93,7 +93,8 @@ def followed(courses: Sequence[Course], apart: frozenset[str]) -> list[Followabl
         rows = by_form.setdefault(id(course.instrument), (one.scale, []))[1]
         one.places = _readable(one, known)
         for stretch in one.read:
-            rows += _rows(index, stretch, one.view)
+            if one.view.days[stretch[-1]] - one.view.days[stretch[0]] >= 7 * known.least_weeks:
+                rows += _rows(index, stretch, one.view)
     for scale, rows in by_form.values():
         for batch in _batches(rows):
             _follow(batch, found, scale, known)
@@ -174,8 +175,6 @@ def _few(form: ScoredForm, name: str, items: tuple[str, ...], least: int) -> boo
 
 def _rows(course: int, forms: list[int], view: View) -> Iterator[_Row]:
     """The rows in which a stretch is followed: one, and another for each block beyond the grid."""
-    if not forms:
-        return
     weeks = [(view.days[index] - view.days[forms[0]]) / 7 for index in forms]
     last = GRID - 1
     inside = sum(week < last for week in weeks)

@@ -65,8 +65,7 @@ def prepare(courses: Sequence[Course], *, apart: frozenset[str]) -> None:
     global _page
     from .pages import followed
 
-    able = [course for course in courses if possible(course)]
-    _page = {id(one.view.course): (one.view.course, apart, one) for one in (followed(able, apart) if able else ())}
+    _page = {id(one.view.course): (one.view.course, apart, one) for one in followed(courses, apart)}
 
 
 def follow_course(course: Course, apart: frozenset[str] = KEPT_APART) -> Followable:
@@ -81,8 +80,6 @@ def follow_course(course: Course, apart: frozenset[str] = KEPT_APART) -> Followa
 
 def judge(course: Course, *, apart: frozenset[str], budget: int) -> Sequence[Reading]:
     """One reading a form. Running number: see the module; None where the rule could not be judged."""
-    if not possible(course):
-        return _too_early(course, apart)
     found = follow_course(course, apart)
     if found.scale is None:
         return [NO_CONSTANTS] * len(course.forms)
@@ -94,13 +91,6 @@ def judge(course: Course, *, apart: frozenset[str], budget: int) -> Sequence[Rea
             reason = _guard(found, stretch, nth, known)
             readings[index] = reason or _reading(found, stretch, nth, limit, budget)
     return readings
-
-
-def _too_early(course: Course, apart: frozenset[str]) -> list[Reading]:
-    """Readings of a course for which the model need not be asked."""
-    from ..rules.view import view_of
-
-    return [aside or (FEW_FORMS if i < 2 else FEW_WEEKS) for i, aside in enumerate(view_of(course, apart).aside)]
 
 
 def _guard(found: Followable, stretch: Sequence[int], nth: int, known: Constants) -> Reading | None:

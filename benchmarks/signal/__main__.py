@@ -1,0 +1,85 @@
+"""`python -m benchmarks.signal [calibrate|figures] --clients N`: the signal's limits or its figures.
+
+`calibrate` writes the limits of the budgets into plugin_core/signal/constants.json. `figures` (the default) runs every
+world on seeds that were used for nothing else and puts tables and plots into docs/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from handrail.plugin_core.signal.constants import constants
+
+from . import tables
+from .calibration import calibrate
+from .plots import plot
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+BEGIN, END = "<!-- made by python -m benchmarks.signal: begin -->", "<!-- end -->"
+
+
+def main() -> None:
+    """Reads the arguments and does what they say."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.signal", description=__doc__)
+    parser.add_argument("what", nargs="?", choices=("figures", "calibrate"), default="figures")
+    parser.add_argument("--clients", type=int, default=9000, help="in each world, over all seeds")
+    parser.add_argument("--print-only", action="store_true", help="leave docs/ as they are")
+    chosen = parser.parse_args()
+    if chosen.what == "calibrate":
+        print(calibrate(chosen.clients))
+        return
+    text, picture = _figures(chosen.clients)
+    print(text)
+    if not chosen.print_only:
+        (DOCS / "signal.svg").write_text(picture, encoding="utf-8")
+        page = (DOCS / "signal.md").read_text(encoding="utf-8")
+        head, rest = page.split(BEGIN)
+        (DOCS / "signal.md").write_text(f"{head}{BEGIN}\n\n{text}\n\n{END}{rest.split(END)[1]}", encoding="utf-8")
+
+
+def _figures(clients: int) -> tuple[str, str]:
+    begun = time.monotonic()
+    every, few = (*tables.COMPARED, *(p for p in tables.PLAIN if p != "P1")), ("EWMA", "Jacobson-Truax", "R1")
+    weekly = tables.runs(clients, "weekly", every)
+    monthly = tables.runs(clients, "four-weekly", few)
+    fortnightly = tables.runs(clients, "fortnightly", ("R1",))
+    shifted = tables.runs(clients, "weekly", few, shifted=True)
+    sparse = tables.runs(clients, "four-weekly", few, shifted=True)
+    gaps = tables.runs(clients, "weekly", ("R1",), missing=0.20)
+    careless = tables.runs(clients, "weekly", ("R1",), careless=0.15)
+    limit = constants().threshold(5)
+    worlds = {"weekly": weekly, "fortnightly": fortnightly, "four-weekly": monthly, "20 % of lines missing": gaps,
+              "15 % careless": careless, "shifted, weekly": shifted, "shifted, four-weekly": sparse}  # fmt: skip
+    both = {"weekly": weekly, "shifted": shifted}
+    parts = [
+        f"Seeds {', '.join(map(str, tables.SEEDS))}, {clients:,} clients in each world; limits of commit "
+        f"`{constants().calibration.get('commit')}`.",
+        "### Reference world, forms mostly weekly with gaps",
+        tables.compared(weekly, tables.COMPARED),
+        "Sensitivity is held against a share of false alarms; `right` is the share of flags that are right if 15 in a "
+        "hundred clients are at risk. Weeks of delay count from onset.",
+        "![Sensitivity against false alarms](signal.svg)",
+        "### The plain rules as they are",
+        tables.plain(weekly),
+        "### One form every four weeks",
+        tables.compared(monthly, few),
+        "### The shifted world, never tuned on",
+        "Weekly:",
+        tables.compared(shifted, few),
+        "Every four weeks:",
+        tables.compared(sparse, few),
+        "### At the limits that ship",
+        tables.budgets(worlds),
+        "### Who is prompted about, at the default budget",
+        tables.among(both, tables.GROUPS, limit),
+        "### By answering style, at the default budget",
+        tables.among(both, tables.STYLES, limit),
+    ]
+    print(f"{time.monotonic() - begun:.0f} s")
+    return "\n\n".join(parts), plot(weekly, "Reference world, forms mostly weekly")
+
+
+if __name__ == "__main__":
+    main()
