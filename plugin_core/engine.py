@@ -140,8 +140,12 @@ class Engine:
         try:
             loaded = spec.settings()().load({**connection.settings, **connection.secrets})
         except ValidationError as error:
-            lines = "; ".join(problems(error))
-            raise SettingsError(f"The settings of {spec.title} are wrong: {lines}. Run: handrail connect") from None
+            lines = "; ".join(line.rstrip(".") for line in problems(error))
+            lines = lines.replace("Unknown field", "there is no setting of that name")
+            raise SettingsError(
+                f"The settings of {spec.title} are wrong: {lines}. Mend them under [platform] in the settings file, or "
+                f"run: handrail connect {spec.name} --set NAME=VALUE (for a secret: --secret NAME=file:PATH)"
+            ) from None
         return spec.open(
             AdapterContext(
                 practice=self.settings.practice,
@@ -210,8 +214,8 @@ class Engine:
             if not chosen.dry_run:
                 run.telling = Telling(self.safety)
                 self.selfchecks.tidy(self.now().date())
-                if self.settings.collect.by_itself if chosen.send is None else chosen.send:
-                    run.send = self.collecting.send_within
+                sends = self.settings.collect.by_itself if chosen.send is None else chosen.send
+                run.send = self.collecting.send_within if sends else self.collecting.recall
                 return run.run(chosen)
             with self.store.rehearsal():
                 return run.run(chosen)

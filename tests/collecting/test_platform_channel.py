@@ -62,6 +62,15 @@ def test_opted_out_and_run_out_are_taken_back(platform: Practice) -> None:
     assert platform.due().missed == 1
 
 
+def test_a_sync_that_asks_nobody_takes_back_what_is_closed(platform: Practice) -> None:
+    """`discharge` promises it; where forms are sent by hand once a week, a request stood for days after a no."""
+    platform.enrol()
+    platform.send()
+    platform.ask(lambda engine: engine.mending.discharge("Patient/c1", platform.now.date(), "anna"))
+    platform.ask(lambda engine: engine.sync())
+    assert [task["status"] for task in tasks(platform)] == ["cancelled"]
+
+
 def test_a_platform_where_asking_is_off_says_so_and_asks_nobody(practice: Practice) -> None:
     """The default: a portal shows such requests to people of whom nobody has thought yet."""
     practice.settings()
