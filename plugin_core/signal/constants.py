@@ -35,12 +35,16 @@ class Style:
 @dataclass(frozen=True, slots=True)
 class Extremity:
     """How far lines of one trait usually lie apart (variance in squared points), read on forms with more than
-    `least_lines`; half trusted after `forms` forms; the logarithm of the factor is held within `most`."""
+    `least_lines`, each counted as at most `cap`; half trusted after `forms` forms; the logarithm of the factor is held
+    within `most`. Beyond `doubt_from` a form's error variance grows with that power of it."""
 
     usual: float
     least_lines: int
     forms: float
     most: float
+    cap: float
+    doubt_from: float
+    doubt_power: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ def see(raw: Array, scale: Scale, constants: Constants) -> Seen:
     scored = np.where(answered, np.where(scale.reverse, scale.top - raw, raw) - centre, 0.0)
     counts = [(answered & part).sum(-1) for part in (scale.is_growth, ~scale.is_growth)]
     style = _style(scored, answered, scale, constants)
-    drawn = _extremity(scored, answered, scale, constants)
+    drawn, doubt = _spread(scored, answered, scale, constants)
     sign = np.where(scale.reverse, -1.0, 1.0)
     found, noises = [], []
     for index, part in enumerate((scale.is_growth, ~scale.is_growth)):
@@ -95,7 +95,7 @@ def see(raw: Array, scale: Scale, constants: Constants) -> Seen:
         added = style * ((answered & part) * sign).sum(-1) / lines
         found.append((mean - added) * drawn / scale.unit[index])
         fixed = constants.noise_fixed
-        noises.append(scale.noise[index] * (fixed + (1 - fixed) * part.sum() / lines) * drawn**2)
+        noises.append(scale.noise[index] * (fixed + (1 - fixed) * part.sum() / lines) * drawn**2 * doubt)
     least = constants.least_lines
     readable = (counts[0] >= least["growth"]) & (counts[1] >= least["warning"])
     return Seen(found[0], found[1], noises[0], noises[1], style, drawn, readable)
@@ -125,11 +125,12 @@ def _style(scored: Array, answered: Array, scale: Scale, constants: Constants) -
     return style
 
 
-def _extremity(scored: Array, answered: Array, scale: Scale, constants: Constants) -> Array:
-    """By what a form is drawn together because of a liking for the ends of the scale (below 1) or its middle, (n, J).
+def _spread(scored: Array, answered: Array, scale: Scale, constants: Constants) -> tuple[Array, Array]:
+    """What follows from how far lines of one trait lie apart on a form, two factors (n, J).
 
-    Seen in how far lines of one trait lie apart on one form, averaged over the forms so far; drawn towards 1 while
-    forms are few.
+    The first draws forms together that show a liking for the ends of the scale (below 1) or for its middle: averaged
+    over the forms so far, and drawn towards 1 while these are few. The second widens the error of a form on which
+    lines that ask the same lie so far apart that it may have been filled in without care.
     """
     apart, lines = np.zeros(answered.shape[:-1]), answered.sum(-1)
     for part in (scale.is_growth, ~scale.is_growth):
@@ -139,11 +140,13 @@ def _extremity(scored: Array, answered: Array, scale: Scale, constants: Constant
     known = constants.extremity
     seen = lines > known.least_lines
     forms = np.cumsum(seen, axis=1)
-    usual = np.cumsum(np.where(seen, apart / np.maximum(lines - 2, 1), 0.0), axis=1) / np.maximum(forms, 1)
+    here = np.where(seen, apart / np.maximum(lines - 2, 1), 0.0)
+    usual = np.cumsum(np.minimum(here, known.cap), axis=1) / np.maximum(forms, 1)
     spread = 0.5 * np.log(np.maximum(usual, known.usual / 16) / known.usual)
     sure = forms / (forms + known.forms)
     drawn: Array = np.exp(-np.clip(spread, -known.most, known.most) * sure)
-    return drawn
+    doubt: Array = np.maximum(1.0, here / known.doubt_from) ** known.doubt_power
+    return drawn, doubt
 
 
 def follow(weeks: Array, seen: Seen, constants: Constants) -> Followed:
