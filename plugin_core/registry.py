@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 
 from ..schemas.records import Course, Instrument
@@ -20,13 +21,15 @@ class Registry:
     """What can be asked, scored, judged and connected in this application.
 
     :param plugins: where it all comes from.
+    :param budget: how sparing model rules are, see `rules_at`.
     A plugin that raises is left out and named in `plugins.problems()`.
 
     :raises PluginError: from any property, when two plugins claim one name.
     """
 
-    def __init__(self, plugins: Plugins) -> None:
+    def __init__(self, plugins: Plugins, budget: int | None = None) -> None:
         self.plugins = plugins
+        self._budget = budget
         self._ordered: dict[str, list[RuleSpec]] = {}
         self._compiled: dict[tuple[str, str], Scorer] = {}
 
@@ -49,8 +52,11 @@ class Registry:
 
     @cached_property
     def rules(self) -> dict[str, Registered[RuleSpec]]:
-        """Rules by id."""
-        return self.plugins.descriptors("register_rules", RuleSpec, lambda r: r.id, "rule")
+        """Rules by id, as sparing as the budget says."""
+        found = self.plugins.descriptors("register_rules", RuleSpec, lambda r: r.id, "rule")
+        if self._budget is None:
+            return found
+        return {name: replace(one, descriptor=_at(one.descriptor, self._budget)) for name, one in found.items()}
 
     @property
     def titles(self) -> dict[str, str]:
@@ -101,7 +107,7 @@ class Registry:
     def rules_at(self, budget: int) -> list[RuleSpec]:
         """All rules, model rules among them as sparing as the budget says (2, 5 or 10)."""
         every = [registered.descriptor for registered in self.rules.values()]
-        return [rule if rule.at_budget is None else rule.at_budget(budget) for rule in every]
+        return [_at(rule, budget) for rule in every]
 
     def prepare(self, courses: Sequence[Course]) -> None:
         """Shows a page of courses to the rules that compute many at once. One that raises will raise again when it
@@ -119,3 +125,7 @@ class Registry:
             found = [rule for rule in every if rule.instrument in (None, instrument_id)]
             self._ordered[instrument_id] = sorted(found, key=lambda rule: (rule.order, rule.id))
         return self._ordered[instrument_id]
+
+
+def _at(rule: RuleSpec, budget: int) -> RuleSpec:
+    return rule if rule.at_budget is None else rule.at_budget(budget)

@@ -101,6 +101,7 @@ class Schedule:
 class Settings:
     """Everything that a practice has settled. `file` is where it was read from.
 
+    `budget`: how sparing model rules are: 2, 5 or 10 of a hundred benign clients prompted about in a year, in simulation.
     `read_tags`: tags (under-age, proxy ...) of answers that the change rules shall read all the same (clinical.md 3.7).
     """
 
@@ -118,6 +119,7 @@ class Settings:
     reconcile_days: int = 7
     language: str = "en"
     read_tags: tuple[str, ...] = ()
+    budget: int = 5
     collect: Collect = Collect()
     mail: Mail = Mail()
     safety: SafetyChannel = SafetyChannel()
@@ -263,6 +265,7 @@ class SettingsSchema(BaseSchema):
     reconcile_days = Whole(least=1, most=60)
     language = Text(pattern=r"[a-z]{2,3}(-[A-Z]{2})?", most=8, error_messages={"pattern": "must be as en or de"})
     read_tags = Many(Text(most=64), load_default=())
+    budget = Whole(least=2, most=10)
     collect = One(_CollectSchema)
     mail = One(_MailSchema)
     safety = One(_SafetySchema)
@@ -276,6 +279,11 @@ class SettingsSchema(BaseSchema):
             raise ValidationError(
                 "must not hold a password; leave it out and put it into PostgreSQL's own password file (.pgpass)"
             )
+
+    @validates("budget")
+    def _budget(self, value: int, **_: Any) -> None:
+        if value not in (2, 5, 10):
+            raise ValidationError("must be 2, 5 or 10")
 
     @validates("language")
     def _language(self, value: str, **_: Any) -> None:
