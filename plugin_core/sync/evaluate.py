@@ -222,6 +222,7 @@ class Evaluate:
     ) -> dict[str, _Called]:
         """Every episode that the rules find, by flag key. `end` is the last day of the course."""
         found: dict[str, _Called] = {}
+        zone = self.context.as_of.tzinfo  # the last day ends at the practice's midnight, whatever offset a form has
         for course in courses:
             opened: dict[str, list[Episode]] = {}
             old = stale(course, self.context.as_of)
@@ -234,7 +235,7 @@ class Evaluate:
                 behind = shown(together).more
                 for episode in together:
                     key = self._flag_key(course.client, episode.rule.id, form_id)
-                    late = end is not None and episode.form.authored.date() > end
+                    late = end is not None and episode.form.authored.astimezone(zone).date() > end
                     found[key] = _Called(episode, not any(episode is other for other in behind), old or late)
         return found
 

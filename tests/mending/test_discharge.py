@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from handrail.plugin_core.errors import UsageError
@@ -35,6 +36,18 @@ def test_forms_after_the_last_day_raise_nothing_but_safety(stage: Stage) -> None
     stage.ask(lambda e: e.mending.resume("c1", "anna"))
     stage.sync()
     assert stage.active() == ["c1 P1"]
+
+
+def test_the_last_day_ends_at_the_practices_midnight(stage: Stage) -> None:
+    """Many platforms write UTC: the last evening in New York is the next day there, and its prompt was lost."""
+    stage.course("c1", [EVEN, EVEN, EVEN, LEANING])
+    stage.sync()
+    stage.later(days=2)
+    stage.put(form("evening", "c1", stage.now.replace(hour=1), gr18(LEANING)))
+    stage.now = stage.now.astimezone(ZoneInfo("America/New_York"))
+    discharge(stage, "c1", days_ago=1)
+    stage.sync()
+    assert "c1 P1" in stage.seen().standing()
 
 
 def test_a_form_of_before_that_arrives_late_still_counts(stage: Stage) -> None:
