@@ -20,7 +20,9 @@ from .pages import lines_of as model_lines
 SHOWN_FORMS = 3
 MOST_MOVED = 3
 BASE_DAYS = 6 * 7
-_NOTHING = 0.005
+_LITTLE = 0.05
+"""Weeks that add less than this stand in one line together."""
+_NUMBERS = ("level", "level_error", "rise", "rise_error", "change", "change_error")
 
 
 def explain(found: Followable, stretch: tuple[int, ...], place: Place, limit: float, budget: int) -> Evidence:
@@ -146,33 +148,27 @@ def _seen_steps(found: Followable, place: Place, forms: Sequence[int]) -> list[S
     return steps
 
 
-def _week_steps(found: Followable, stretch: Sequence[int], place: Place, limit: float, known: Constants) -> list[Step]:
+def _week_steps(
+    found: Followable, stretch: tuple[int, ...], place: Place, limit: float, known: Constants
+) -> list[Step]:
     """How far the condition held in each week that adds something, newest first, and their sum."""
     followed, at = place.followed, (place.row, place.column)
     first = found.view.course.forms[stretch[0]].authored.date()
-    steps = []
-    for back in range(known.look_back + 1):
-        held = float(followed.held[(*at, back)])
-        if held < _NOTHING:
+    what, working, earlier = tr(texts.WEEK), tr(texts.WEEK_WORKING), tr(texts.EARLIER)
+    columns = [followed.held, followed.weeks]
+    columns += [part for pair in (followed.level, followed.rise, followed.change) for part in pair]
+    steps, left = [], 0.0
+    for back, (held, week, *numbers) in enumerate(zip(*(part[at].tolist() for part in columns), strict=True)):
+        share = held * known.fade**back
+        if share < _LITTLE:
+            left += share
             continue
-        week = float(followed.weeks[(*at, back)]) + place.offset
-        pairs = {"level": followed.level, "rise": followed.rise, "change": followed.change}
-        numbers = {name: _two(pair[0][(*at, back)]) for name, pair in pairs.items()}
-        numbers |= {f"{name}_error": _two(pair[1][(*at, back)]) for name, pair in pairs.items()}
-        weight = known.fade**back
-        steps.append(
-            Step(
-                tr(texts.WEEK, day=words.day(_day(first, week))),
-                tr(
-                    texts.WEEK_WORKING,
-                    **numbers,
-                    earlier=tr(texts.EARLIER),
-                    held=words.exact(held),
-                    fade=words.exact(weight),
-                ),
-                round(held * weight, 4),
-            )
-        )
+        filling = dict(zip(_NUMBERS, map(_two, numbers), strict=True))
+        filling |= {"earlier": earlier, "held": words.exact(held), "fade": words.exact(known.fade**back)}
+        day = words.day(_day(first, week + place.offset))
+        steps.append(Step(what.format(day=day), working.format_map(filling), round(share, 4)))
+    if left > 0:
+        steps.append(Step(tr(texts.OTHER_WEEKS), "", round(left, 4)))
     steps.append(Step(tr(texts.SUM), "", place.number))
     steps.append(Step(tr(texts.LIMIT), f"{words.exact(place.number)} > {words.exact(limit)}", True))
     return steps
@@ -182,8 +178,8 @@ def _day(first: date, week: float) -> date:
     return first + timedelta(days=round(7 * week))
 
 
-def _two(value: object) -> str:
-    return f"{float(value):.2f}".replace("-", "−")  # type: ignore[arg-type]
+def _two(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")
 
 
 def _constants(course: Course, known: Constants, limit: float, budget: int) -> tuple[Constant, ...]:

@@ -36,6 +36,7 @@ WEEK_WORKING = mark(
     "{earlier} {change} ± {change_error}: held {held}; × {fade}"
 )
 EARLIER = mark("13 weeks before")
+OTHER_WEEKS = mark("The other weeks together")
 SUM = mark("Running number: the sum of these weeks")
 LIMIT = mark("Running number beyond the limit of the budget")
 CONSTANTS = Texts(

@@ -226,9 +226,9 @@ def test_the_evidence_adds_up() -> None:
     """The weeks of the evidence must add up to the number that raised the flag, or nobody can check it."""
     episode = episodes(R1, WORSENING)[0]
     evidence = episode.evidence()
-    weeks = [step for step in evidence.steps if step.what.startswith("Week of")]
+    weeks = [step for step in evidence.steps if step.what.startswith(("Week of", "The other weeks"))]
     total = sum(float(step.result) for step in weeks if step.result is not None)
-    assert total == pytest.approx(episode.score, abs=0.1)
+    assert total == pytest.approx(episode.score, abs=0.001)
     assert evidence.steps[-1].result is True
     assert evidence.moves
     assert {one.origin for one in evidence.constants} == {"assumed", "simulated"}
