@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ...schemas.records import Answer, Evidence, Score, ScoredForm
 from ...schemas.vocab import FlagState
-from ..errors import KeyProblem, UsageError
+from ..errors import HandrailError, KeyProblem, UsageError
 from ..rules.others import SELF_CHECK, SHARED
 from ..store import Tx, book, flags, forms, keys, selfchecks
 from ..store.seal import Sealer
@@ -208,7 +209,10 @@ class SelfChecks:
             selfchecks.end(tx, name)
             return len(found)
 
-        return self._engine.store.write(write, self._engine.source)
+        number = self._engine.store.write(write, self._engine.source)
+        with suppress(HandrailError):  # no keyring here; a key that seals nothing more would stand in `begin`'s way
+            keys.remove(self.reference(author))
+        return number
 
     def due(self, author: str) -> list[DueCheck]:
         """Clients with two or more forms since the author's last self-check about them; all clients where there is

@@ -14,6 +14,7 @@ from handrail.plugin_core.selfcheck import GONE, Own
 from handrail.plugin_core.store import keys
 from sqlalchemy import create_engine, text
 
+from ..core.test_keys import Memory, use
 from ..sync.stage import EVEN, Stage, form, gr18
 
 TOLD = {"T1": 2, "T2": 1, "T3": 4, "T4": 0, "T5": 3, "T6": 2, "T7": 1, "T8": 0}
@@ -149,6 +150,16 @@ def test_a_refused_begin_leaves_no_key_in_the_way(stage: Stage) -> None:
     stage.ask(lambda e: e.selfchecks.forget("anna"))
     begin(stage)
     assert fill(stage).score.value is not None
+
+
+def test_forgetting_takes_the_key_out_of_the_keyring_too(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`begin` refused as long as the old key lay there, and nothing said how to take it away."""
+    ring = Memory()
+    use(monkeypatch, ring)
+    monkeypatch.setattr("keyring.delete_password", ring.delete_password)
+    stage.ask(lambda e: e.selfchecks.begin("anna"))
+    assert stage.ask(lambda e: e.selfchecks.forget("anna")) == 0
+    assert stage.ask(lambda e: e.selfchecks.begin("anna")).startswith("keyring:")
 
 
 def test_it_falls_due_with_each_second_form_of_the_client(stage: Stage) -> None:
