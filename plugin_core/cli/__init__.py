@@ -18,46 +18,49 @@ from typing import Any, NoReturn
 import click
 
 from ..errors import HandrailError
+from ..words import mark, tr
+from .helping import speak_as_set, translated
 
 # name -> (module in this package, one line of help); the order is the order of the help.
 COMMANDS = {
-    "init": ("setup", "Make the settings, the store and its key."),
-    "connect": ("setup", "Connect the practice's platform and confirm how its forms are read."),
-    "publish": ("setup", "Make or update a form on the platform."),
-    "sync": ("work", "Pull, score, raise and push: what changed since last time."),
-    "schedule": ("schedule", "Sync by itself: shown before it is made, removable."),
-    "enrol": ("collect", "Who is asked what, how often, on which consent."),
-    "due": ("collect", "Who is due for which form, and why."),
-    "send": ("collect", "Ask for what is due, remind, take back what is over."),
-    "opt-out": ("collect", "A client is not asked any more."),
-    "rescore": ("work", "Score and judge everything stored anew, with counts first."),
-    "flags": ("read", "The open flags with their reasons."),
-    "explain": ("read", "Redo a flag step by step."),
-    "client": ("read", "One client's course."),
-    "report": ("read", "The practice's page as one HTML file."),
-    "ack": ("act", "Say that you have seen a flag."),
-    "hold": ("act", "Pause new flags for a client, with a reason and an end."),
-    "forms": ("mend", "A client's forms with their short ids."),
-    "reassign": ("mend", "A form that went to the wrong client."),
-    "merge": ("mend", "Two records of one person."),
-    "discharge": ("mend", "The end or the pause of a course."),
-    "remark": ("rights", "Write down what a client says of a form."),
-    "export": ("rights", "All about one client, readable and as JSON and CSV."),
-    "erase": ("rights", "Delete a client here, with an audit entry."),
-    "disconnect": ("mend", "Take back all that was pushed, then forget the platform."),
-    "selfcheck": ("selfcheck", "A therapist's own form, private to its author."),
-    "sheet": ("entry", "Write a form as a page to print."),
-    "enter": ("entry", "Type in a form that came back on paper."),
-    "change": ("change", "Change in the published sense, over a CSV."),
-    "screen": ("screening", "Offline: answers in, flags out."),
-    "instruments": ("facts", "What can be asked; export a form for a platform."),
-    "plugins": ("facts", "What is installed, allowed and loaded; allow one."),
-    "doctor": ("facts", "What is wrong and how to mend it."),
-    "schemas": ("facts", "JSON Schema of the file formats."),
+    "init": ("setup", mark("Make the settings, the store and its key.")),
+    "connect": ("setup", mark("Connect the practice's platform and confirm how its forms are read.")),
+    "publish": ("setup", mark("Make or update a form on the platform.")),
+    "sync": ("work", mark("Pull, score, raise and push: what changed since last time.")),
+    "schedule": ("schedule", mark("Sync by itself: shown before it is made, removable.")),
+    "enrol": ("collect", mark("Who is asked what, how often, on which consent.")),
+    "due": ("collect", mark("Who is due for which form, and why.")),
+    "send": ("collect", mark("Ask for what is due, remind, take back what is over.")),
+    "opt-out": ("collect", mark("A client is not asked any more.")),
+    "rescore": ("work", mark("Score and judge everything stored anew, with counts first.")),
+    "flags": ("read", mark("The open flags with their reasons.")),
+    "explain": ("read", mark("Redo a flag step by step.")),
+    "client": ("read", mark("One client's course.")),
+    "report": ("read", mark("The practice's page as one HTML file.")),
+    "ack": ("act", mark("Say that you have seen a flag.")),
+    "hold": ("act", mark("Pause new flags for a client, with a reason and an end.")),
+    "forms": ("mend", mark("A client's forms with their short ids.")),
+    "reassign": ("mend", mark("A form that went to the wrong client.")),
+    "merge": ("mend", mark("Two records of one person.")),
+    "discharge": ("mend", mark("The end or the pause of a course.")),
+    "remark": ("rights", mark("Write down what a client says of a form.")),
+    "export": ("rights", mark("All about one client, readable and as JSON and CSV.")),
+    "erase": ("rights", mark("Delete a client here, with an audit entry.")),
+    "disconnect": ("mend", mark("Take back all that was pushed, then forget the platform.")),
+    "selfcheck": ("selfcheck", mark("A therapist's own form, private to its author.")),
+    "sheet": ("entry", mark("Write a form as a page to print.")),
+    "enter": ("entry", mark("Type in a form that came back on paper.")),
+    "change": ("change", mark("Change in the published sense, over a CSV.")),
+    "calibrate": ("calibrate", mark("The practice's own measurement error, shown before it is used.")),
+    "screen": ("screening", mark("Offline: answers in, flags out.")),
+    "instruments": ("facts", mark("What can be asked; export a form for a platform.")),
+    "plugins": ("facts", mark("What is installed, allowed and loaded; allow one.")),
+    "doctor": ("facts", mark("What is wrong and how to mend it.")),
+    "schemas": ("facts", mark("JSON Schema of the file formats.")),
 }
 
 
-_BROUGHT = "handrail.brought"
+_BROUGHT, _RAW = "handrail.brought", "handrail.settings"
 
 
 class Commands(click.Group):
@@ -69,16 +72,33 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in COMMANDS:
             module = import_module(f".{COMMANDS[cmd_name][0]}", __package__)
-            found: click.Command = getattr(module, cmd_name.replace("-", "_"))
-            return found
-        return _brought(ctx).get(cmd_name)
+            found: click.Command | None = getattr(module, cmd_name.replace("-", "_"))
+        else:
+            found = _brought(ctx).get(cmd_name)
+        speak_as_set(_raw(ctx))
+        return None if found is None else translated(found)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """As click does; a slip of the finger gets the nearest name."""
+        import difflib
+
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            near = difflib.get_close_matches(args[0], self.list_commands(ctx), 1)
+            hint = f"Did you mean {near[0]}?" if near else "The list: handrail --help"
+            ctx.fail(f"No such command {args[0]!r}. {hint}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Lists commands without importing ours."""
         brought = _brought(ctx)
-        rows = [(name, brought[name].get_short_help_str(80)) for name in sorted(brought)]
+        rows = [(name, translated(brought[name]).get_short_help_str(80)) for name in sorted(brought)]
         with formatter.section("Commands"):
-            formatter.write_dl([*rows, *((name, help_line) for name, (_, help_line) in COMMANDS.items())])
+            formatter.write_dl([*rows, *((name, tr(help_line)) for name, (_, help_line) in COMMANDS.items())])
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """As click does, in the practice's language."""
+        speak_as_set(_raw(ctx))
+        click.Group.format_help(translated(self), ctx, formatter)
 
 
 def _brought(ctx: click.Context) -> dict[str, click.Command]:
@@ -89,7 +109,7 @@ def _brought(ctx: click.Context) -> dict[str, click.Command]:
         return known
     from ..manager import Plugins
 
-    plugins = Plugins(_allowed(root.params.get("settings")))
+    plugins = Plugins(_allowed(_raw(ctx)))
     found: dict[str, click.Command] = {}
     owners = dict.fromkeys(COMMANDS, "Handrail")
     for plugin, call in plugins.implementations("register_commands"):
@@ -110,17 +130,26 @@ def _brought(ctx: click.Context) -> dict[str, click.Command]:
     return found
 
 
-def _allowed(settings: Path | None) -> tuple[str, ...]:
-    """The allowed plugins, without reading the rest of the settings: `--help` must work with broken ones too."""
+def _raw(ctx: click.Context) -> dict[str, Any]:
+    """The settings as they are written, unchecked, read once a call: `--help` must work with broken ones too."""
     import tomllib
 
     from ..paths import default_file
 
-    try:
-        raw = tomllib.loads((settings or default_file()).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return ()
-    named = raw.get("plugins", [])
+    root = ctx.find_root()
+    if _RAW not in root.meta:
+        try:
+            text = (root.params.get("settings") or default_file()).read_text(encoding="utf-8")
+            root.meta[_RAW] = tomllib.loads(text)
+        except (OSError, ValueError):
+            root.meta[_RAW] = {}
+    found: dict[str, Any] = root.meta[_RAW]
+    return found
+
+
+def _allowed(settings: dict[str, Any]) -> tuple[str, ...]:
+    """The allowed plugins of raw settings."""
+    named = settings.get("plugins", [])
     return tuple(name for name in named if isinstance(name, str)) if isinstance(named, list) else ()
 
 
@@ -128,6 +157,7 @@ def _allowed(settings: Path | None) -> tuple[str, ...]:
 @click.option(
     "--settings",
     type=click.Path(dir_okay=False, path_type=Path),
+    is_eager=True,  # known before --help, which is in the practice's language and lists its plugins' commands
     help="The settings file (default: in your configuration folder, or HANDRAIL_SETTINGS).",
 )
 @click.option("--verbose", is_flag=True, help="Log what is done, without names, answers or references.")

@@ -19,6 +19,7 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
+from handrail.plugin_core.cli.helping import flat
 
 TOP = Path(__file__).parents[2]
 FOLDER = TOP / "plugin_core" / "words"
@@ -37,6 +38,22 @@ def python_texts(
             )
             if found and found[0] is not None:
                 yield node.lineno, node.func.id, found if len(found) > 1 else found[0], []
+        yield from ((node.lineno, "mark", flat(text), []) for text in _help(node))
+
+
+def _help(node: ast.AST) -> Iterator[str]:
+    """Help that click shows: `help=` of its decorators, and the docstrings of commands and groups."""
+    if isinstance(node, ast.Call) and _of_click(node, "option", "command", "group"):
+        for given in node.keywords:
+            if given.arg in ("help", "short_help") and isinstance(given.value, ast.Constant):
+                yield given.value.value
+    if isinstance(node, ast.FunctionDef) and any(_of_click(one, "command", "group") for one in node.decorator_list):
+        yield ast.get_docstring(node) or ""
+
+
+def _of_click(node: ast.AST, *names: str) -> bool:
+    """Whether this is a call such as `click.option(...)` or `cli.command(...)`."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in names
 
 
 METHODS = [("**.py", python_texts), ("**.html", "jinja2"), ("**.txt", "jinja2")]

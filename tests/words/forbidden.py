@@ -54,13 +54,19 @@ ALLOWED = {
         "It gives no diagnosis, no forecast and no measure of anyone's work.",
         "never a diagnosis",
         "gives no diagnosis",
+        "it never makes a diagnosis",
+        "Why: crisis, bereavement, inpatient stay, change of medication ...",  # what a person may pause flags for
         "Not for diagnosis, prognosis or triage",
         # The law's own words, in a paper that the practice writes for the authority (GDPR, Article 35).
         "## 3. Risks and what is done about them",
         "risk for people",
         "loud failures",
     ),
-    "de": ("Es stellt keine Diagnose, gibt keine Prognose und misst niemandes Arbeit.",),
+    "de": (
+        "Es stellt keine Diagnose, gibt keine Prognose und misst niemandes Arbeit.",
+        "es stellt nie eine Diagnose",
+        "Warum: Krise, Trauerfall, Aufenthalt in einer Klinik, andere Medikamente ...",
+    ),
 }
 """Sentences that name such a word in order to say that it is not meant."""
 
