@@ -6,8 +6,6 @@ same (a platform's own PHQ-9) are read and rule S rises regardless; then it is s
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from ...schemas.records import Instrument
 from ..errors import SettingsError
 from ..settings import Settings
@@ -57,9 +55,3 @@ def demand(instrument: Instrument, settings: Settings) -> None:
         return
     if names := missing(settings):
         raise SettingsError(tr(ASKS_FOR, form=instrument.title, file=settings.file, missing=", ".join(names)))
-
-
-def demand_all(instruments: Iterable[Instrument], settings: Settings) -> None:
-    """As `demand`, for several forms; the first that may not be asked for is named."""
-    for instrument in instruments:
-        demand(instrument, settings)

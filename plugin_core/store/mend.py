@@ -151,16 +151,6 @@ def form_named(tx: Tx, start: str, limit: int = 3) -> list[FormRow]:
     return [FormRow(*row) for row in tx.conn.execute(select(*_COLUMNS).where(where).limit(limit))]
 
 
-def clients_of_forms(tx: Tx, keys: Iterable[str]) -> dict[str, str]:
-    """Whose forms are now: response key -> client key; forms that are not stored are left out."""
-    found: dict[str, str] = {}
-    for part in chunks(keys):
-        where = (responses.c.source == tx.source) & among(tx, responses.c.key, part)
-        query = select(responses.c.key, responses.c.client).where(where)
-        found.update((key, client) for key, client in tx.conn.execute(query))
-    return found
-
-
 def give_forms(tx: Tx, keys: Iterable[str], client: str) -> None:
     """Forms belong to this client from now on; answers, scores and history stay as they are."""
     for part in chunks(keys):
