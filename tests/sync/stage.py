@@ -30,10 +30,11 @@ from ..mailbox import Mailbox
 from .reading import Place, Seen, on_platform, seen
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-EVEN: Mapping[str, int] = {"growth": 2, "reliance": 1, "outlook": 1}
-LEANING: Mapping[str, int] = {"growth": 2, "reliance": 2, "outlook": 4}  # reliance and outlook up: P1
-SHRUNK: Mapping[str, int] = {"growth": 0, "reliance": 1, "outlook": 1}  # growth down: P2
-GROWN: Mapping[str, int] = {"growth": 4, "reliance": 1, "outlook": 1}  # growth up: N
+EVEN: Mapping[str, float] = {"growth": 2, "reliance": 1, "outlook": 1}
+# Reliance and outlook up: P1. Growth is up too, by less than its band, so that R1, which would come before P1, is silent.
+LEANING: Mapping[str, float] = {"growth": 2.7, "reliance": 2, "outlook": 4}
+SHRUNK: Mapping[str, float] = {"growth": 0, "reliance": 1, "outlook": 1}  # growth down: P2
+GROWN: Mapping[str, float] = {"growth": 4, "reliance": 1, "outlook": 1}  # growth up: N
 SINGLES = {"F1": 2, "F2": 2, "N2": 2}
 Json = dict[str, Any]
 
@@ -81,14 +82,17 @@ def questionnaire(instrument: str) -> Json:
     return questionnaire_of(builtin_one(instrument))
 
 
-def gr18(levels: Mapping[str, int] = EVEN, **lines: Any) -> dict[str, Any]:
-    """Raw answers of one `gr18` form whose scores are these levels; single lines may be set by their id."""
+def gr18(levels: Mapping[str, float] = EVEN, **lines: Any) -> dict[str, Any]:
+    """Raw answers of one `gr18` form whose scores are these levels (2.7: seven lines of ten at 3, the others at 2);
+    single lines may be set by their id."""
     instrument = builtin_one("gr18")
     answers: dict[str, Any] = {item.id: 1 for item in instrument.items} | SINGLES
     for score, level in levels.items():
-        for item_id in instrument.score(score).items:
+        items = instrument.score(score).items
+        for number, item_id in enumerate(items):
             item = instrument.item(item_id)
-            answers[item_id] = item.values[-1] - level if item.reverse else level
+            value = int(level) + (number < round((level - int(level)) * len(items)))
+            answers[item_id] = item.values[-1] - value if item.reverse else value
     return answers | lines
 
 
@@ -219,7 +223,7 @@ class Stage:
         self.demo.load(body, self.now + timedelta(milliseconds=self._puts) if at is None else at)
         return body
 
-    def course(self, client: str, levels: Sequence[Mapping[str, int]], every: int = 28, last: int = 7) -> list[Json]:
+    def course(self, client: str, levels: Sequence[Mapping[str, float]], every: int = 28, last: int = 7) -> list[Json]:
         """A client with one form for each of the levels, `every` so many days, the newest `last` days ago."""
         self.person(client)
         found = []
