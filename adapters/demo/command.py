@@ -6,6 +6,8 @@ that nothing it shows is stale.
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,6 +43,12 @@ OURS = (
     "report.html",
 )
 SHOWN = 6
+
+
+def program() -> str:
+    """How Handrail was started: its name where that is enough, else its place (a virtual environment, say)."""
+    called = Path(sys.argv[0])
+    return str(called) if called.name.startswith("handrail") and shutil.which("handrail") is None else "handrail"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +90,9 @@ def run(folder: Path | None, as_of: date | None, seed: int | None, as_json: bool
     say.step("Yours to look at")
     say.text(f"Report:   {shown.report}")
     say.text(
-        f"Again:    handrail --settings {place / 'handrail.toml'} flags   (also: explain, client, ack, hold, doctor)"
+        f"Again:    {program()} --settings {place / 'handrail.toml'} flags   (also: explain, client, ack, hold, doctor)"
     )
-    say.text("Next:     handrail init, then handrail connect fhir   (README: Connecting a platform)")
+    say.text(f"Next:     README, Install it in a practice: {program()} init, then {program()} connect fhir")
     return shown
 
 

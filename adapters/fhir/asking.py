@@ -27,7 +27,8 @@ CLOSED = "The request was closed on the platform, by a person there or by the cl
 REMOVED = "The request was removed on the platform. It is not put up again."
 OFF = (
     "Asking through the platform is switched off. Find out from the vendor who sees such requests (a client portal may "
-    "show them), then set ask_by to auto in the platform's settings; or ask by a link or on paper."
+    "show them), then run: handrail connect fhir --set ask_by=auto. Or ask in another way: handrail enrol CLIENT "
+    "--channel paper (or email)."
 )
 
 

@@ -50,14 +50,22 @@ class FhirSettings(Schema):
         load_default="none",
         validate=validate.OneOf(AUTH_KINDS),
         metadata=_asked(
-            "How Handrail signs in: none, basic, bearer (a fixed token) or smart (SMART Backend Services)."
+            "How Handrail signs in, as the vendor says: none, basic (a user name and a password), bearer (a fixed "
+            "token) or smart (SMART Backend Services).",
+            choices=AUTH_KINDS,
         ),
     )
-    username = fields.String(metadata=_asked("The user name, or the client id, for auth = basic."))
-    password = fields.String(metadata=_asked("The password for auth = basic.", secret=True))
-    token = fields.String(metadata=_asked("The token for auth = bearer.", secret=True))
-    client_id = fields.String(metadata=_asked("The client id under which the platform registered Handrail (smart)."))
-    private_key = fields.String(metadata=_asked("The private key for smart, as PEM or JWK.", secret=True))
+    username = fields.String(
+        metadata=_asked("The user name, or the client id, for auth = basic.", needed_for=("basic",))
+    )
+    password = fields.String(metadata=_asked("The password for auth = basic.", secret=True, needed_for=("basic",)))
+    token = fields.String(metadata=_asked("The token for auth = bearer.", secret=True, needed_for=("bearer",)))
+    client_id = fields.String(
+        metadata=_asked("The client id under which the platform registered Handrail (smart).", needed_for=("smart",))
+    )
+    private_key = fields.String(
+        metadata=_asked("The private key for smart, as PEM or JWK.", secret=True, needed_for=("smart",))
+    )
     key_id = fields.String(metadata=_asked("The kid of the key as registered; by default the key's thumbprint."))
     algorithm = fields.String(
         validate=validate.OneOf(("RS384", "ES384")),

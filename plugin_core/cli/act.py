@@ -7,7 +7,7 @@ from datetime import datetime
 import click
 
 from ..words import tr
-from .app import App, author, json_option, pass_app
+from .app import App, Day, author, json_option, pass_app
 
 
 @click.command()
@@ -52,7 +52,7 @@ def ack(
 
 @click.command()
 @click.argument("client")
-@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), required=True, help="The last day of the hold.")
+@click.option("--until", type=Day(), required=True, help="The last day of the hold.")
 @click.option("--reason", required=True, help="Why: crisis, bereavement, inpatient stay, change of medication ...")
 @click.option("--by", help="Who decides it (default: this computer's user).")
 @json_option

@@ -29,6 +29,22 @@ def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")(function)
 
 
+class Day(click.DateTime):
+    """A day on the command line, as 2026-05-04; refused with an example instead of a pattern."""
+
+    def __init__(self) -> None:
+        super().__init__(["%Y-%m-%d"])
+
+    def get_metavar(self, *_args: Any, **_more: Any) -> str:
+        return "YYYY-MM-DD"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail("Write the day as year-month-day, for example 2026-05-04.", param, ctx)
+
+
 class App:
     """One call of the command."""
 

@@ -13,8 +13,8 @@ import click
 from ...schemas.vocab import RunOutcome
 from ..errors import UsageError
 from ..words import mark, tr, trn
-from ..words.spelling import short_day
-from .app import App, author, json_option, pass_app
+from ..words.spelling import short_day, whole
+from .app import App, Day, author, json_option, pass_app
 
 if TYPE_CHECKING:
     from ..collecting import Collecting
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..collecting.facts import DueRow, Enrolled, SendReport
 
 _EXIT = {RunOutcome.COMPLETE: 0, RunOutcome.FAILED: 1, RunOutcome.INCOMPLETE: 3}
-_DAY = click.DateTime(["%Y-%m-%d"])
+_DAY = Day()
 _HEADS = {
     RunOutcome.COMPLETE: mark("Done."),
     RunOutcome.INCOMPLETE: mark("Not complete: run it again later, it goes on from where it was."),
@@ -284,7 +284,7 @@ def _show_sent(report: SendReport, *, dry_run: bool) -> None:
     click.echo(tr("Dry run: nothing was sent, nothing is kept.") if dry_run else tr(_HEADS[report.outcome]))
     shown = [(words, report.counts[name]) for name, words in COUNT_WORDS.items() if report.counts.get(name)]
     for words, number in shown:
-        click.echo(f"  {number:>7,} {tr(words)}")
+        click.echo(f"  {tr(words)}: {whole(number)}")
     if not shown:
         click.echo(f"  {tr('Nothing was to be sent.')}")
     for sentence in report.problems:

@@ -14,7 +14,7 @@ import click
 
 from ..errors import UsageError
 from ..words import tr
-from .app import App, author, json_option, pass_app
+from .app import App, Day, author, json_option, pass_app
 
 if TYPE_CHECKING:
     from ...schemas.records import Answer, Instrument, Item
@@ -66,7 +66,7 @@ def _open_request(engine: Engine, instrument: str, client: str) -> str:
 @click.command()
 @click.argument("form")
 @click.argument("client", required=False)
-@click.option("--on", type=click.DateTime(["%Y-%m-%d"]), required=True, help="The day on which it was filled in.")
+@click.option("--on", type=Day(), required=True, help="The day on which it was filled in.")
 @click.option("--answers", multiple=True, help='In the form\'s order, as "3 1 0 - x 2"; - reads standard input.')
 @click.option("--twice", is_flag=True, help="Type it in twice; differences are shown.")
 @click.option("--replace", "over", is_flag=True, help="Replace what was typed in before for that day.")

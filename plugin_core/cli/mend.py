@@ -11,9 +11,9 @@ import click
 from ..errors import UsageError
 from ..words import Texts, mark, tr
 from ..words.spelling import whole
-from .app import App, author, json_option, pass_app
+from .app import App, Day, author, json_option, pass_app
 
-_DAY = click.DateTime(["%Y-%m-%d"])
+_DAY = Day()
 _by = click.option("--by", help="Who decides it (default: this computer's user).")
 
 
@@ -104,7 +104,7 @@ def _flags(changed: Mapping[str, int], problems: list[str]) -> None:
     from .work import _WORDS
 
     for name, number in changed.items():
-        click.echo(f"  {whole(number):>7} {_WORDS.get(name) or name.replace('_', ' ')}")
+        click.echo(f"  {_WORDS.get(name) or name.replace('_', ' ')}: {whole(number)}")
     for problem in problems:
         click.echo("  " + tr("Note: {what}", what=problem))
     if changed:
@@ -253,7 +253,7 @@ _LEFT = Texts(
 def _told(counts: Mapping[str, int], stays: list[str], problems: list[str]) -> None:
     for name, words in _LEFT.items():
         if counts.get(name):
-            click.echo(f"  {whole(counts[name]):>7} {words}")
+            click.echo(f"  {words}: {whole(counts[name])}")
     for line in problems:
         click.echo("  " + tr("Note: {what}", what=line))
     for line in stays:

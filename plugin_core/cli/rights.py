@@ -131,10 +131,10 @@ def _confirm(app: App, client: str, leave: bool, as_json: bool) -> None:
         key, rows, standing = engine.rights.to_erase(client)
     for name, number in sorted(rows.items()):
         if number:
-            click.echo(f"  {whole(number):>7} {name}")
+            click.echo(f"  {name}: {whole(number)}")
     if standing:
         where = tr("entries on the platform, left there") if leave else tr("entries on the platform, taken back first")
-        click.echo(f"  {whole(standing):>7} {where}")
+        click.echo(f"  {where}: {whole(standing)}")
     click.echo(tr("If it is stopped, go on with: handrail erase {key}", key=key[:8]))
     click.confirm(tr("Delete all of this for good?"), abort=True)
 
@@ -157,7 +157,7 @@ def _told(done: Erased) -> None:
         )
         return
     for name, number in sorted(done.rows.items()):
-        click.echo(f"  {whole(number):>7} {name}")
+        click.echo(f"  {name}: {whole(number)}")
     if done.again:
         click.echo(tr("This client was erased before; the files were cleared once more."))
     else:

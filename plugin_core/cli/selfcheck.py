@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UsageError
-from .app import App, author, json_option, pass_app
+from .app import App, Day, author, json_option, pass_app
 
 if TYPE_CHECKING:
     from ...schemas.records import Instrument
@@ -51,7 +51,7 @@ def begin(app: App, by: str | None, key: str | None) -> int:
 @click.option(
     "--answers", help='Eight numbers 0 to 4 in the order of the form, "-" for a line left out: "0 1 - 2 3 4 0 1".'
 )
-@click.option("--on", type=click.DateTime(["%Y-%m-%d"]), help="The day (default: today).")
+@click.option("--on", type=Day(), help="The day (default: today).")
 @_who
 @json_option
 @pass_app

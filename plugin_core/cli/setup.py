@@ -4,7 +4,7 @@ on a terminal for what is missing."""
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ def _on_terminal() -> bool:
 @click.option("--name", default="", help="The practice's name, for the report's head.")
 @click.option("--time-zone", help="Such as Europe/Zurich (default: this computer's).")
 @click.option("--country", default="", help="Where the practice is.")
+@click.option("--language", default="en", show_default=True, help="What clinicians and clients read: en or de.")
 @click.option(
     "--store", default="sqlite:///handrail.db", show_default=True, help="Where the store is: SQLite or PostgreSQL."
 )
@@ -42,6 +43,7 @@ def init(
     name: str,
     time_zone: str | None,
     country: str,
+    language: str,
     store: str,
     key_file: bool,
     as_json: bool,
@@ -63,6 +65,7 @@ def init(
         "name": name,
         "time_zone": here or "UTC",
         "country": country,
+        "language": language,
         "store": store,
         "key": reference,
     }
@@ -78,8 +81,8 @@ def init(
         app.json({"settings": str(app.file), "store": settings.store_url.split("@")[-1], "key": where})
         return 0
     click.echo(f"Settings: {app.file}\nStore:    {settings.store_url.split('@')[-1]} (sealed)\nKey:      in {where}")
-    if here is None:
-        click.echo("Time zone: UTC, since this computer does not tell its own. Set time_zone in the settings.")
+    told = "" if here else ", since this computer does not tell its own. Set time_zone in the settings"
+    click.echo(f"Days and hours are those of {here or 'UTC'}{told}.")
     click.echo("Keep a copy of the key in another place than the store's backup: without it the store stays closed.")
     click.echo("Next: handrail connect PLATFORM   (handrail plugins shows which there are)")
     return 0
@@ -136,6 +139,7 @@ def connect(
         _save(app, connection, pushing.on, pushing.carriers, pushing.reasons)
         confirmed, left = _mappings(engine, confirm_all) if spec.capabilities.lists_forms else ([], [])
         engine.record(author(), "platform-connected")
+        silent = engine.collecting.cannot_ask()
     facts = {
         "platform": platform,
         "server": f"{identity.title} {identity.version}".strip(),
@@ -144,6 +148,7 @@ def connect(
         "carriers": list(pushing.carriers),
         "mappings_confirmed": confirmed,
         "mappings_left": left,
+        "asking": silent,
     }
     if as_json:
         app.json(facts)
@@ -164,6 +169,8 @@ def _tell(facts: Mapping[str, Any]) -> None:
         click.echo(f"Mapping confirmed: {name}")
     for name in facts["mappings_left"]:
         click.echo(f"Not mapped: {name}")
+    if facts["asking"]:
+        click.echo(facts["asking"])
     click.echo("Next: handrail publish gr18   then   handrail sync")
 
 
@@ -184,7 +191,7 @@ def _ask(
     fields = spec.settings()().fields
     unknown = sorted((set(given) | set(secrets)) - set(fields))
     if unknown:
-        raise UsageError(f"{spec.title} has no setting {unknown[0]}. It has: {', '.join(fields)}.")
+        raise UsageError(f"{spec.title} has no setting {unknown[0]}. {_nearest(unknown[0], fields)}")
     plain = sorted(name for name in given if fields[name].metadata.get("secret"))
     if plain:
         raise SettingsError(f"{plain[0]} is a secret: give where it lies with --secret {plain[0]}=file:PATH.")
@@ -198,9 +205,23 @@ def _ask(
                 _ask_secret(app, spec, name, field, settings, references)
         elif name in given:
             settings[name] = _typed(field, given[name])
-        elif name not in settings and field.required:
+        elif name not in settings and (field.required or (_on_terminal() and _to_ask(field, settings, old))):
             settings[name] = _typed(field, _prompt(name, field))
     return settings, references
+
+
+def _nearest(name: str, known: Collection[str]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, known, 1)
+    return f"Did you mean {near[0]}?" if near else f"It has: {', '.join(known)}."
+
+
+def _to_ask(field: Any, settings: Mapping[str, Any], old: Any) -> bool:
+    """Whether a person is asked for a setting that has a default: how to sign in, once, and what that way needs."""
+    if field.metadata.get("choices"):
+        return old is None
+    return settings.get("auth") in field.metadata.get("needed_for", ())
 
 
 def _prompt(name: str, field: Any) -> str:
@@ -209,6 +230,8 @@ def _prompt(name: str, field: Any) -> str:
             f"The setting {name} is missing ({field.metadata.get('help', '')}). Give: --set {name}=VALUE"
         )
     click.echo(field.metadata.get("help", ""))
+    if choices := field.metadata.get("choices"):
+        return str(click.prompt(name, type=click.Choice(list(choices)), default=field.load_default))
     return str(click.prompt(name))
 
 

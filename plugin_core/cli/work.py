@@ -12,7 +12,7 @@ from ...schemas.vocab import RunOutcome
 from ..errors import Busy
 from ..words import Texts, mark, tr, trn
 from ..words.spelling import tenths, whole
-from .app import App, json_option, pass_app
+from .app import App, Day, json_option, pass_app
 
 _EXIT = {RunOutcome.COMPLETE: 0, RunOutcome.FAILED: 1, RunOutcome.INCOMPLETE: 3}
 
@@ -76,7 +76,7 @@ _FAILED, _NOTE = mark("Failed ({source}): {what}"), mark("Note ({source}): {what
 
 @click.command()
 @click.option("--full", is_flag=True, help="Pull everything anew, and look for forms that the platform has dropped.")
-@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Pull what changed since this day.")
+@click.option("--since", type=Day(), help="Pull what changed since this day.")
 @click.option("--dry-run", is_flag=True, help="Do it all, show the counts, keep nothing, push nothing.")
 @click.option(
     "--retry-set-aside",
@@ -172,8 +172,8 @@ def show(report: RunReport, *, dry_run: bool = False) -> None:
     click.echo(f"{head}, {tenths(seconds)} s.")
     shown = [(words, report.counts[name]) for name, words in _WORDS.items() if report.counts.get(name)]
     for words, number in shown:
-        click.echo(f"  {whole(number):>7} {words}")
-    if not shown:
+        click.echo(f"  {words}: {whole(number)}")
+    if not shown and report.outcome is RunOutcome.COMPLETE:
         click.echo("  " + tr("Nothing has changed since last time."))
     for problem in report.problems:
         click.echo("  " + tr(_FAILED if problem.fatal else _NOTE, source=problem.source, what=problem.what))
@@ -200,7 +200,7 @@ def rescore(app: App, yes: bool, as_json: bool) -> int:
         click.echo(tr(READ_ANEW, forms=whole(done.forms), changed=whole(done.changed)))
         for name, number in done.report.items():
             if number:
-                click.echo(f"  {whole(number):>7} {_WORDS.get(name, name.replace('_', ' '))}")
+                click.echo(f"  {_WORDS.get(name, name.replace('_', ' '))}: {whole(number)}")
         if not yes and sys.stdin.isatty() and click.confirm(tr(KEEP), default=False):
             engine.rescore(dry_run=False)
             kept = True

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ...schemas.records import Enrolment
 from ...schemas.vocab import AskState
-from ..errors import UsageError
+from ..errors import Unsupported, UsageError
 from ..store import Tx, asks, book, enrolments, forms, sessions
 from ..words import in_practice_language, tr
 from . import enrolling
@@ -50,6 +50,17 @@ class Collecting:
     def consent_text(self) -> str:
         """What clients are shown of purpose and consent."""
         return enrolling.consent_text(self.engine.settings)
+
+    @in_practice_language
+    def cannot_ask(self) -> str | None:
+        """Why clients cannot be asked through the platform, in a sentence; None: they can."""
+        from .request import Requests
+
+        try:
+            Requests(self.engine).context.sender()
+        except Unsupported as error:
+            return error.message
+        return None
 
     # --- enrolments --------------------------------------------------------------------------------------------------
 

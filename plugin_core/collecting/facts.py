@@ -145,6 +145,7 @@ COUNT_WORDS: Mapping[str, str] = {
     "told": mark("requests marked as done where they were made"),
     "refused": mark("requests that the way of asking does not take"),
     "to_try_again": mark("requests to be tried again"),
+    "waiting": mark("requests that failed before and wait for their next try; why: handrail due"),
     "to_hand_over": mark("forms to hand over by a person"),
     "redated": mark("requests dated anew, since the clock was wrong"),
     "would_ask": mark("clients would be asked"),

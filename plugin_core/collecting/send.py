@@ -97,6 +97,7 @@ class Sending:
         if self.options.dry_run:
             self._would()
             return self.report
+        self._count_waiting()
         self._each(lambda tx: asks.read(tx, recall=True), self._tell)
         self._each(lambda tx: [row for row in asks.read(tx, states=LIVE) if self._may_try(row)], self._send)
         self._each(lambda tx: [row for row in asks.read(tx, states=LIVE) if self._may_remind(row)], self._send)
@@ -170,6 +171,13 @@ class Sending:
             elif due is not None and due <= self.today and case.blocked in _COUNTED:
                 done[_COUNTED[case.blocked]] += 1
         return done
+
+    def _count_waiting(self) -> None:
+        """Requests that this run passes over, so that it does not end with a bare "Done."."""
+        with self.engine.store.reading(self.engine.source) as tx:
+            rows = asks.read(tx, states=(AskState.PLANNED, AskState.SENDING))
+        if waiting := sum(row.not_before is not None and row.not_before > self.now for row in rows):
+            self.report.counts["waiting"] = waiting
 
     def _would(self) -> None:
         """What a run would do, for --dry-run."""
@@ -293,11 +301,12 @@ class Sending:
 
     def _later(self, row: AskRow, error: Exception) -> None:
         """Tried again after a wait that grows. What cannot be reached at all is no fault of the request: tried by the
-        next run, and left alone in this one."""
+        next run, and left alone in this one. What a person must switch on first does not wait either: who has just
+        mended it sends again, and it goes."""
         message = self._sentence(row, error)
         minutes = RETRY_MINUTES[min(max(row.attempts, 1), len(RETRY_MINUTES)) - 1]
         down = isinstance(error, (Unreachable, Denied))
-        until = None if down else self.now + timedelta(minutes=minutes)
+        until = None if down or isinstance(error, Unsupported) else self.now + timedelta(minutes=minutes)
         self._write(lambda tx: asks.change(tx, row.key, self.now, problem=message, not_before=until))
         self._faults[row.channel] += MOST_FAULTS if down else 1
         self.report.counts["to_try_again"] += 1

@@ -43,9 +43,9 @@ class Cadence:
         return midnight + timedelta(minutes=ahead)
 
     def words(self) -> str:
-        """In words: "every 15 minutes, first at 00:07"."""
+        """In words: "every 15 minutes, counted from 00:07", "every hour, at 7 minutes past"."""
         hour, minute = divmod(self.offset, 60)
-        first = f"first at {hour:02}:{minute:02}"
-        if self.every < 60:
-            return f"every {self.every} minutes, {first}"
-        return f"every hour, {first}" if self.every == 60 else f"every {self.every // 60} hours, {first}"
+        if self.every == 60:
+            return f"every hour, at {minute} minutes past"
+        each = f"{self.every} minutes" if self.every < 60 else f"{self.every // 60} hours"
+        return f"every {each}, counted from {hour:02}:{minute:02}"

@@ -124,7 +124,7 @@ def _from_file(path: Path) -> str:
         return path.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise KeyProblem(
-            f"The secret file {path} cannot be read ({error.strerror}). Put it back, or run: handrail init"
+            f"The secret file {path} cannot be read ({error.strerror}). Put it back from your copy."
         ) from None
     except UnicodeDecodeError:
         raise KeyProblem(f"The secret file {path} holds no text. Put the right file back.") from None

@@ -67,7 +67,7 @@ def test_enrol_due_opt_out(call: Call, who: str) -> None:
     assert facts["due"][0]["reason"] == "First form."
     status, out, _ = call("send", "--dry-run", "--json")
     assert (status, json.loads(out)["counts"]) == (0, {"would_ask": 1})
-    assert "1 clients would be asked" in call("send", "--dry-run")[1]
+    assert "clients would be asked: 1" in call("send", "--dry-run")[1]
     status, out, _ = call("opt-out", who)
     assert status == 0
     assert "opted out on" in out

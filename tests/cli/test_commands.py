@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from handrail.adapters.demo.stage import Demo, open_demo
-from handrail.plugin_core.cli import COMMANDS, run
+from handrail.plugin_core.cli import COMMANDS, cli, run
 from handrail.plugin_core.settings import save
 from handrail.plugin_core.store import keys
 
@@ -124,12 +125,39 @@ def test_init_without_a_keyring_says_what_to_do_and_leaves_nothing(
     assert not (tmp_path / "practice" / "handrail.toml").exists()
 
 
+def test_connect_on_a_terminal_asks_how_to_sign_in_and_only_what_that_needs(
+    call: Call, demo: Demo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is asked for a token, and not how it is used, is refused by the platform and cannot tell why."""
+    call("init", "--key-file", "--time-zone", "UTC")
+    monkeypatch.setattr("handrail.plugin_core.cli.setup._on_terminal", lambda: True)
+    settings = str(tmp_path / "practice" / "handrail.toml")
+    typed = f"{demo.base}\nbearer\n{demo.token}\nn\n"
+    done = CliRunner().invoke(cli, ["--settings", settings, "connect", "fhir"], input=typed)
+    assert done.exit_code == 0, done.output
+    assert "Connected:" in done.output
+    assert not [name for name in ("username:", "password (", "client_id:", "private_key (") if name in done.output]
+
+
+def test_connect_and_doctor_say_that_nobody_is_asked_through_the_platform_yet(connected: Call, demo: Demo) -> None:
+    """It is off by itself and the usual way of asking all the same: else the first send is where one finds out."""
+    assert "handrail connect fhir --set ask_by=auto" in connected("connect", "fhir")[1]
+    assert "asking clients: Asking through the platform is switched off" in connected("doctor")[1]
+    assert "ask_by" not in connected("connect", "fhir", "--set", "ask_by=auto")[1]
+    assert "asking clients" not in connected("doctor")[1]
+
+
 @pytest.mark.parametrize(
     ("words", "status", "says"),
     [
         (("connect", "nowhere"), 1, "There is no platform"),
         (("connect", "fhir"), 2, "setting base_url is missing"),
-        (("connect", "fhir", "--set", "base_ur=x"), 2, "has no setting base_ur"),
+        (("connect", "fhir", "--set", "base_ur=x"), 2, "has no setting base_ur. Did you mean base_url?"),
+        (
+            ("connect", "fhir", "--set", "base_url=https://x.example", "--set", "auth=bearer"),
+            2,
+            "token: is needed for this kind of sign-in. Mend",
+        ),
         (("connect", "fhir", "--set", "no-sign"), 2, "NAME=VALUE"),
         (("connect", "fhir", "--set", "token=abc"), 2, "is a secret"),
         (("connect", "fhir", "--set", "base_url=http://127.0.0.1:9/fhir", "--push"), 2, "--carrier"),
@@ -137,6 +165,8 @@ def test_init_without_a_keyring_says_what_to_do_and_leaves_nothing(
         (("sync",), 2, "No platform is connected"),
         (("flags",), 2, "No platform is connected"),
         (("nonsense",), 2, "No such command"),
+        (("flgs",), 2, "Did you mean flags?"),
+        (("enrol", "c", "--consent", "4.5.2026"), 2, "for example 2026-05-04"),
     ],
 )
 def test_wrong_calls_get_a_sentence_and_change_nothing(

@@ -117,6 +117,23 @@ def test_a_channel_that_is_switched_off_leaves_the_choice_open(practice: Practic
     assert [call.split()[0] for call in practice.outside.calls()] == ["ask", "link"]
 
 
+def test_what_was_switched_on_is_sent_at_once(practice: Practice) -> None:
+    """Who has just mended the setting sends again; a silent wait of a quarter of an hour reads as not mended."""
+    practice.enrol()
+    practice.outside.fault("unsupported")
+    practice.send()
+    practice.outside.fault(None)
+    assert practice.send().counts["asked"] == 1
+
+
+def test_a_run_that_passes_over_what_waits_says_so(practice: Practice) -> None:
+    """A bare "Done." while a client has not been asked is read as done."""
+    practice.enrol()
+    practice.outside.fault("strange")
+    assert practice.send().counts["waiting"] == 0
+    assert practice.send().counts["waiting"] == 1
+
+
 # --- by hand --------------------------------------------------------------------------------------------------------
 
 

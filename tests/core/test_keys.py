@@ -97,7 +97,7 @@ def test_s9_a_literal_secret_is_refused_and_not_repeated(literal: str) -> None:
 
 def test_a_missing_or_binary_file_is_said_plainly(tmp_path: Path) -> None:
     """The person who moved the laptop needs to know which file."""
-    with pytest.raises(KeyProblem, match=r"nothing\.key.*handrail init"):
+    with pytest.raises(KeyProblem, match=r"nothing\.key.*from your copy"):
         keys.read(f"file:{tmp_path}/nothing.key")
     path = tmp_path / "binary"
     path.write_bytes(b"\xff\xfe\x00")

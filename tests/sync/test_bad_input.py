@@ -127,7 +127,7 @@ def test_one_bad_form_is_said_plainly(stage: Stage, command: Command, what: str)
     stage.put(bad)
     said = command("sync")
     assert said.status == 0, said
-    assert "1 forms set aside" in said.out
+    assert "forms set aside: 1" in said.out
     assert "handrail doctor" in said.out
     said = command("doctor")
     assert "set aside" in said.all

@@ -194,7 +194,7 @@ def test_f48_one_of_500_costs_one(stage: Stage) -> None:
     assert report.outcome is RunOutcome.COMPLETE
     assert (report.counts["new"], report.counts["set_aside"]) == (499, 1)
     assert stage.seen().cursors[0][1] is not None
-    assert "1 forms are set aside; see: handrail doctor" in report.undone
+    assert "1 form is set aside; see: handrail doctor" in report.undone
 
 
 def test_f49_a_page_of_which_most_is_broken_stops_the_run(stage: Stage) -> None:
