@@ -145,5 +145,5 @@ def _older(parcel: Parcel) -> str:
 def _ending() -> tuple[str, ...]:
     return (
         tr("This form is not watched around the clock."),
-        tr("Please do not answer this letter; nobody reads the mailbox that it comes from."),
+        tr("Please do not answer this letter; an answer may be read late, or by nobody."),
     )
