@@ -35,7 +35,7 @@ from .safety.readiness import demand
 from .settings import Connection, Settings, load
 from .store import Store, Tx, book, flags, forms, keys, mend, notices, remarks
 from .views import ClientView, FlagRow, Rescored
-from .words import in_practice_language
+from .words import in_practice_language, tr
 
 if TYPE_CHECKING:
     from .collecting import Collecting
@@ -110,7 +110,7 @@ class Engine:
         :raises SettingsError: none is connected yet.
         """
         if self.settings.platform is None:
-            raise SettingsError("No platform is connected yet. Run: handrail connect PLATFORM")
+            raise SettingsError(tr("No platform is connected yet. Run: handrail connect PLATFORM"))
         return self.settings.platform
 
     @cached_property
@@ -140,11 +140,16 @@ class Engine:
         try:
             loaded = spec.settings()().load({**connection.settings, **connection.secrets})
         except ValidationError as error:
-            lines = "; ".join(line.rstrip(".") for line in problems(error))
-            lines = lines.replace("Unknown field", "there is no setting of that name")
+            lines = "; ".join(line.rstrip(".") for line in problems(error, tr))
+            lines = lines.replace("Unknown field", tr("there is no setting of that name"))
             raise SettingsError(
-                f"The settings of {spec.title} are wrong: {lines}. Mend them under [platform] in the settings file, or "
-                f"run: handrail connect {spec.name} --set NAME=VALUE (for a secret: --secret NAME=file:PATH)"
+                tr(
+                    "The settings of {title} are wrong: {lines}. Mend them under [platform] in the settings file, or "
+                    "run: handrail connect {name} --set NAME=VALUE (for a secret: --secret NAME=file:PATH)",
+                    title=spec.title,
+                    lines=lines,
+                    name=spec.name,
+                )
             ) from None
         return spec.open(
             AdapterContext(
@@ -160,7 +165,13 @@ class Engine:
 
     def _secret(self, connection: Connection, name: str) -> str:
         if name not in connection.secrets:
-            raise SettingsError(f"The platform needs the secret {name}. Run: handrail connect {connection.platform}")
+            raise SettingsError(
+                tr(
+                    "The platform needs the secret {name}. Run: handrail connect {platform}",
+                    name=name,
+                    platform=connection.platform,
+                )
+            )
         kind, _, place = connection.secrets[name].partition(":")
         reference = f"file:{self.settings.folder / place}" if kind == "file" else connection.secrets[name]
         return keys.read(reference).reveal()
@@ -324,7 +335,10 @@ class Engine:
         """Makes or updates a form on the platform; remembers how to read it where its name there is another."""
         if not self.spec.capabilities.publishes:
             raise Unsupported(
-                f"{self.spec.title} does not let Handrail make forms. Make it there by hand, then map it."
+                tr(
+                    "{platform} does not let Handrail make forms. Make it there by hand, then map it.",
+                    platform=self.spec.title,
+                )
             )
         demand(instrument, self.settings)
         made = self.adapter.publish(instrument)
@@ -360,8 +374,14 @@ class Engine:
         """
         found = [row for row in self.flags(everything=True) if row.flag.key.startswith(short.lower())]
         if len(found) != 1:
-            many = "No flag has" if not found else f"{len(found)} flags have ids that begin with"
-            raise UsageError(f"{many} that id. List them with: handrail flags --all")
+            raise UsageError(
+                tr(
+                    "{number} flags have ids that begin with that id. List them with: handrail flags --all",
+                    number=len(found),
+                )
+                if found
+                else tr("No flag has that id. List them with: handrail flags --all")
+            )
         return found[0]
 
     def acknowledge(self, short: str, author: str, note: str | None = None, useful: str | None = None) -> FlagRow:
@@ -382,7 +402,7 @@ class Engine:
         """Pauses new flags of rules P and R for a client until (and including) a day; safety is never held."""
         start = self.now().date()
         if until < start:
-            raise UsageError("The hold would end before it begins. Give a day from today on.")
+            raise UsageError(tr("The hold would end before it begins. Give a day from today on."))
         item = Hold(self.client_key(client), start, until, reason, author)
 
         def write(tx: Tx) -> None:

@@ -16,6 +16,7 @@ from .safety import told
 from .store import Store, Tx, flags, forms, merging, notices, remarks
 from .store.remarks import Remark
 from .views import SHORT, FlagRow
+from .words import tr
 
 
 def client_key(store: Store, source: int, wanted: str) -> str:
@@ -41,8 +42,14 @@ def client_key(store: Store, source: int, wanted: str) -> str:
         or (len(text) >= SHORT and key.startswith(text))
     ]
     if len(found) != 1:
-        many = "No client" if not found else f"{len(found)} clients"
-        raise UsageError(f"{many} here by that reference or name. Give the reference as the platform shows it.")
+        raise UsageError(
+            tr(
+                "{number} clients here by that reference or name. Give the reference as the platform shows it.",
+                number=len(found),
+            )
+            if found
+            else tr("No client here by that reference or name. Give the reference as the platform shows it.")
+        )
     return found[0]
 
 

@@ -21,7 +21,7 @@ from ..schemas.base import BaseSchema, Many, One, Table, Text, Whole, YesNo
 from ..schemas.problems import problems
 from . import private
 from .errors import SettingsError
-from .words import language_of, languages
+from .words import language_of, languages, mark, tr
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,14 +157,14 @@ class Settings:
 
 def _reference(**more: Any) -> Text:
     """A reference to a secret; the message never repeats what stands there, which may be the secret (S9)."""
-    wrong = "must be a reference, keyring:NAME or file:PATH, never the secret itself"
+    wrong = mark("must be a reference, keyring:NAME or file:PATH, never the secret itself")
     return Text(pattern=r"(keyring|file):.+", most=1000, error_messages={"pattern": wrong, "type": wrong}, **more)
 
 
 class _ConnectionSchema(BaseSchema):
     name = Text(required=True, most=64)
     settings = fields.Dict(
-        keys=Text(most=100), values=fields.Raw(), load_default=dict, error_messages={"invalid": "must be a table"}
+        keys=Text(most=100), values=fields.Raw(), load_default=dict, error_messages={"invalid": mark("must be a table")}
     )
     secrets = Table(_reference(), key=Text(most=100), load_default=dict)
 
@@ -188,7 +188,7 @@ _ADDRESS = r"[^@\s<>\"',;:]+@[^@\s<>\"',;:]+"
 
 def _address(**more: Any) -> Text:
     """One e-mail address."""
-    wrong = "must be one e-mail address, as anna@practice.example"
+    wrong = mark("must be one e-mail address, as anna@practice.example")
     return Text(pattern=_ADDRESS, most=254, error_messages={"pattern": wrong}, **more)
 
 
@@ -210,7 +210,9 @@ class _CollectSchema(BaseSchema):
 class _MailSchema(BaseSchema):
     host = Text(most=253, required=True)
     port = Whole(least=1, most=65535)
-    security = Text(pattern=r"tls|starttls|none", error_messages={"pattern": "must be tls, starttls or none"}, most=16)
+    security = Text(
+        pattern=r"tls|starttls|none", error_messages={"pattern": mark("must be tls, starttls or none")}, most=16
+    )
     user = Text(most=254, blank=True)
     password = _reference()
     sender = _address(required=True)
@@ -247,7 +249,7 @@ class SettingsSchema(BaseSchema):
 
     practice = Text(
         pattern=r"[a-z0-9][a-z0-9-]{0,62}",
-        error_messages={"pattern": "must be of lower-case letters, digits and dashes, as north-road"},
+        error_messages={"pattern": mark("must be of lower-case letters, digits and dashes, as north-road")},
     )
     name = Text(most=200, blank=True)
     time_zone = Text(most=100)
@@ -256,14 +258,14 @@ class SettingsSchema(BaseSchema):
     store = Text(
         pattern=r"(sqlite|postgresql)(\+[a-z0-9]+)?://.+",
         most=1000,
-        error_messages={"pattern": "must be the address of a database, as sqlite:///handrail.db"},
+        error_messages={"pattern": mark("must be the address of a database, as sqlite:///handrail.db")},
     )
     key = _reference(required=True)
     platform = One(_ConnectionSchema)
     push = One(_PushSchema)
     plugins = Many(Text(most=200), load_default=())
     reconcile_days = Whole(least=1, most=60)
-    language = Text(pattern=r"[a-z]{2,3}(-[A-Z]{2})?", most=8, error_messages={"pattern": "must be as en or de"})
+    language = Text(pattern=r"[a-z]{2,3}(-[A-Z]{2})?", most=8, error_messages={"pattern": mark("must be as en or de")})
     read_tags = Many(Text(most=64), load_default=())
     budget = Whole(least=2, most=10)
     collect = One(_CollectSchema)
@@ -277,27 +279,27 @@ class SettingsSchema(BaseSchema):
         parts = urlsplit(value)
         if parts.password is not None or "password" in parse_qs(parts.query):
             raise ValidationError(
-                "must not hold a password; leave it out and put it into PostgreSQL's own password file (.pgpass)"
+                tr("must not hold a password; leave it out and put it into PostgreSQL's own password file (.pgpass)")
             )
 
     @validates("budget")
     def _budget(self, value: int, **_: Any) -> None:
         if value not in (2, 5, 10):
-            raise ValidationError("must be 2, 5 or 10")
+            raise ValidationError(tr("must be 2, 5 or 10"))
 
     @validates("language")
     def _language(self, value: str, **_: Any) -> None:
         try:
             language_of(value)
         except SettingsError:
-            raise ValidationError(f"must be one of {', '.join(languages())}") from None
+            raise ValidationError(tr("must be one of {languages}", languages=", ".join(languages()))) from None
 
     @validates("time_zone")
     def _zone(self, value: str, **_: Any) -> None:
         try:
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError):
-            raise ValidationError("is not a time zone such as Europe/Zurich") from None
+            raise ValidationError(tr("is not a time zone such as Europe/Zurich")) from None
 
 
 def load(file: Path) -> Settings:
@@ -308,20 +310,27 @@ def load(file: Path) -> Settings:
     try:
         raw = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise SettingsError(f"There are no settings at {file}. Run: handrail init") from None
+        raise SettingsError(tr("There are no settings at {file}. Run: handrail init", file=file)) from None
     except OSError as error:
-        raise SettingsError(f"The settings {file} cannot be read ({error.strerror}).") from None
+        raise SettingsError(tr("The settings {file} cannot be read ({why}).", file=file, why=error.strerror)) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         found = re.search(r"at line (\d+)", str(error))
-        where = f" (line {found[1]})" if found else ""
+        where = tr(" (line {number})", number=found[1]) if found else ""
         raise SettingsError(
-            f"The settings {file} are not valid TOML{where}. Mend the line, or run: handrail init"
+            tr(
+                "The settings {file} are not valid TOML{where}. Mend that line: a quotation mark or a bracket may be "
+                "missing, or a name stands there twice.",
+                file=file,
+                where=where,
+            )
         ) from None
     _check_names(raw, file)
     try:
         data = SettingsSchema().load(raw)
     except ValidationError as error:
-        raise SettingsError(f"The settings {file} are wrong: {'; '.join(problems(error))}.") from None
+        raise SettingsError(
+            tr("The settings {file} are wrong: {problems}.", file=file, problems="; ".join(problems(error, tr)))
+        ) from None
     lists = {name: tuple(data[name]) for name in ("plugins", "read_tags")}
     return Settings(file=file.absolute(), **(data | lists))
 
@@ -344,9 +353,23 @@ def _check_names(raw: Mapping[str, Any], file: Path) -> None:
                 import difflib
 
                 near = difflib.get_close_matches(key, names, 1)
-                hint = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(names)}."
+                hint = (
+                    tr(" Did you mean {near}?", near=near[0])
+                    if near
+                    else tr(" There are: {names}.", names=", ".join(names))
+                )
+                if section and key in known[""]:
+                    hint = tr(" It belongs at the top of the file, above the first line in [brackets].")
                 where = f"[{section}] " if section else ""
-                raise SettingsError(f"The settings {file} have an unknown key {where}{key}.{hint}")
+                raise SettingsError(
+                    tr(
+                        "The settings {file} have an unknown key {where}{key}.{hint}",
+                        file=file,
+                        where=where,
+                        key=key,
+                        hint=hint,
+                    )
+                )
 
 
 def save(file: Path, changes: Mapping[str, Any]) -> None:
@@ -362,7 +385,9 @@ def save(file: Path, changes: Mapping[str, Any]) -> None:
     try:
         document = tomlkit.parse(file.read_text(encoding="utf-8-sig")) if file.exists() else tomlkit.document()
     except (TOMLKitError, UnicodeDecodeError):
-        raise SettingsError(f"The settings {file} are not valid TOML; nothing was changed. Mend them first.") from None
+        raise SettingsError(
+            tr("The settings {file} are not valid TOML; nothing was changed. Mend them first.", file=file)
+        ) from None
     for path, value in changes.items():
         *parents, name = path.split(".")
         table: Any = document
@@ -375,4 +400,6 @@ def save(file: Path, changes: Mapping[str, Any]) -> None:
     try:
         private.write(file, tomlkit.dumps(document))
     except OSError as error:
-        raise SettingsError(f"The settings {file} cannot be written ({error.strerror}).") from None
+        raise SettingsError(
+            tr("The settings {file} cannot be written ({why}).", file=file, why=error.strerror)
+        ) from None

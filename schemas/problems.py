@@ -7,7 +7,7 @@ marshmallow's exception carries the whole input in `data` and `valid_data`. Conv
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from marshmallow import ValidationError
@@ -17,13 +17,15 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,31}")
 MOST = 20
 
 
-def problems(error: ValidationError) -> tuple[str, ...]:
+def problems(error: ValidationError, say: Callable[[str], str] = str) -> tuple[str, ...]:
     """Lines of the form `path: message`, in the order of the fields, at most 20 and then how many more there are.
 
     A path joins keys by dots and positions in brackets: `items[3].scale`. Keys that do not look like ids are left out
     as `?`.
+
+    :param say: gives a message as it is shown, in the language of who reads it.
     """
-    lines = [f"{path}: {message}" if path else message for path, message in _walk(error.messages, "")]
+    lines = [f"{path}: {say(message)}" if path else say(message) for path, message in _walk(error.messages, "")]
     if len(lines) > MOST:
         lines[MOST:] = [f"and {len(lines) - MOST} more"]
     return tuple(lines)

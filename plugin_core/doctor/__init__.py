@@ -12,6 +12,7 @@ from pathlib import Path
 from ..engine import Engine
 from ..errors import HandrailError
 from ..settings import load
+from ..words import speaking, tr
 from . import computer, remote, running, safety, storing
 from .check import NOTE, OK, WRONG, Check
 
@@ -46,7 +47,7 @@ def examine(file: Path, *, offline: bool) -> list[Check]:
     except HandrailError as error:
         return [*checks, Check("settings", WRONG, error.message)]
     checks.append(Check("settings", OK, str(file)))
-    with Engine(settings) as engine:
+    with speaking(settings.language), Engine(settings) as engine:
         for name, look in LOOKS.items():
             if not (offline and name in ONLINE):
                 checks += _guarded(name, look, engine)
@@ -62,6 +63,10 @@ def _guarded(name: str, look: Callable[[Engine], Iterator[Check]], engine: Engin
     except HandrailError as error:
         found.append(Check(name, WRONG, error.message))
     except OSError as error:
-        place = f" at {error.filename}" if error.filename else ""
-        found.append(Check(name, WRONG, f"could not be looked at ({error.strerror or type(error).__name__}{place})."))
+        why = error.strerror or type(error).__name__
+        if error.filename:
+            text = tr("could not be looked at ({why} at {file}).", why=why, file=error.filename)
+        else:
+            text = tr("could not be looked at ({why}).", why=why)
+        found.append(Check(name, WRONG, text))
     return found

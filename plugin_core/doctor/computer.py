@@ -12,6 +12,7 @@ from pathlib import Path
 from ..engine import Engine
 from ..paths import is_file
 from ..settings import Settings
+from ..words import tr
 from .check import NOTE, OK, WRONG, Check
 
 MB = 1_000_000
@@ -47,7 +48,13 @@ def programs() -> Iterator[Check]:
     if len(different) > 1:
         listed = ", ".join(str(path) for path in different)
         yield Check(
-            "programs", NOTE, f"There are {len(different)} Handrails: {listed}. Keep one and uninstall the others."
+            "programs",
+            NOTE,
+            tr(
+                "There are {different} Handrails: {listed}. Keep one and uninstall the others.",
+                different=len(different),
+                listed=listed,
+            ),
         )
 
 
@@ -58,12 +65,16 @@ def files(engine: Engine) -> Iterator[Check]:
         if path is None or not is_file(path):
             continue
         if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
-            yield Check(name, WRONG, f"others on this computer can read {path}. Run: chmod 600 {path}")
+            yield Check(name, WRONG, tr("others on this computer can read {path}. Run: chmod 600 {path}", path=path))
         if os.name == "nt" and not path.resolve().is_relative_to(Path.home().resolve()):
-            yield Check(name, NOTE, f"{path} lies outside your own folder; see in its properties who can read it.")
+            yield Check(
+                name, NOTE, tr("{path} lies outside your own folder; see in its properties who can read it.", path=path)
+            )
         if not os.access(path.parent, os.W_OK):
             yield Check(
-                name, WRONG, f"The folder {path.parent} cannot be written to by you. Change its rights or owner."
+                name,
+                WRONG,
+                tr("The folder {parent} cannot be written to by you. Change its rights or owner.", parent=path.parent),
             )
         yield from _shared(name, path)
 
@@ -71,9 +82,17 @@ def files(engine: Engine) -> Iterator[Check]:
 def _shared(name: str, path: Path) -> Iterator[Check]:
     folders = [part.casefold() for part in path.resolve().parent.parts]
     if any(folder.startswith(SYNCHRONISED) for folder in folders):
-        yield Check(name, WRONG, f"{path} lies in a synchronised folder, which can damage a store. Move it elsewhere.")
+        yield Check(
+            name,
+            WRONG,
+            tr("{path} lies in a synchronised folder, which can damage a store. Move it elsewhere.", path=path),
+        )
     elif str(path).startswith("\\\\") or _mount(path).startswith(REMOTE):
-        yield Check(name, WRONG, f"{path} lies on a network drive, which can damage a store. Move it to this computer.")
+        yield Check(
+            name,
+            WRONG,
+            tr("{path} lies on a network drive, which can damage a store. Move it to this computer.", path=path),
+        )
 
 
 def _mount(path: Path) -> str:
@@ -96,7 +115,11 @@ def disk(engine: Engine) -> Iterator[Check]:
         return
     free = shutil.disk_usage(folder).free
     if free < NEARLY:
-        text = f"only {free // MB} MB are free where {folder} lies. Make room; a full disk stops every sync."
+        text = tr(
+            "only {mb} MB are free where {folder} lies. Make room; a full disk stops every sync.",
+            mb=free // MB,
+            folder=folder,
+        )
         yield Check("disk", WRONG if free < FULL else NOTE, text)
 
 
@@ -108,9 +131,12 @@ def time_zone(engine: Engine) -> Iterator[Check]:
     practice = [date.astimezone(settings.zone).utcoffset() for date in dates]
     on_utc = all(not offset for offset in computer)
     if settings.time_zone == "UTC":
-        yield Check("time zone", NOTE, "UTC. If the practice is elsewhere, set time_zone in the settings.")
+        yield Check("time zone", NOTE, tr("UTC. If the practice is elsewhere, set time_zone in the settings."))
     elif computer != practice and not on_utc:  # servers are kept on UTC, which says nothing
-        text = f"The settings say {settings.time_zone}, this computer's clock another zone. Check both."
+        text = tr(
+            "The settings say {time_zone}, this computer's clock another zone. Check both.",
+            time_zone=settings.time_zone,
+        )
         yield Check("time zone", NOTE, text)
 
 

@@ -32,5 +32,5 @@ def letter(file: Path, address: str) -> Check:
     except HandrailError as error:
         return Check("test letter", WRONG, error.message)
     return Check(
-        "test letter", OK, "the mail server took it. Look whether it arrived, in the folder for unwanted mail too"
+        "test letter", OK, tr("the mail server took it. Look whether it arrived, in the folder for unwanted mail too")
     )

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from ..contracts import Identity
 from ..engine import Engine
+from ..words import tr
 from .check import NOTE, OK, WRONG, Check
 
 APART = timedelta(minutes=5)  # sign-in by signed requests fails beyond that
@@ -17,11 +18,20 @@ def platform(engine: Engine) -> Iterator[Check]:
     if engine.settings.platform is None:
         return
     identity = engine.identity()
-    yield Check("platform", OK, f"{engine.spec.title} answers: {identity.title} {identity.version}".strip())
+    yield Check(
+        "platform",
+        OK,
+        tr(
+            "{platform} answers: {title} {version}",
+            platform=engine.spec.title,
+            title=identity.title,
+            version=identity.version,
+        ).strip(),
+    )
     known = engine.store.fingerprint(engine.source)
     if known not in (None, identity.fingerprint):
         yield Check(
-            "platform", WRONG, "another server answers than before. If the practice moved: handrail connect --moved"
+            "platform", WRONG, tr("another server answers than before. If the practice moved: handrail connect --moved")
         )
     for note in identity.notes:
         yield Check("platform", NOTE, note)
@@ -38,21 +48,30 @@ def _clock(engine: Engine, identity: Identity) -> Iterator[Check]:
     apart = engine.now() - identity.clock
     if abs(apart) > APART:
         minutes = round(abs(apart) / timedelta(minutes=1))
-        way = "ahead of" if apart > timedelta() else "behind"
-        text = f"this computer's clock is {minutes} minutes {way} the platform's. Let it be set by the network."
+        if apart > timedelta():
+            text = tr(
+                "this computer's clock is {minutes} minutes ahead of the platform's. Let it be set by the network.",
+                minutes=minutes,
+            )
+        else:
+            text = tr(
+                "this computer's clock is {minutes} minutes behind the platform's. Let it be set by the network.",
+                minutes=minutes,
+            )
         yield Check("clock", WRONG, text)
 
 
 def _pushing(engine: Engine, identity: Identity) -> Iterator[Check]:
     push = engine.settings.push
     if not push.on:
-        yield Check("pushing", NOTE, "off: flags stay in Handrail. To change that: handrail connect with --push")
+        yield Check("pushing", NOTE, tr("off: flags stay in Handrail. To change that: handrail connect with --push"))
         return
     for name in push.carriers:
         if identity.can.get(name) is False:
-            text = (
-                f"the platform does not let Handrail write what {name} needs. Ask the vendor for that right, or choose "
-                "another carrier: handrail connect with --carrier"
+            text = tr(
+                "the platform does not let Handrail write what {name} needs. Ask the vendor for that right, or "
+                "choose another carrier: handrail connect with --carrier",
+                name=name,
             )
             yield Check("pushing", WRONG, text)
 
@@ -61,10 +80,13 @@ def _unmapped(engine: Engine) -> Iterator[Check]:
     """Forms on the platform that resemble an instrument and are read as none."""
     for proposal in engine.proposals():
         title = proposal.form.title or proposal.form.form
-        text = (
-            f"the platform's form {title!r} looks like {proposal.instrument.id}, but nobody has confirmed how it is "
-            f"read, so its answers are passed over. Run: handrail connect {engine.connection.platform}"
+        text = tr(
+            "the platform's form {title!r} looks like {id}, but nobody has confirmed how it is read, so its "
+            "answers are passed over. Run: handrail connect {platform}",
+            title=title,
+            id=proposal.instrument.id,
+            platform=engine.connection.platform,
         )
         risky = bool(proposal.instrument.safety)
-        more = " It has lines about safety: answers on them are seen by nobody here." if risky else ""
-        yield Check("forms", WRONG if risky else NOTE, text + more)
+        more = tr("It has lines about safety: answers on them are seen by nobody here.")
+        yield Check("forms", WRONG if risky else NOTE, f"{text} {more}" if risky else text)

@@ -9,9 +9,10 @@ from pathlib import Path
 from ..engine import Engine
 from ..paths import is_file
 from ..schedule import alarm, making, watch
+from ..words import mark, tr
 from .check import NOTE, OK, WRONG, Check
 
-ANEW = "Make it anew: handrail schedule --yes"
+ANEW = mark("Make it anew: handrail schedule --yes")
 
 
 def fresh(engine: Engine) -> Iterator[Check]:
@@ -27,10 +28,10 @@ def last_run(engine: Engine) -> Iterator[Check]:
         return
     runs = engine.runs(1)
     if not runs:
-        yield Check("last sync", NOTE, "there was none yet. Run: handrail sync")
+        yield Check("last sync", NOTE, tr("there was none yet. Run: handrail sync"))
         return
     last = runs[0]
-    local = last.finished.astimezone(engine.settings.zone).isoformat(" ", "minutes")
+    local = last.finished.astimezone(engine.settings.zone).strftime("%Y-%m-%d %H:%M")
     yield Check("last sync", OK if last.outcome == "complete" else NOTE, f"{last.outcome}, {local}")
     for problem in last.problems:
         yield Check("last sync", WRONG if problem.fatal else NOTE, problem.what)
@@ -44,14 +45,25 @@ def schedule(engine: Engine) -> Iterator[Check]:
     if there is None or there.elsewhere:
         ended = watch.read(watch.place(settings)).ended
         recent = ended is not None and engine.now() - ended < timedelta(hours=settings.schedule.alarm_hours)
-        text = "nothing runs Handrail by itself, as far as this user's scheduler tells. To have it: handrail schedule"
-        yield Check("schedule", NOTE, f"{text}{' (Something did run it lately.)' if recent else ''}")
+        text = tr(
+            "nothing runs Handrail by itself, as far as this user's scheduler tells. To have it: handrail schedule"
+        )
+        more = tr("It did run lately: by hand, or by a scheduler that cannot be seen from here.")
+        yield Check("schedule", NOTE, f"{text}. {more}" if recent else text)
     elif not is_file(Path(there.program)):
-        yield Check("schedule", WRONG, f"its entry starts {there.program or 'a program'} which is gone. {ANEW}")
+        yield Check(
+            "schedule",
+            WRONG,
+            tr(
+                "its entry starts {program} which is gone. {anew}",
+                program=there.program or tr("a program"),
+                anew=tr(ANEW),
+            ),
+        )
     elif there.problem:
-        yield Check("schedule", WRONG, f"{there.problem}. {ANEW}")
+        yield Check("schedule", WRONG, f"{there.problem}. {tr(ANEW)}")
     elif not there.same:
-        yield Check("schedule", NOTE, f"its entry is not as it would be made today. {ANEW}")
+        yield Check("schedule", NOTE, tr("its entry is not as it would be made today. {anew}", anew=tr(ANEW)))
     else:
         yield Check("schedule", OK, job.cadence.words())
 
@@ -60,14 +72,14 @@ def mail(engine: Engine) -> Iterator[Check]:
     """Whether somebody is told when syncing stops."""
     settings = engine.settings
     if not settings.schedule.alarm_to:
-        text = "nobody is told when syncing stops. Set alarm_to in [schedule], and [mail] beside it."
+        text = tr("nobody is told when syncing stops. Set alarm_to in [schedule], and [mail] beside it.")
         yield Check("alarm", NOTE, text)
     elif not settings.mail.host:
-        yield Check("alarm", WRONG, "alarm_to is set, but no mail server: fill in [mail] host, port and sender.")
+        yield Check("alarm", WRONG, tr("alarm_to is set, but no mail server: fill in [mail] host, port and sender."))
 
 
 def mail_server(engine: Engine) -> Iterator[Check]:
     """Whether the mail server answers and lets Handrail in."""
     if engine.settings.mail.host:
         engine.mailer.test()
-        yield Check("mail server", OK, f"{engine.settings.mail.host} answers")
+        yield Check("mail server", OK, tr("{host} answers", host=engine.settings.mail.host))

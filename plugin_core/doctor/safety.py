@@ -16,6 +16,7 @@ from ..safety.queue import cases
 from ..safety.readiness import missing
 from ..store import book, enrolments, forms, notices
 from ..store.sql import from_ms
+from ..words import tr, trp
 from .check import NOTE, OK, WRONG, Check
 
 PENDING_TOO_LONG = timedelta(minutes=30)
@@ -28,10 +29,17 @@ def channel(engine: Engine) -> Iterator[Check]:
     if settings.platform is None or not (used := _in_use(engine)):
         return
     if absent := missing(settings):
-        text = f"{', '.join(used)} has lines about safety, but these settings are not filled in: {', '.join(absent)}."
-        yield Check(NAME, WRONG, f"{text} Until they are, nobody is told of an answer. See docs/safety.md")
+        text = tr(
+            "{forms} has lines about safety, but these settings are not filled in: {settings}. Until they are, nobody "
+            "is told of an answer. See docs/safety.md",
+            forms=", ".join(used),
+            settings=", ".join(absent),
+        )
+        yield Check(NAME, WRONG, text)
     else:
-        yield Check(NAME, OK, f"{', '.join(used)}: clinician, backup, crisis text and mail server are filled in")
+        yield Check(
+            NAME, OK, tr("{forms}: clinician, backup, crisis text and mail server are filled in", forms=", ".join(used))
+        )
     yield from _in_time(engine)
     yield from _addresses(engine)
     yield from _standing(engine)
@@ -51,26 +59,37 @@ def _in_time(engine: Engine) -> Iterator[Check]:
     """The promise against the schedule, and against what really happened."""
     settings = engine.settings
     promise = timedelta(minutes=settings.safety.promise_minutes)
-    told = f"the practice promises that a safety answer is seen within {_words(promise)}"
     every = timedelta(minutes=settings.schedule.every_minutes)
     if every > promise:
-        text = f"{told}, but Handrail runs only every {_words(every)}."
-        yield Check(NAME, WRONG, f"{text} Set every_minutes in [schedule], then: handrail schedule")
+        text = tr(
+            "the practice promises that a safety answer is seen within {promise}, but Handrail runs only every "
+            "{every}. Set every_minutes in [schedule], then: handrail schedule",
+            promise=_words(promise),
+            every=_words(every),
+        )
+        yield Check(NAME, WRONG, text)
     if every > timedelta(minutes=settings.safety.repeat_minutes):
-        text = "the backup is told again only when Handrail runs: repeat_minutes is shorter than every_minutes."
+        text = tr("the backup is told again only when Handrail runs: repeat_minutes is shorter than every_minutes.")
         yield Check(NAME, NOTE, text)
     with engine.store.reading(engine.source) as tx:
         ended = [run.finished for run in book.last_runs(tx, 20) if run.outcome == "complete"][:5]
     times = [engine.now(), *ended]
     gaps = [later - earlier for later, earlier in pairwise(times)]
     if gaps and max(gaps) > promise:
-        text = f"{told}, but lately {_words(max(gaps))} passed without a sync that succeeded. See: handrail schedule"
+        text = tr(
+            "the practice promises that a safety answer is seen within {promise}, but lately {gap} passed without a "
+            "sync that succeeded. See: handrail schedule",
+            promise=_words(promise),
+            gap=_words(max(gaps)),
+        )
         yield Check(NAME, WRONG, text)
 
 
 def _words(time: timedelta) -> str:
     minutes = round(time / timedelta(minutes=1))
-    return f"{minutes} minutes" if minutes < 120 else f"{round(minutes / 60)} hours"
+    if minutes < 120:
+        return trp("a stretch of time", "{number} minutes", number=minutes)
+    return trp("a stretch of time", "{number} hours", number=round(minutes / 60))
 
 
 def _addresses(engine: Engine) -> Iterator[Check]:
@@ -82,17 +101,26 @@ def _addresses(engine: Engine) -> Iterator[Check]:
     alone = sum(people(channel, client.clinician).backup is None for client in clients)
     nobody = sum(people(channel, client.clinician).clinician is None for client in clients)
     if nobody:
-        text = (
-            f"{nobody} client(s) have nobody in [safety] clinicians, and there is no [safety] clinician for such a case"
+        text = tr(
+            "{number} client(s) have nobody in [safety] clinicians, and there is no [safety] clinician for such a "
+            "case: only the backup would be told.",
+            number=nobody,
         )
-        yield Check(NAME, WRONG, f"{text}: only the backup would be told.")
+        yield Check(NAME, WRONG, text)
     if channel.backup and alone:
-        text = f"for {alone} client(s) clinician and backup are the same person, so only one person would be told."
-        yield Check(NAME, WRONG, f"{text} Set [safety] backup, or [safety] clinician, to somebody else.")
+        text = tr(
+            "for {number} client(s) clinician and backup are the same person, so only one person would be told. Set "
+            "[safety] backup, or [safety] clinician, to somebody else.",
+            number=alone,
+        )
+        yield Check(NAME, WRONG, text)
     short = {ref.rpartition("/")[2] for ref in refs}
     strange = [key for key in channel.clinicians if key not in refs and key not in short]
     if strange and refs:
-        text = f"no client has the clinician {', '.join(strange)} of [safety] clinicians. Is the reference right?"
+        text = tr(
+            "no client has the clinician {strange} of [safety] clinicians. Is the reference right?",
+            strange=", ".join(strange),
+        )
         yield Check(NAME, NOTE, text)
 
 
@@ -111,4 +139,6 @@ def _standing(engine: Engine) -> Iterator[Check]:
     ]
     if waiting and engine.now() - min(waiting) > PENDING_TOO_LONG:
         since = min(waiting).astimezone(engine.settings.zone).isoformat(" ", "minutes")
-        yield Check(NAME, WRONG, f"a notice has been waiting since {since}. Run: handrail sync --notices-only")
+        yield Check(
+            NAME, WRONG, tr("a notice has been waiting since {since}. Run: handrail sync --notices-only", since=since)
+        )

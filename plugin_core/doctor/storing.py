@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from ..engine import Engine
 from ..store import book
+from ..words import mark, tr, trn
+from ..words.spelling import whole
 from .check import NOTE, OK, WRONG, Check
 
 STUCK = timedelta(days=2)
@@ -25,12 +27,13 @@ def plugins(engine: Engine) -> Iterator[Check]:
 def store(engine: Engine) -> Iterator[Check]:
     with engine.store.reading():
         pass
-    yield Check("store", OK, f"opens with its key ({engine.store.engine.dialect.name})")
+    yield Check("store", OK, tr("opens with its key ({name})", name=engine.store.engine.dialect.name))
     if engine.settings.platform is None:
-        yield Check("platform", WRONG, "none is connected. Run: handrail connect PLATFORM")
+        yield Check("platform", WRONG, tr("none is connected. Run: handrail connect PLATFORM"))
         return
     counts = engine.status()
-    text = f"{counts['responses']:,} forms of {counts['clients']:,} clients"
+    forms, clients = counts["responses"], counts["clients"]
+    text = tr("{forms} forms of {clients} clients", forms=whole(forms), clients=whole(clients))
     yield Check("stored", OK, text)
     yield from _set_aside(engine)
     yield from _outbox(engine, counts)
@@ -43,30 +46,48 @@ def _set_aside(engine: Engine) -> Iterator[Check]:
     for item in engine.set_aside():
         reasons[item.reason.value, item.message] = reasons.get((item.reason.value, item.message), 0) + 1
     for (reason, message), number in sorted(reasons.items(), key=lambda pair: -pair[1]):
-        advice = _ADVICE.get(reason, "Mend it on the platform; it is read again when it changes there.")
+        advice = tr(_ADVICE.get(reason, _ELSE))
         yield Check("set aside", NOTE, f"{number} x {message}. {advice}")
 
 
+_ELSE = mark("Mend it on the platform; it is read again when it changes there.")
 _ADVICE = {
-    "unknown-version": "Map that version: handrail connect, then handrail sync --retry-set-aside.",
-    "changed-definition": "Look at the form: if it still asks the same, confirm its mapping anew (handrail connect).",
-    "unknown-question": "Map the form anew: handrail connect, then handrail sync --retry-set-aside.",
-    "unknown-answer": "Map the form anew: handrail connect, then handrail sync --retry-set-aside.",
+    "unknown-version": mark("Map that version: handrail connect, then handrail sync --retry-set-aside."),
+    "changed-definition": mark(
+        "Look at the form: if it still asks the same, confirm its mapping anew (handrail connect)."
+    ),
+    "unknown-question": mark("Map the form anew: handrail connect, then handrail sync --retry-set-aside."),
+    "unknown-answer": mark("Map the form anew: handrail connect, then handrail sync --retry-set-aside."),
 }
 
 
 def _outbox(engine: Engine, counts: dict[str, int]) -> Iterator[Check]:
     if counts.get("outbox_refused"):
-        text = f"{counts['outbox_refused']} flags were refused by the platform; handrail flags says which and why."
+        text = trn(
+            "{count} flag was refused by the platform; handrail flags says which and why.",
+            "{count} flags were refused by the platform; handrail flags says which and why.",
+            counts["outbox_refused"],
+        )
         yield Check("outbox", WRONG, text)
     if not counts.get("outbox_pending"):
         return
     waits = engine.now() - datetime.fromtimestamp(counts["outbox_oldest_ms"] / 1000, UTC)
-    text = f"{counts['outbox_pending']} flags wait to be sent"
+    pending = counts["outbox_pending"]
     if engine.settings.push.on and waits > STUCK:
-        yield Check("outbox", WRONG, f"{text}, the oldest for {waits.days} days. handrail sync says what keeps them.")
+        text = trn(
+            "{count} flag waits to be sent, for {days} days. handrail sync says what keeps it.",
+            "{count} flags wait to be sent, the oldest for {days} days. handrail sync says what keeps them.",
+            pending,
+            days=waits.days,
+        )
+        yield Check("outbox", WRONG, text)
     else:
-        yield Check("outbox", NOTE, f"{text}. Run: handrail sync")
+        text = trn(
+            "{count} flag waits to be sent. Run: handrail sync",
+            "{count} flags wait to be sent. Run: handrail sync",
+            pending,
+        )
+        yield Check("outbox", NOTE, text)
 
 
 def _consent(engine: Engine, counts: dict[str, int]) -> Iterator[Check]:
@@ -76,7 +97,9 @@ def _consent(engine: Engine, counts: dict[str, int]) -> Iterator[Check]:
     with engine.store.reading(engine.source) as tx:
         begun = book.pushing_since(tx)
     if begun is None:
-        text = "flags from earlier answers wait for a person's yes before the first is shown. Run: handrail sync --yes"
+        text = tr(
+            "flags from earlier answers wait for a person's yes before the first is shown. Run: handrail sync --yes"
+        )
         yield Check("pushing", NOTE, text)
 
 
@@ -86,8 +109,9 @@ def _arriving(engine: Engine) -> Iterator[Check]:
         newest = book.newest_form(tx)
     weeks = 2 * engine.settings.collect.every_weeks
     if newest is not None and engine.now() - newest > timedelta(weeks=weeks):
-        text = (
-            f"no form has been filled in for more than {weeks} weeks. If clients were asked, look on the platform "
-            "whether their answers are there and whether this account may see them."
+        text = tr(
+            "no form has been filled in for more than {weeks} weeks. If clients were asked, look on the platform "
+            "whether their answers are there and whether this account may see them.",
+            weeks=weeks,
         )
         yield Check("arriving", NOTE, text)

@@ -26,6 +26,7 @@ from ..rules.safety import REASSIGNED_SINCE as REASSIGNED_SINCE
 from ..safety.arrival import Settled, note_taken_back, settle
 from ..selfcheck import with_shared
 from ..store import Store, Tx, flags, forms, mend
+from ..words import tr
 from . import hooks
 from .basis import basis_of
 from .beside import Shared
@@ -252,8 +253,13 @@ class Evaluate:
                 self._judging.discard(rule.id)
                 plugin = self.registry.plugins.label(self.registry.rules[rule.id].plugin)
                 done.problems.append(
-                    f"The rule {rule.id} of {plugin} failed ({type(error).__name__}) and raised nothing in this run; "
-                    "the other rules went on. Update the plugin, or take it off the list."
+                    tr(
+                        "The rule {id} of {plugin} failed ({fault}) and raised nothing in this run; the other rules "
+                        "went on. Update the plugin, or take it off the list.",
+                        id=rule.id,
+                        plugin=plugin,
+                        fault=type(error).__name__,
+                    )
                 )
             return ()
 
@@ -391,7 +397,14 @@ class Evaluate:
         for index, ((flag, kind), answer) in enumerate(zip((*new, *renewed), answers, strict=True)):
             if isinstance(answer, Refusal):
                 done.counts["vetoed"] += 1
-                done.problems.append(f"{refused[index]} vetoed a flag of rule {flag.rule}: {answer.reason}")
+                done.problems.append(
+                    tr(
+                        "{index} vetoed a flag of rule {rule}: {reason}",
+                        index=refused[index],
+                        rule=flag.rule,
+                        reason=answer.reason,
+                    )
+                )
             elif index < len(new):
                 kept.append((replace(answer, key=flag.key, client=flag.client), kind))
             else:

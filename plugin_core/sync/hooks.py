@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeVar
 from ..contracts import HookContext, Refusal
 from ..errors import PluginError
 from ..manager import Plugins
+from ..words import tr
 
 log = logging.getLogger(__name__)
 R = TypeVar("R")
@@ -37,9 +38,15 @@ def prepare(
             continue
         if len(answer) != len(handed) or not all(isinstance(item, (kind, Refusal)) for item in answer):
             raise PluginError(
-                f"The plugin {plugins.label(plugin)} was handed {len(handed)} records in {hook} and gave back "
-                f"{len(answer)}, or records of another kind. Nothing of this page was stored. Update it, or take it "
-                "off the list of allowed plugins."
+                tr(
+                    "The plugin {plugin} was handed {handed} records in {hook} and gave back {answer}, or records of "
+                    "another kind. Nothing of this page was stored. Update it, or take it off the list of allowed "
+                    "plugins.",
+                    plugin=plugins.label(plugin),
+                    handed=len(handed),
+                    hook=hook,
+                    answer=len(answer),
+                )
             )
         for index, item in zip(open_indexes, answer, strict=True):
             current[index] = item
@@ -81,8 +88,13 @@ def _guarded(
     except Exception as error:  # noqa: BLE001 - whatever a plugin raises is named; its text may hold client data (S24)
         log.warning("plugin %s raised %s in %s", plugin, type(error).__name__, hook)
         raise PluginError(
-            f"The plugin {plugins.label(plugin)} failed in {hook} ({type(error).__name__}). Nothing of this page was "
-            "stored. Update it, or take it off the list of allowed plugins."
+            tr(
+                "The plugin {plugin} failed in {hook} ({fault}). Nothing of this page was stored. Update it, or take "
+                "it off the list of allowed plugins.",
+                plugin=plugins.label(plugin),
+                hook=hook,
+                fault=type(error).__name__,
+            )
         ) from None
 
 
@@ -97,5 +109,12 @@ def tell(plugins: Plugins, hook: str, **arguments: Any) -> list[str]:
             call(**arguments)
         except Exception as error:  # noqa: BLE001 - told after the commit: nothing to undo, but said (F101)
             log.warning("plugin %s raised %s in %s", plugin, type(error).__name__, hook)
-            problems.append(f"The plugin {plugins.label(plugin)} failed in {hook} ({type(error).__name__}).")
+            problems.append(
+                tr(
+                    "The plugin {plugin} failed in {hook} ({fault}).",
+                    plugin=plugins.label(plugin),
+                    hook=hook,
+                    fault=type(error).__name__,
+                )
+            )
     return problems

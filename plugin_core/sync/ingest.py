@@ -29,6 +29,7 @@ from ..safety.unstored import Unstored
 from ..scoring import differences
 from ..store import Store, Tx, book, forms, mend
 from ..store.sql import Row, to_ms
+from ..words import tr
 from . import hooks
 from .points import reach
 from .redirects import Redirects
@@ -257,7 +258,7 @@ class Ingest:
         for one, response in zip((f for i, f in enumerate(fresh) if i not in broken), loaded, strict=True):
             if response.authored > latest:
                 reason = QuarantineReason.FUTURE_TIME
-                work.set_aside[one.key] = _aside(one.remote, reason, "authored", "lies in the future")
+                work.set_aside[one.key] = _aside(one.remote, reason, "authored", tr("lies in the future"))
             else:
                 good.append((one, response))
         return self._prepared(good, work)
@@ -270,7 +271,7 @@ class Ingest:
         kept = []
         for index, ((one, _), answer) in enumerate(zip(good, answers, strict=True)):
             if isinstance(answer, Refusal):
-                message = f"refused by {refused[index]}: {answer.reason}"
+                message = tr("refused by {index}: {reason}", index=refused[index], reason=answer.reason)
                 work.set_aside[one.key] = _aside(one.remote, QuarantineReason.REFUSED_BY_PLUGIN, "the form", message)
             else:
                 kept.append((one, answer))
@@ -299,8 +300,12 @@ class Ingest:
         """A page of which most cannot be read is not skipped record by record (F49)."""
         if broken >= BROKEN_LEAST and broken > judged * BROKEN_SHARE:
             raise NotTheApi(
-                f"{broken} of {judged} forms on one page cannot be read: the platform, or its form, seems to have "
-                "changed. Nothing of this page was stored. Run: handrail doctor"
+                tr(
+                    "{broken} of {judged} forms on one page cannot be read: the platform, or its form, seems to have "
+                    "changed. Nothing of this page was stored. Run: handrail doctor",
+                    broken=broken,
+                    judged=judged,
+                )
             )
 
     # --- writing -------------------------------------------------------------------------------------------------
@@ -333,7 +338,6 @@ class Ingest:
         done.counts["set_aside"] += len(work.set_aside)
         done.counts["released"] += released
         done.counts["withdrawn"] += len(touched)
-
 
     def _urgent(self, urgent: Settled, work: _Work, done: Ingested) -> None:
         """Says what rose."""

@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from .. import private
 from ..errors import Busy, StoreError
 from ..store import Store
+from ..words import tr
 
 log = logging.getLogger(__name__)
 MOST_HOST = 10  # PostgreSQL keeps 63 letters of a connection's name
@@ -51,12 +52,15 @@ def _file(database: Path, doing: str) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         who, since = _who(owner)
-        sentence = f"Another Handrail is at work on this store{who}. Wait until it has finished."
+        sentence = tr("Another Handrail is at work on this store{who}. Wait until it has finished.", who=who)
         raise Busy(sentence, since=since) from None
     except (OSError, NotImplementedError) as error:
         raise StoreError(
-            f"The store cannot be locked ({type(error).__name__}): its folder takes no lock file. Put the store on a "
-            "disk of this computer, in a folder of your own."
+            tr(
+                "The store cannot be locked ({fault}): its folder takes no lock file. Put the store on a disk of "
+                "this computer, in a folder of your own.",
+                fault=type(error).__name__,
+            )
         ) from None
     try:
         now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -95,7 +99,9 @@ def _advisory(store: Store, doing: str, part: str) -> Iterator[None]:
     with store.plain(), store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
         if not conn.execute(_TRY, number).scalar():
             who = conn.execute(_HOLDER, number).scalar()
-            sentence = f"Another Handrail is at work for this practice{_named(who)}. Wait until it has finished."
+            sentence = tr(
+                "Another Handrail is at work for this practice{who}. Wait until it has finished.", who=_named(who)
+            )
             raise Busy(sentence, since=_since(who))
         host = socket.gethostname()[:MOST_HOST]
         conn.execute(_SAY, {"me": f"process {os.getpid()} on {host}, {doing} since {now}"})

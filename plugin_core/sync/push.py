@@ -132,7 +132,9 @@ class Push:
         if made.refused is not None:
             self.store.write(lambda tx: flags.not_sent(tx, item, str(made.refused), refused=True), self.source)
             done.counts["refused"] += 1
-            done.problems.append(f"A flag of rule {item.rule} was refused by the platform: {made.refused}")
+            done.problems.append(
+                tr("A flag of rule {rule} was refused by the platform: {refused}", rule=item.rule, refused=made.refused)
+            )
             return _result(item, DeliveryState.REFUSED, item.on_platform, made.refused)
 
         def mark(tx: Tx) -> None:

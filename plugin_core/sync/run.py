@@ -26,6 +26,7 @@ from ..safety.during import Telling
 from ..settings import Settings
 from ..store import Store, Tx, book, entries, flags, forms, mend
 from ..store.sql import chunks
+from ..words import tr, trn
 from . import hooks, judged, sessions
 from .evaluate import PUSHED_KINDS, Evaluate
 from .ingest import STREAM, Ingest, Ingested
@@ -196,8 +197,11 @@ class Sync:
             self.store.set_fingerprint(self.source, identity.fingerprint)
         elif known != identity.fingerprint:
             raise NotTheApi(
-                f"Another server answers at the {self.spec.title} address than the one this store was filled from. "
-                "Nothing was pulled. If the practice has moved, run: handrail connect --moved"
+                tr(
+                    "Another server answers at the {platform} address than the one this store was filled from. "
+                    "Nothing was pulled. If the practice has moved, run: handrail connect --moved",
+                    platform=self.spec.title,
+                )
             )
         run.say(identity.notes, self.spec.title)
         asked = Cursor(CONNECTION, server=self._connection())
@@ -249,7 +253,7 @@ class Sync:
                 if self._ask(run, unasked):
                     unasked = {}  # a record that others were merged into may be new here
         except (Denied, Unsupported) as error:
-            run.say([f"Names and therapists could not be read: {error.message}"], self.spec.title)
+            run.say([tr("Names and therapists could not be read: {why}", why=error.message)], self.spec.title)
         except PlatformError as error:
             run.fail(error, self.spec.title)
 
@@ -274,8 +278,11 @@ class Sync:
         unknown = sum(client is None for client in answers.values())
         if unknown:
             run.counts["clients_unknown_to_platform"] += unknown
-            who = "1 client has" if unknown == 1 else f"{unknown} clients have"
-            sentence = f"{who} forms, but the platform does not know them (any more). Their forms are kept."
+            sentence = trn(
+                "{count} client has forms, but the platform does not know them (any more). Their forms are kept.",
+                "{count} clients have forms, but the platform does not know them (any more). Their forms are kept.",
+                unknown,
+            )
             run.say([sentence], self.spec.title)
         self.progress("asking about clients", len(refs), None)
         return merged
@@ -287,7 +294,7 @@ class Sync:
         try:
             run.counts["clients_with_new_sessions"] += sessions.pull(self.store, self.source, self.adapter)
         except PlatformError as error:
-            run.say([f"Attended sessions could not be read: {error.message}"], self.spec.title)
+            run.say([tr("Attended sessions could not be read: {why}", why=error.message)], self.spec.title)
 
     # --- rules, reconcile ----------------------------------------------------------------------------------------
 
@@ -325,8 +332,12 @@ class Sync:
             absent = entries.only_from_the_platform(tx, forms.not_listed(tx, listed))
         if absent and not listed:
             raise NotTheApi(
-                f"{self.spec.title} lists no forms at all, while {len(absent)} from it are stored here. Nothing was "
-                "withdrawn. Check that the address and the account are the right ones (handrail doctor)."
+                tr(
+                    "{platform} lists no forms at all, while {absent} from it are stored here. Nothing was "
+                    "withdrawn. Check that the address and the account are the right ones (handrail doctor).",
+                    platform=self.spec.title,
+                    absent=len(absent),
+                )
             )
 
         def write(tx: Tx) -> list[str]:
@@ -359,9 +370,12 @@ class Sync:
                 late += sum(form.updated is not None and form.updated < cursor.since for form in done.stored)
         if late:
             run.counts["found_late"] += late
-            sentence = (
-                f"{late} form(s) became visible on the platform later than the overlap of each sync reaches back; the "
-                "full check found them. Set a larger overlap in the platform's settings."
+            sentence = trn(
+                "{count} form(s) became visible on the platform later than the overlap of each sync reaches back; the "
+                "full check found them. Set a larger overlap in the platform's settings.",
+                "{count} form(s) became visible on the platform later than the overlap of each sync reaches back; the "
+                "full check found them. Set a larger overlap in the platform's settings.",
+                late,
             )
             run.say([sentence], self.spec.title)
         self._clients(run)
@@ -414,7 +428,11 @@ class Sync:
             return False
         if waiting and not options.consent(waiting):
             run.undone.append(
-                f"{waiting} flags stand from answers that were there before. To push them, run: handrail sync --yes"
+                trn(
+                    "{count} flag stands from answers that were there before. To push it, run: handrail sync --yes",
+                    "{count} flags stand from answers that were there before. To push them, run: handrail sync --yes",
+                    waiting,
+                )
             )
             return False
         self.store.write(book.start_pushing, self.source)
@@ -448,11 +466,31 @@ class Sync:
             outbox = flags.outbox(tx)
             set_aside = forms.count_set_aside(tx)
         if outbox.get("pending") and not options.dry_run and not run.undone:
-            run.undone.append(f"{outbox['pending']} flags wait to be sent to the platform.")
+            pending = outbox["pending"]
+            run.undone.append(
+                trn(
+                    "{count} flag waits to be sent to the platform.",
+                    "{count} flags wait to be sent to the platform.",
+                    pending,
+                )
+            )
         if outbox.get("refused"):
-            run.undone.append(f"{outbox['refused']} flags were refused by the platform; see: handrail flags")
+            refused = outbox["refused"]
+            run.undone.append(
+                trn(
+                    "{count} flag was refused by the platform; see: handrail flags",
+                    "{count} flags were refused by the platform; see: handrail flags",
+                    refused,
+                )
+            )
         if set_aside:
-            run.undone.append(f"{set_aside} forms are set aside; see: handrail doctor")
+            run.undone.append(
+                trn(
+                    "{count} form is set aside; see: handrail doctor",
+                    "{count} forms are set aside; see: handrail doctor",
+                    set_aside,
+                )
+            )
         run.undone[:0] = unseen
         report = RunReport(
             started=run.started,
