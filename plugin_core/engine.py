@@ -72,7 +72,7 @@ class Engine:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.settings = settings
-        self.registry = Registry(plugins or Plugins(settings.plugins), settings.budget)
+        self.registry = Registry(plugins or Plugins(settings.plugins), settings.budget, settings.folder)
         self.now = now or (lambda: datetime.now(settings.zone))
         self.progress = progress
         self.sleep = sleep

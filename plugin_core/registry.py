@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 
 from ..schemas.records import Course, Instrument
 from .contracts import AdapterSpec, CollectorSpec, RuleSpec, ScorerSpec
 from .errors import PluginError, UsageError
 from .manager import Plugins, Registered
 from .scoring import Scorer
+from .signal.local import load, used_with
 
 
 class Registry:
@@ -22,21 +24,27 @@ class Registry:
 
     :param plugins: where it all comes from.
     :param budget: how sparing model rules are, see `rules_at`.
+    :param folder: where the practice's own constants of measurement error lie, if it has any.
     A plugin that raises is left out and named in `plugins.problems()`.
 
     :raises PluginError: from any property, when two plugins claim one name.
     """
 
-    def __init__(self, plugins: Plugins, budget: int | None = None) -> None:
+    def __init__(self, plugins: Plugins, budget: int | None = None, folder: Path | None = None) -> None:
         self.plugins = plugins
         self._budget = budget
+        self._folder = folder
         self._ordered: dict[str, list[RuleSpec]] = {}
         self._compiled: dict[tuple[str, str], Scorer] = {}
 
     @cached_property
     def instruments(self) -> dict[tuple[str, str], Registered[Instrument]]:
-        """Instruments by (id, version)."""
-        return self.plugins.descriptors("register_instruments", Instrument, lambda i: i.key, "instrument")
+        """Instruments by (id, version), with the practice's own constants where it has any."""
+        found = self.plugins.descriptors("register_instruments", Instrument, lambda i: i.key, "instrument")
+        own = {} if self._folder is None else load(self._folder)
+        if not own:
+            return found
+        return {key: replace(one, descriptor=used_with(one.descriptor, own)) for key, one in found.items()}
 
     @cached_property
     def forms(self) -> list[Instrument]:

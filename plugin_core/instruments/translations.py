@@ -66,11 +66,12 @@ def every(instrument: Instrument) -> tuple[Instrument, ...]:
     return tuple(in_language(instrument, language) for language in languages_of(instrument))
 
 
-_made: dict[tuple[str, str, str, str], Instrument] = {}
+_made: dict[tuple[object, ...], Instrument] = {}
 
 
 def _translated(instrument: Instrument, language: str) -> Instrument:
-    key = (instrument.id, instrument.version, instrument.sha256, language)
+    changes = tuple(score.change for score in instrument.scores)  # a practice's own constants are not in the hash
+    key = (instrument.id, instrument.version, instrument.sha256, language, changes)
     if key not in _made:
         if instrument.sha256 != builtin_one(instrument.id).sha256:
             return instrument  # another form of that name, with words of its own

@@ -15,6 +15,7 @@ __all__ = ["count", "day", "days", "exact", "listed", "one", "quoted", "raw"]
 
 TITLES = Texts(
     {
+        "R1": mark("Reliance has been high while growth stood still"),
         "P1": mark("Reliance and outlook answers have gone up"),
         "P2": mark("Growth answers have gone down"),
         "P3": mark("Relief without new steps"),

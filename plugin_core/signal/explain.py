@@ -187,7 +187,7 @@ def _constants(course: Course, known: Constants, limit: float, budget: int) -> t
     numbers = {"limit": limit, "level": asked.level, "rise": asked.rise, "floor": asked.floor}
     numbers |= {"growth": asked.growth, "fade": known.fade}
     own = tuple(
-        Constant(texts.CONSTANTS[name].format(budget=budget), value, known.origin, known.source)
+        Constant(texts.CONSTANTS[name].format(budget=budget), value, "rule", "docs/signal.md")
         for name, value in numbers.items()
     )
     errors: tuple[Constant, ...] = ()

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from ...schemas.records import Course
 from ..contracts import Reading, RuleSpec
+from ..rules import words
 from ..rules.view import KEPT_APART, NO_CONSTANTS
 from ..words import mark
-from . import texts
 from .constants import BUDGETS, Constants, constants
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def rule_r1(apart: frozenset[str] = KEPT_APART, budget: int = DEFAULT_BUDGET) ->
     return RuleSpec(
         id=ID,
         version=VERSION if budget == DEFAULT_BUDGET else f"{VERSION}-budget{budget}",
-        title=texts.TITLE,
+        title=words.TITLES.source[ID],
         instrument="gr18",
         judge=partial(judge, apart=apart, budget=budget),
         order=ORDER,

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from ..words import Texts, mark
 
-TITLE = mark("Reliance has been high while growth stood still")
-
 REASON = mark(
-    "On the last {forms} forms ({dates}) the {warning_count} {warning_lines} averaged {warning}; {baseline}. Over the "
-    "same forms the {growth_count} {growth_lines} averaged {growth}; {growth_baseline}. One form is assumed to be off "
-    "by about {warning_error} and {growth_error} in ordinary ups and downs ({origin}). With that taken into account, "
-    "the forms {confidence} that reliance has been high, or well above where it began, for about {weeks} of the last "
-    "{window} weeks, while growth stood still or fell. {moves}Most prompts of this kind do not mean that something is "
-    "wrong: a hard stretch, a loss, an early phase, or therapy that is working on something painful can do this. "
-    "You might ask how the client sees it."
+    "On the last {forms} forms ({dates}) the {warning_count} {warning_lines} averaged {warning}; {baseline}. The "
+    "{growth_count} {growth_lines} on these forms averaged {growth}; {growth_baseline}; the error that we assume for "
+    "ordinary ups and downs of one form is about {warning_error} and {growth_error} ({origin}). With that taken into "
+    "account, the forms {confidence} that reliance has been high, or well above where it began, for about {weeks} of "
+    "the last {window} weeks, while growth stood still or fell. {moves}Most prompts of this kind do not mean that "
+    "something is wrong: a hard stretch, a loss, an early phase, or therapy that is working on something painful can "
+    "do this. You might ask how the client sees it."
 )
 CONFIDENCE = Texts(
     {

@@ -430,7 +430,7 @@ def test_the_same_course_gives_the_same_readings(whole: Course) -> None:
 def test_order_and_kinds_are_the_design_s() -> None:
     """R1 comes before P1; notes and safety never compete with prompts for the one place."""
     prompts = sorted((r for r in RULES.values() if r.kind == "prompt"), key=lambda r: r.order)
-    assert [rule.id for rule in prompts] == ["P1", "P5", "P2", "P3", "P4", "P6"]
+    assert [rule.id for rule in prompts] == ["R1", "P1", "P5", "P2", "P3", "P4", "P6"]
     assert prompts[0].order > 0
     assert {r.id for r in RULES.values() if r.kind == "note"} == {"P7", "pattern"}
     assert RULES["N"].kind == "good-news"

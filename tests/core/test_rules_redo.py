@@ -187,6 +187,7 @@ def examples() -> dict[str, Course]:
     symptoms = Course("c-1", PHQ9, (phq9(12, 0), phq9(10, 11)))
     check = Course("c-1", TS8, (scored(TS8, {"T3": 4}, 3, frozenset({"shared"})),))
     return {
+        "R1": course(*[answers(growth=18, warning=6)] * 2, *[answers(growth=18, warning=20)] * 6),
         "P1": course(*same(2), RISEN, RISEN),
         "P2": course(*same(2), *[answers(growth=10)] * 2),
         "P3": course(*[RELIEVED] * 3),

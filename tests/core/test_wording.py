@@ -113,6 +113,7 @@ def test_every_rule_has_its_words(rule: str) -> None:
 def test_titles_are_those_of_the_clinical_model() -> None:
     """Rule ids and names are stable: practices know a prompt by its name."""
     assert words.TITLES == {
+        "R1": "Reliance has been high while growth stood still",
         "P1": "Reliance and outlook answers have gone up",
         "P2": "Growth answers have gone down",
         "P3": "Relief without new steps",

@@ -231,14 +231,14 @@ def test_the_evidence_adds_up() -> None:
     assert total == pytest.approx(episode.score, abs=0.001)
     assert evidence.steps[-1].result is True
     assert evidence.moves
-    assert {one.origin for one in evidence.constants} == {"assumed", "simulated"}
+    assert {one.origin for one in evidence.constants} == {"assumed", "rule"}
 
 
 def test_the_reason_names_its_basis_and_no_probability() -> None:
     """Clinical wording: lines, forms, how far, which error; no chance, no grade, no instruction."""
     reason = episodes(R1, WORSENING)[0].evidence().reason
     assert "the six reliance and outlook lines averaged" in reason
-    assert "an assumption, not yet measured" in reason
+    assert "(an assumption, not yet measured)" in reason
     assert "%" not in reason
     assert "You might ask how the client sees it." in reason
 
