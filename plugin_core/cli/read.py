@@ -23,7 +23,7 @@ def flags(app: App, everything: bool, client: str | None, more: bool, as_json: b
     with app.engine() as engine:
         if late := alarm.stale(engine):
             click.echo(late, err=as_json)
-        for sentence in (*engine.safety.alarms(), *engine.safety.notes()):
+        for sentence in dict.fromkeys((*engine.safety.alarms(), *engine.safety.notes())):
             click.echo(sentence, err=as_json)
         found = engine.flags(everything=everything, client=client)
         rows = [row for row in found if row.flag.shown or more or everything]

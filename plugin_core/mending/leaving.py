@@ -110,7 +110,7 @@ def demand_seen(engine: Engine, client: str | None = None) -> None:
     with engine.store.reading(engine.source) as tx:
         unseen = [one for one in notices.unclosed(tx) if not one.seen and client in (None, one.client)]
     if unseen:
-        raise UsageError(f"{unseen_sentence(len(unseen))} First say that you have: handrail ack. Nothing was changed.")
+        raise UsageError(f"Nothing was changed. First look, and say so by handrail ack. {unseen_sentence(len(unseen))}")
 
 
 # --- taking back -----------------------------------------------------------------------------------------------------
