@@ -6,7 +6,6 @@ so far valid; anything else that fails is said and costs only its own part.
 
 from __future__ import annotations
 
-import gc
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +31,9 @@ from .evaluate import PUSHED_KINDS, Evaluate
 from .ingest import STREAM, Ingest, Ingested
 from .points import reach
 from .push import Push
+from .quiet import quiet_collector
 from .redirects import merge_as_told
+from .waiting import still_waiting
 
 RECONCILE = "reconcile"
 CONNECTION = "connection"
@@ -133,7 +134,7 @@ class Sync:
     def run(self, options: Options) -> RunReport:
         """Runs it all and gives the report, which is also stored. Raises only what makes a report impossible."""
         run = _Run(started=self.now())
-        with _quiet_collector():
+        with quiet_collector():
             try:
                 self._pull_all(run, options)
             finally:  # however it ended: what has arrived is told before anything else is done
@@ -465,32 +466,8 @@ class Sync:
         with self.store.reading(self.source) as tx:
             outbox = flags.outbox(tx)
             set_aside = forms.count_set_aside(tx)
-        if outbox.get("pending") and not options.dry_run and not run.undone:
-            pending = outbox["pending"]
-            run.undone.append(
-                trn(
-                    "{count} flag waits to be sent to the platform.",
-                    "{count} flags wait to be sent to the platform.",
-                    pending,
-                )
-            )
-        if outbox.get("refused"):
-            refused = outbox["refused"]
-            run.undone.append(
-                trn(
-                    "{count} flag was refused by the platform; see: handrail flags",
-                    "{count} flags were refused by the platform; see: handrail flags",
-                    refused,
-                )
-            )
-        if set_aside:
-            run.undone.append(
-                trn(
-                    "{count} form is set aside; see: handrail doctor",
-                    "{count} forms are set aside; see: handrail doctor",
-                    set_aside,
-                )
-            )
+        pending = 0 if options.dry_run or run.undone else outbox.get("pending", 0)
+        run.undone += still_waiting(pending, outbox.get("refused", 0), set_aside)
         run.undone[:0] = unseen
         report = RunReport(
             started=run.started,
@@ -513,20 +490,3 @@ def _back_to(cursor: Cursor | None, since: datetime) -> Cursor:
     if cursor is None or cursor.since is None:
         return Cursor(STREAM, since)
     return cursor if cursor.since <= since else replace(cursor, since=since)
-
-
-@contextmanager
-def _quiet_collector() -> Iterator[None]:
-    """Fewer passes of the cyclic collector while pages of objects are alive.
-
-    What was there before is set aside, so that a full pass costs little and comes often enough: every statement of
-    SQLAlchemy is a cycle, and holds the keys of its page until then.
-    """
-    before = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(20_000, 5, 5)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
