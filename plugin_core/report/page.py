@@ -125,21 +125,17 @@ def _policy(css: str) -> str:
 
 def _cards(rows: Iterable[FlagRow], views: Mapping[str, ClientView], titles: Mapping[str, str]) -> list[Json]:
     """Cards of the standing flags in their order; those behind "more" inside the first of their form."""
-    standing = [row for row in rows if row.flag.state in STANDING_STATES]
-    first: dict[tuple[str, str], Json] = {}
-    found, behind = [], []
-    for row in standing:
-        card = _card(row, views.get(row.flag.client), titles)
+    cards = [(row, _card(row, views.get(row.flag.client), titles)) for row in rows if row.flag.state in STANDING_STATES]
+    prompts = ((row, card) for row, card in cards if row.flag.shown and row.kind == "prompt")
+    first = {(row.flag.client, row.flag.opening_form): card for row, card in prompts}
+    found = []
+    for row, card in cards:
         form = (row.flag.client, row.flag.opening_form)
-        if row.flag.shown:
+        # Where the first of the form no longer stands, the one behind it is shown by itself, in its place by date.
+        if row.flag.shown or form not in first:
             found.append(card)
-            if row.kind == "prompt":
-                first[form] = card
         else:
-            behind.append((form, card))
-    for form, card in behind:
-        # Where the first of the form no longer stands, the one behind it is shown by itself.
-        first[form]["more"].append(card) if form in first else found.append(card)
+            first[form]["more"].append(card)
     return found
 
 
