@@ -37,6 +37,8 @@ def platform(engine: Engine) -> Iterator[Check]:
         yield Check("platform", NOTE, note)
     yield from _clock(engine, identity)
     yield from _pushing(engine, identity)
+    if engine.settings.collect.channel == "platform" and (silent := engine.collecting.cannot_ask()):
+        yield Check("asking clients", NOTE, silent)
     if engine.spec.capabilities.lists_forms:
         yield from _unmapped(engine)
 
