@@ -293,16 +293,10 @@ def mark_dirty(tx: Tx, refs: Mapping[str, str]) -> None:
     Both stay to be done until they are done, whatever stops the sync in between.
     """
     have: set[str] = set()
-    settled: list[str] = []
     for part in chunks(refs):
         where = (clients.c.source == tx.source) & among(tx, clients.c.key, part)
-        for key, dirty, known in tx.conn.execute(select(clients.c.key, clients.c.dirty, clients.c.known).where(where)):
-            have.add(key)
-            if not dirty or known is not None:
-                settled.append(key)
-    for part in chunks(settled):
-        where = (clients.c.source == tx.source) & among(tx, clients.c.key, part)
-        tx.conn.execute(update(clients).where(where).values(dirty=True, known=None))
+        have.update(tx.conn.execute(select(clients.c.key).where(where)).scalars())
+        tx.conn.execute(update(clients).where(where).values(dirty=True, marks=clients.c.marks + 1, known=None))
     new = [
         {
             "source": tx.source,
@@ -321,12 +315,13 @@ def mark_keys_dirty(tx: Tx, keys: Iterable[str]) -> None:
     """Only that the rules must read these courses anew."""
     for part in chunks(keys):
         where = (clients.c.source == tx.source) & among(tx, clients.c.key, part)
-        tx.conn.execute(update(clients).where(where).values(dirty=True))
+        tx.conn.execute(update(clients).where(where).values(dirty=True, marks=clients.c.marks + 1))
 
 
 def mark_all_dirty(tx: Tx) -> None:
     """After a rule, an instrument or a plugin changed: every course is read anew."""
-    tx.conn.execute(update(clients).where(clients.c.source == tx.source).values(dirty=True))
+    marked = update(clients).where(clients.c.source == tx.source).values(dirty=True, marks=clients.c.marks + 1)
+    tx.conn.execute(marked)
 
 
 def dirty(tx: Tx, after: str, limit: int) -> list[str]:
@@ -335,11 +330,25 @@ def dirty(tx: Tx, after: str, limit: int) -> list[str]:
     return list(tx.conn.execute(select(clients.c.key).where(where).order_by(clients.c.key).limit(limit)).scalars())
 
 
-def clean(tx: Tx, keys: Sequence[str]) -> None:
-    """The rules have read these courses."""
+def marks(tx: Tx, keys: Sequence[str]) -> dict[str, int]:
+    """How often each of these clients was marked, to be read together with their courses."""
+    found: dict[str, int] = {}
     for part in chunks(keys):
         where = (clients.c.source == tx.source) & among(tx, clients.c.key, part)
-        tx.conn.execute(update(clients).where(where).values(dirty=False))
+        found.update(
+            (key, number) for key, number in tx.conn.execute(select(clients.c.key, clients.c.marks).where(where))
+        )
+    return found
+
+
+def clean(tx: Tx, read: Mapping[str, int]) -> None:
+    """The rules have read these courses, with so many marks; one that a person's command has marked since stays."""
+    values = [{"s": tx.source, "k": key, "m": number} for key, number in read.items()]
+    where = (
+        (clients.c.source == bindparam("s")) & (clients.c.key == bindparam("k")) & (clients.c.marks == bindparam("m"))
+    )
+    if values:
+        tx.conn.execute(update(clients).where(where).values(dirty=False), values)
 
 
 def _client_place(tx: Tx, key: str) -> str:

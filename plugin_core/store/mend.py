@@ -174,7 +174,8 @@ def ends_of(tx: Tx, keys: Sequence[str]) -> dict[str, date]:
 def set_end(tx: Tx, key: str, on: date | None) -> None:
     """Ends a client's course with a day, or lets it go on; the rules read it anew."""
     where = (clients.c.source == tx.source) & (clients.c.key == key)
-    tx.conn.execute(update(clients).where(where).values(ended=None if on is None else on.isoformat(), dirty=True))
+    values = {"ended": None if on is None else on.isoformat(), "dirty": True, "marks": clients.c.marks + 1}
+    tx.conn.execute(update(clients).where(where).values(**values))
 
 
 def ask_all_again(tx: Tx) -> None:

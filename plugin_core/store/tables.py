@@ -59,6 +59,7 @@ clients = Table(
     Column("source", Integer, primary_key=True),
     _key("key", primary_key=True),
     Column("dirty", Boolean, nullable=False),  # forms changed since the rules last read this client's course
+    Column("marks", Integer, nullable=False, server_default="0"),  # how often that was said: nothing said is lost
     Column("known", Boolean),  # None: not asked since their last new form; False: the platform does not know them
     Column("ended", Text),  # ISO date, the last day of the course; None: it goes on
     Column("sealed", LargeBinary, nullable=False),

@@ -80,9 +80,10 @@ class _Called:
 
 @dataclass(slots=True)
 class Read:
-    """What was read of a page of clients: what is to be written, counts and problems, the rules that did not fail, and
-    what else a subclass found."""
+    """What was read of a page of clients: what is to be written, counts and problems, the rules that did not fail,
+    what else a subclass found, and how often each client was marked when it was read."""
 
+    marks: dict[str, int]
     changes: _Changes
     found: Evaluated
     judging: set[str]
@@ -120,8 +121,8 @@ class Evaluate:
         """Reads every course that changed, a page of clients at a time."""
         done = Evaluated()
         shared = Shared(self._pages(), self._read, self.store)
-        for keys, read in shared.all():
-            self._settle(keys, read, done)
+        for _, read in shared.all():
+            self._settle(read, done)
         return done
 
     def _pages(self) -> Iterator[list[str]]:
@@ -138,10 +139,11 @@ class Evaluate:
         """What a page of clients calls for. Only reads, so that another process may do it (beside.py)."""
         found = Evaluated()
         with self.store.reading(self.source) as tx:
+            marks = forms.marks(tx, keys)
             changes = self._changes(tx, keys, found)
-        return Read(changes, found, set(self._judging), self._more())
+        return Read(marks, changes, found, set(self._judging), self._more())
 
-    def _settle(self, keys: list[str], read: Read, done: Evaluated) -> None:
+    def _settle(self, read: Read, done: Evaluated) -> None:
         """Writes it, and tells it."""
         changes = read.changes
         done.counts.update(read.found.counts)
@@ -160,7 +162,7 @@ class Evaluate:
                 flags.set_shown(tx, key, is_shown)
             flags.want(tx, _wishes(changes), self.carriers)
             if settled:
-                forms.clean(tx, keys)
+                forms.clean(tx, read.marks)
             reach("rules-before-commit")
             return urgent
 

@@ -80,8 +80,8 @@ class _Rescoring(Evaluate):
     def _more(self) -> tuple[int, Fresh]:
         return self._found
 
-    def _settle(self, keys: list[str], read: Read, done: Evaluated) -> None:
-        super()._settle(keys, read, done)
+    def _settle(self, read: Read, done: Evaluated) -> None:
+        super()._settle(read, done)
         seen, fresh = read.more
         self.seen += seen
         self.changed += len(fresh)

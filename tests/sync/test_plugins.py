@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from handrail.plugin_core import hookimpl
 from handrail.plugin_core.contracts import Reading, Refusal, RuleSpec
+from handrail.plugin_core.store import forms
+from handrail.plugin_core.sync.evaluate import Evaluate
 from handrail.schemas.records import Course, Evidence
 from handrail.schemas.vocab import RunOutcome
 
@@ -313,3 +315,27 @@ def test_f101_a_listener_that_raises_undoes_nothing(stage: Stage) -> None:
     assert stage.active() == ["a P1"]
     assert "vendor" in said(report)
     assert "answered 4" not in said(report)
+
+
+def test_what_a_person_says_while_the_rules_read_is_read_next_time(stage: Stage) -> None:
+    """A second command may mark a client (a tag, a note on a flag) after the rules read the course and before that is
+    written; cleaning the mark away would leave the old reading standing for ever."""
+    stage.course("c1", [EVEN, EVEN, EVEN, LEANING, LEANING])
+    stage.sync(push=False)
+    stage.put(form("c1-9", "c1", stage.now, gr18(EVEN)))
+    stage.later(minutes=5)
+
+    def meanwhile(*_: Any) -> None:
+        with stage.engine() as other:
+            (key,) = (key for key, _ in other.clients())
+            other.store.write(lambda tx: forms.mark_keys_dirty(tx, [key]), other.source)
+
+    read = Evaluate._changes
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Evaluate, "_changes", lambda *given: (read(*given), meanwhile())[0])
+        stage.sync(push=False)
+    with stage.engine() as engine, engine.store.reading(engine.source) as tx:
+        assert len(forms.dirty(tx, "", 10)) == 1
+    stage.sync(push=False)
+    with stage.engine() as engine, engine.store.reading(engine.source) as tx:
+        assert forms.dirty(tx, "", 10) == []
