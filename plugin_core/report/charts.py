@@ -8,8 +8,9 @@ one without score, a dashed upright line a new therapist.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
@@ -18,7 +19,11 @@ from ..rules import words
 from ..words import mark, tr, trn
 from ..words.spelling import short, short_day
 from . import phrases
+from .model import model_legend, seen_by_model
 from .series import Mark, Point, Series, Span, few, lines_named, notes_on, plain, series_of, shown_value
+
+if TYPE_CHECKING:
+    from ..signal.picture import Picture
 
 LEFT, RIGHT, TOP, BOTTOM = 50.0, 10.0, 20.0, 26.0
 DATE_WIDTH = 76.0
@@ -87,7 +92,12 @@ def course_svg(
 
 
 def series_svg(
-    series: Series, rests: frozenset[str] = frozenset(), *, width: float = 340, height: float = 180
+    series: Series,
+    rests: frozenset[str] = frozenset(),
+    *,
+    width: float = 340,
+    height: float = 180,
+    model: Picture | None = None,
 ) -> Markup:
     """The picture of a series as it is given: one without its bands is a picture without bands."""
     told = Markup("").join((tag("title", heading(series)), tag("desc", described(series, rests))))
@@ -97,6 +107,7 @@ def series_svg(
     scale = series.definition
     frame = _Frame(width, height, series.points[0].when, series.points[-1].when, scale.low, scale.high)
     parts = [
+        *(seen_by_model(frame, model, scale.id) if model is not None else ()),
         *(_band(frame, span) for span in series.spans),
         *_axis(frame, scale),
         *_dates(frame, [point.when for point in series.points]),
@@ -264,10 +275,12 @@ def course_figure(
     marked: Iterable[str] = (),
     title: str = "",
     height: float = 180,
+    model: Picture | None = None,
 ) -> Markup:
     """The pictures of several scores side by side, what the shapes mean, and all numbers as a table to open.
 
-    `table` names the scores of the table where they are more than those drawn. With too few forms a sentence stands in
+    `table` names the scores of the table where they are more than those drawn. `model` draws a course as R1 saw it in
+    place of baselines and bands. With too few forms a sentence stands in
     place of the pictures.
     """
     rests = frozenset(marked)
@@ -276,17 +289,17 @@ def course_figure(
     if (empty := few(course)) is not None:
         return tag("figure", head, tag("p", empty, class_="empty"), numbers, class_="courses")
     drawn = [series_of(course, name) for name in scores]
+    if model is not None:
+        drawn = [replace(one, spans=()) for one in drawn]
     charts = [
-        tag("div", tag("p", heading(one), class_="chart-title"), _chart(course, one, rests, height), class_="chart")
+        tag("div", tag("p", heading(one), class_="chart-title"), series_svg(one, rests, height=height, model=model),
+            class_="chart")
         for one in drawn
-    ]
-    shapes = [tag("span", tag("b", shape), f" {told}", class_="key") for shape, told in legend(drawn, rests)]
+    ]  # fmt: skip
+    keys = [*legend(drawn, rests), *(model_legend(model) if model is not None else ())]
+    shapes = [tag("span", tag("b", shape), f" {told}", class_="key") for shape, told in keys]
     parts = (tag("div", *charts, class_="charts"), tag("figcaption", Markup(" ").join(shapes)))
     return tag("figure", head, *parts, numbers, class_="courses")
-
-
-def _chart(course: Course, series: Series, rests: frozenset[str], height: float) -> Markup:
-    return course_svg(course, series.definition.id, marked=rests, height=height)
 
 
 def course_table(course: Course, scores: Sequence[str], *, marked: Iterable[str] = ()) -> Markup:

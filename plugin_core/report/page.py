@@ -28,6 +28,7 @@ from .series import all_scores, main_scores, plain, scores_for, visible
 
 if TYPE_CHECKING:
     from ..engine import Engine
+    from ..signal.picture import Picture
     from ..views import ClientView, FlagRow
 
 SMALL = 140
@@ -176,7 +177,16 @@ def _figure(row: FlagRow, view: ClientView) -> Markup:
     course = next((c for c in visible(view.courses) if any(form.id in rests for form in c.forms)), None)
     if course is None:
         return Markup("")
-    return course_figure(course, scores_for(row.flag, course), marked=rests)
+    return course_figure(course, scores_for(row.flag, course), marked=rests, model=_model(row, course))
+
+
+def _model(row: FlagRow, course: Course) -> Picture | None:
+    """What R1 saw when it raised this flag; None for other rules."""
+    if row.flag.rule != "R1":
+        return None
+    from ..signal.picture import picture
+
+    return picture(course, row.flag.opening_form)
 
 
 # --- clients ---------------------------------------------------------------------------------------------------------

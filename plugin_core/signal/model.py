@@ -249,3 +249,9 @@ def below(limit: float, pair: Pair, above: bool = False) -> Array:
     z = np.clip(z, -6.0, 6.0)
     sure: Array = 1 / (1 + np.exp(-z * (1.5976 + 0.07056 * z * z)))
     return sure
+
+
+def levels(weeks: Array, seen: Array, noise: Array, path: Path) -> Pair:
+    """Mean and error of one trait in every week of the grid, in SDs, after all forms of one client."""
+    mean, error = _condition(weeks[None], seen[None], noise[None], path, (None,))[0]
+    return mean[0, -1], error[0, -1]
