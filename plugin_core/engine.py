@@ -120,7 +120,15 @@ class Engine:
 
     @cached_property
     def source(self) -> int:
-        """The number of this connection in the store."""
+        """The number of this connection in the store. Where none is connected any more, that of the last one: what was
+        read from it can still be shown, exported and erased.
+
+        :raises SettingsError: none is connected, and none ever was.
+        """
+        if self.settings.platform is None:
+            with self.store.reading() as tx:
+                if (last := book.last_source(tx)) is not None:
+                    return last
         return self.store.source(self.connection.platform)
 
     @cached_property
@@ -423,7 +431,7 @@ class Engine:
         key = self.client_key(ref)
         with self.store.reading(self.source) as tx:
             person = forms.read_clients(tx, [key])[key]
-            series = with_shared(tx, forms.forms_of(tx, [key]), self.registry)
+            series = with_shared(tx, forms.forms_of(tx, [key], self.settings.zone), self.registry)
             series = with_tags(tx, series, self.settings.read_tags)
             held = flags.holds_of(tx, [key]).get(key, [])
             rows = self._rows(tx, flags.read(tx, states=[s.value for s in FlagState], client=key))

@@ -25,6 +25,7 @@ from ..store.tables import deliveries, metadata, sources
 from ..sync.lock import exclusive
 from ..sync.points import reach
 from ..sync.push import Push
+from ..words import tr
 
 if TYPE_CHECKING:
     from ..engine import Engine
@@ -81,8 +82,11 @@ def disconnect(engine: Engine, author: str, *, retract: bool, leave: bool, erase
             there = standing(tx)
         if there and not (retract or leave):
             raise UsageError(
-                f"{there} entries of Handrail stand on the platform. Take them back first: handrail disconnect "
-                "--retract-all. Or leave them to be removed by hand: handrail disconnect --leave-on-platform"
+                tr(
+                    "{there} entries of Handrail stand on the platform. Take them back first: handrail disconnect "
+                    "--retract-all. Or leave them to be removed by hand: handrail disconnect --leave-on-platform",
+                    there=there,
+                )
             )
         done = Left()
         save(engine.settings.file, {"push.on": False})
@@ -110,7 +114,12 @@ def demand_seen(engine: Engine, client: str | None = None) -> None:
     with engine.store.reading(engine.source) as tx:
         unseen = [one for one in notices.unclosed(tx) if not one.seen and client in (None, one.client)]
     if unseen:
-        raise UsageError(f"Nothing was changed. First look, and say so by handrail ack. {unseen_sentence(len(unseen))}")
+        raise UsageError(
+            tr(
+                "Nothing was changed. First look, and say so by handrail ack. {unseen}",
+                unseen=unseen_sentence(len(unseen)),
+            )
+        )
 
 
 # --- taking back -----------------------------------------------------------------------------------------------------
@@ -173,7 +182,9 @@ def _requests(engine: Engine, done: Left, *, leave: bool) -> None:
             left = len(asks.read(tx, recall=True))
         done.counts["requests_taken_back"] += waiting - left
         if left and done.error is None:
-            done.error = Unreachable(f"{left} requests to clients could not be taken back yet. Run it again later.")
+            done.error = Unreachable(
+                tr("{left} requests to clients could not be taken back yet. Run it again later.", left=left)
+            )
 
 
 # --- forgetting ------------------------------------------------------------------------------------------------------
@@ -195,16 +206,23 @@ def _forget(engine: Engine, author: str, done: Left, *, erase: bool) -> None:
     kept = sorted(set(connection.secrets) - set(gone))
     if kept:
         done.stays.append(
-            f"The secrets {', '.join(kept)} lie where you put them (a file or keyring entry of yours). Remove them, "
-            "and withdraw them on the platform, if nothing else uses them."
+            tr(
+                "The secrets {kept} lie where you put them (a file or keyring entry of yours). Remove them, and "
+                "withdraw them on the platform, if nothing else uses them.",
+                kept=", ".join(kept),
+            )
         )
     if not erase:
         done.stays.append(
-            "What was read from the platform stays here, sealed: forms, scores, flags with what people noted, the "
-            "audit trail. To delete it too, run handrail disconnect with --erase. Single clients are exported and "
-            "erased while a platform is connected."
+            tr(
+                "What was read from the platform stays here, sealed: forms, scores, flags with what people noted, "
+                "the audit trail. Read, export and erase single clients as before: handrail client, handrail "
+                "export, handrail erase. To delete all of it, disconnect with --erase."
+            )
         )
-    done.stays.append("On the platform, what was taken back stays visible as entered in error, as its records require.")
+    done.stays.append(
+        tr("On the platform, what was taken back stays visible as entered in error, as its records require.")
+    )
     save(engine.settings.file, {"platform": None, "push.carriers": [], "push.reasons": []})
 
 

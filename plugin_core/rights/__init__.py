@@ -20,7 +20,7 @@ from ..store.remarks import Remark
 from ..sync.lock import exclusive
 from ..sync.points import reach
 from ..views import SHORT
-from ..words import in_practice_language
+from ..words import in_practice_language, tr
 from .tables import Cell, as_csv
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Rights:
         """
         said = text.strip()
         if not said or len(said) > MOST_REMARK:
-            raise UsageError(f"A remark has between 1 and {MOST_REMARK} letters.")
+            raise UsageError(tr("A remark has between 1 and {most_remark} letters.", most_remark=MOST_REMARK))
         row = self.engine.mending.form(form)
         item = Remark(row.key, row.client, self.engine.now(), said, author)
 
@@ -128,7 +128,9 @@ class Rights:
         if there := [
             path for path in (out, *wanted) if path.exists() and not (path == out and out.is_dir() and not one)
         ]:
-            raise UsageError(f"There is something at {there[0]} already. Nothing was written; choose another place.")
+            raise UsageError(
+                tr("There is something at {there} already. Nothing was written; choose another place.", there=there[0])
+            )
         for path, name in wanted.items():
             _write_new(path, made[name]())
         self.engine.record(author, "client-exported", view.key)
@@ -204,7 +206,10 @@ class Rights:
             done.left_on_platform = there
             return
         self._requests(done)
-        if there:
+        if there and engine.settings.platform is None:
+            done.still_there = there
+            done.problems.append(tr("No platform is connected, so that nothing can be taken back there."))
+        elif there:
             engine.store.write(lambda tx: want_nothing_there(tx, mine), engine.source)
             reach("erase-marked")
             done.error = take_back(engine, done.counts, done.problems, mine)
@@ -293,6 +298,8 @@ def _write_new(path: Path, text: str) -> None:
             out.flush()
             os.fsync(out.fileno())
     except FileExistsError:
-        raise UsageError(f"There is something at {path} already. It was left as it is.") from None
+        raise UsageError(tr("There is something at {path} already. It was left as it is.", path=path)) from None
     except OSError as error:
-        raise UsageError(f"{path} cannot be written ({error.strerror}). Choose another place.") from None
+        raise UsageError(
+            tr("{path} cannot be written ({why}). Choose another place.", path=path, why=error.strerror)
+        ) from None

@@ -57,6 +57,13 @@ def last_runs(tx: Tx, limit: int = 10) -> list[RunReport]:
     return [_report.decode(raw) for raw in tx.conn.execute(query).scalars()]
 
 
+def last_source(tx: Tx) -> int | None:
+    """The connection of the practice that a run was made of last, or the newest; None: there never was any."""
+    newest = select(func.max(runs.c.id)).where(runs.c.source == sources.c.id).scalar_subquery()
+    query = select(sources.c.id).where(sources.c.practice == tx.sealer.practice)
+    return tx.conn.execute(query.order_by(func.coalesce(newest, 0).desc(), sources.c.id.desc())).scalars().first()
+
+
 def last_success(tx: Tx, until: datetime) -> datetime | None:
     """When the newest complete run ended, of those that began up to a time: after the computer's clock was put back,
     runs lie in its future and say nothing."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from handrail.plugin_core.errors import UsageError
+from handrail.plugin_core.report.page import report_html
 from handrail.plugin_core.settings import load
 
 from tests.sync.stage import EVEN, LEANING, PHQ9, SHRUNK, Stage, form, gr18
@@ -103,6 +104,28 @@ def test_leaving_it_there_is_a_choice(pushed: Stage) -> None:
     left = disconnect(pushed, leave=True)
     assert left.forgotten
     assert left.counts["left_on_platform"] > 0
+
+
+def test_single_clients_can_be_read_exported_and_erased_afterwards(pushed: Stage) -> None:
+    """Their rights do not end with the practice's contract; the whole store would have had to go."""
+    disconnect(pushed, retract=True)
+    assert pushed.ask(lambda e: e.client("c1")).courses
+    assert pushed.ask(lambda e: [row.flag.rule for row in e.flags(everything=True, client="c1")]) == ["P1"]
+    assert pushed.ask(lambda e: report_html(e, as_of=e.now())).startswith("<!")
+    made = pushed.ask(lambda e: e.rights.export("c1", pushed.folder / "out", "anna"))
+    assert all(path.stat().st_size for path in made)
+    assert pushed.ask(lambda e: e.rights.erase("c1", "anna")).done
+    assert [name for _, name in pushed.ask(lambda e: e.clients())] == ["Invented c2"]
+
+
+def test_what_was_left_there_is_not_forgotten_by_erasing(pushed: Stage) -> None:
+    """Nobody can take it back any more: the practice has to know, and to say that it sees to it by hand."""
+    disconnect(pushed, leave=True)
+    refused = pushed.ask(lambda e: e.rights.erase("c1", "anna"))
+    assert not refused.done
+    assert refused.still_there
+    assert refused.problems == ["No platform is connected, so that nothing can be taken back there."]
+    assert pushed.ask(lambda e: e.rights.erase("c1", "anna", leave=True)).done
 
 
 def test_connected_again_prompts_stand_again(pushed: Stage) -> None:
