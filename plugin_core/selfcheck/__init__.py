@@ -23,6 +23,7 @@ from ..store import Tx, book, flags, forms, keys, selfchecks
 from ..store.seal import Sealer
 from ..store.selfchecks import SelfCheck
 from ..views import SHORT
+from ..words import tr
 
 if TYPE_CHECKING:
     from ..engine import Engine
@@ -83,7 +84,7 @@ class SelfChecks:
         """
         place = reference or self.reference(author)
         if keys.exists(place):
-            raise UsageError("There is a key at that place already. Nothing was changed.")
+            raise UsageError(tr("There is a key at that place already. Nothing was changed."))
         key = keys.make_master()
         own = Sealer(self._engine.settings.practice, {1: base64.b64decode(key)})
 
@@ -91,8 +92,10 @@ class SelfChecks:
             name = selfchecks.author_key(tx, author)
             if selfchecks.known(tx, name, own) is not None:
                 raise UsageError(
-                    "You have a key for self-checks already. If it is lost, what it sealed cannot be read again; "
-                    "delete that first: handrail selfcheck forget"
+                    tr(
+                        "You have a key for self-checks already. If it is lost, what it sealed cannot be read again; "
+                        "delete that first: handrail selfcheck forget"
+                    )
                 )
             selfchecks.begin(tx, name, own)
             book.record(tx, author, "selfcheck-begun")
@@ -114,9 +117,9 @@ class SelfChecks:
         with self._engine.store.reading(self._engine.source) as tx:
             fits = selfchecks.known(tx, selfchecks.author_key(tx, author), own)
         if fits is None:
-            raise UsageError("You have no key for self-checks yet. Run: handrail selfcheck begin")
+            raise UsageError(tr("You have no key for self-checks yet. Run: handrail selfcheck begin"))
         if not fits:
-            raise KeyProblem("This is not the key that your self-checks were sealed with. Nothing was opened.")
+            raise KeyProblem(tr("This is not the key that your self-checks were sealed with. Nothing was opened."))
         return own
 
     # --- filling in, reading, sharing ---------------------------------------------------------------------------------
@@ -136,7 +139,7 @@ class SelfChecks:
         now = self._engine.now()
         authored = now if on is None or on == now.date() else datetime.combine(on, now.timetz())
         if authored > now:
-            raise UsageError("That day lies in the future.")
+            raise UsageError(tr("That day lies in the future."))
         instrument = self._engine.registry.instrument(SELF_CHECK)
         flat = {
             "id": "self-check",
@@ -148,7 +151,13 @@ class SelfChecks:
         }
         loaded, refused = judge(ResponseSchema([instrument]), [flat])
         if refused:
-            raise UsageError(f"The self-check cannot be stored: {refused[0].where} {refused[0].message}.")
+            raise UsageError(
+                tr(
+                    "The self-check cannot be stored: {where} {message}.",
+                    where=refused[0].where,
+                    message=refused[0].message,
+                )
+            )
         about = self._engine.client_key(client)
         made = self._engine.store.sealer.hash("selfcheck", author, about, authored.isoformat())
         check = SelfCheck(made, about, authored, authored.date() + KEPT, loaded[0].answers, shared=False)
@@ -177,7 +186,9 @@ class SelfChecks:
         """The author's self-check of that (short) id."""
         found = [own for own in self.mine(author, key=key) if own.check.key.startswith(short.lower())]
         if len(found) != 1:
-            raise UsageError("None of your self-checks, or more than one, has that id. List: handrail selfcheck list")
+            raise UsageError(
+                tr("None of your self-checks, or more than one, has that id. List: handrail selfcheck list")
+            )
         return found[0]
 
     def share(self, author: str, short: str, *, on: bool = True, key: str | None = None) -> Own:
@@ -199,8 +210,13 @@ class SelfChecks:
         item = self.one(author, short, key=key)
         self._engine.store.write(lambda tx: _drop(tx, [item.check.key], author), self._engine.source)
 
-    def forget(self, author: str) -> int:
-        """Deletes all of an author's self-checks and the mark of their key, which may be lost; gives how many went."""
+    def forget(self, author: str, *, key: str | None = None, myself: bool = False) -> int:
+        """Deletes all of an author's self-checks and the mark of their key; gives how many went.
+
+        :param myself: the caller knows that it is the author, who may have lost the key; else the key must be there.
+        """
+        if not myself:
+            self._own(author, key)
 
         def write(tx: Tx) -> int:
             name = selfchecks.author_key(tx, author)
@@ -214,9 +230,14 @@ class SelfChecks:
             keys.remove(self.reference(author))
         return number
 
-    def due(self, author: str) -> list[DueCheck]:
+    def due(self, author: str, *, key: str | None = None, myself: bool = False) -> list[DueCheck]:
         """Clients with two or more forms since the author's last self-check about them; all clients where there is
-        one clinician, else those of whom the author has filled one in before. Needs no key: it reads dates alone."""
+        one clinician, else those of whom the author has filled one in before. It reads dates alone.
+
+        :param myself: the caller knows that it is the author, who may have no key yet; else the key must be there.
+        """
+        if not myself:
+            self._own(author, key)
         asked = self._engine.settings.collect.instruments
         with self._engine.store.reading(self._engine.source) as tx:
             last = selfchecks.last_by_client(tx, selfchecks.author_key(tx, author))

@@ -135,7 +135,7 @@ def test_a_lost_key_is_said_plainly_and_forgetting_starts_anew(stage: Stage) -> 
         stage.ask(lambda e: e.selfchecks.mine("anna", key=key_of(stage, "anna")))
     with pytest.raises(UsageError, match="forget"):
         begin(stage)
-    assert stage.ask(lambda e: e.selfchecks.forget("anna")) == 1
+    assert stage.ask(lambda e: e.selfchecks.forget("anna", myself=True)) == 1
     (stage.folder / "anna.key").unlink(missing_ok=True)
     begin(stage)
     assert stage.ask(lambda e: e.selfchecks.mine("anna", key=key_of(stage, "anna"))) == []
@@ -147,7 +147,7 @@ def test_a_refused_begin_leaves_no_key_in_the_way(stage: Stage) -> None:
     keys.remove(key_of(stage, "anna"))
     with pytest.raises(UsageError, match="selfcheck forget"):
         begin(stage)
-    stage.ask(lambda e: e.selfchecks.forget("anna"))
+    stage.ask(lambda e: e.selfchecks.forget("anna", myself=True))
     begin(stage)
     assert fill(stage).score.value is not None
 
@@ -158,13 +158,49 @@ def test_forgetting_takes_the_key_out_of_the_keyring_too(stage: Stage, monkeypat
     use(monkeypatch, ring)
     monkeypatch.setattr("keyring.delete_password", ring.delete_password)
     stage.ask(lambda e: e.selfchecks.begin("anna"))
-    assert stage.ask(lambda e: e.selfchecks.forget("anna")) == 0
+    assert stage.ask(lambda e: e.selfchecks.forget("anna", myself=True)) == 0
     assert stage.ask(lambda e: e.selfchecks.begin("anna")).startswith("keyring:")
+
+
+def test_a_colleagues_checks_are_deleted_and_listed_with_their_key_alone(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """--by is a word that anybody can type: it deleted another's checks, and said about whom they had written."""
+    begin(stage)
+    fill(stage)
+
+    def call(*words: str) -> tuple[int, str]:
+        capsys.readouterr()
+        status = run(["--settings", str(stage.file), "selfcheck", *words])
+        return status, capsys.readouterr().out
+
+    assert call("forget", "--by", "anna", "--yes")[0] != 0
+    assert call("due", "--by", "anna")[0] != 0
+    begin(stage, "ben")
+    assert call("forget", "--by", "anna", "--yes", "--key", key_of(stage, "ben"))[0] != 0
+    assert len(stage.ask(lambda e: e.selfchecks.mine("anna", key=key_of(stage, "anna")))) == 1
+    key = ("--by", "anna", "--key", key_of(stage, "anna"))
+    assert call("due", *key)[0] == 0
+    assert call("due")[0] == 0
+    status, out = call("forget", "--yes", "--json", *key)
+    assert (status, json.loads(out)) == (0, {"format": 1, "deleted": 1})
+
+
+def test_a_lost_key_of_ones_own_is_forgotten_without_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """This computer's user needs no key to delete what nobody can read any more."""
+    monkeypatch.setattr("handrail.plugin_core.cli.selfcheck.author", lambda: "anna")
+    begin(stage)
+    fill(stage)
+    keys.remove(key_of(stage, "anna"))
+    assert run(["--settings", str(stage.file), "selfcheck", "forget", "--yes", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["deleted"] == 1
 
 
 def test_it_falls_due_with_each_second_form_of_the_client(stage: Stage) -> None:
     """clinical.md 2.2. Two forms are there; after a self-check two more are needed."""
-    due = lambda: stage.ask(lambda e: [(row.client, row.forms) for row in e.selfchecks.due("anna")])  # noqa: E731
+    due = lambda: stage.ask(lambda e: [(row.client, row.forms) for row in e.selfchecks.due("anna", myself=True)])  # noqa: E731
     assert due() == [("Invented c1", 2)]
     begin(stage)
     fill(stage)
@@ -200,14 +236,17 @@ def test_the_command_fills_in_lists_shares_and_deletes(stage: Stage, capsys: pyt
         status = run(["--settings", str(stage.file), "selfcheck", *words])
         return status, capsys.readouterr().out
 
-    assert call("begin", *key)[0] == 0
+    status, out = call("begin", "--json", *key)
+    assert (status, json.loads(out)["key"]) == (0, key[-1])
     status, out = call("fill", "c1", "--answers", "2 1 4 - 3 2 1 0", "--on", "2026-11-19", "--json", *key)
     facts = json.loads(out)
     assert (status, facts["answers"]["T3"], "T4" in facts["answers"], facts["stance"]) == (0, 4, False, 15 / 7)
     assert "Invented c1" in call("list", *key)[1]
     assert json.loads(call("share", facts["id"], "--json", *key)[1])["shared"] is True
     assert json.loads(call("unshare", facts["id"], "--json", *key)[1])["shared"] is False
-    assert call("delete", facts["id"], "--yes", *key)[0] == 0
+    assert call("delete", facts["id"], "--json", *key)[0] == 2
+    status, out = call("delete", facts["id"], "--yes", "--json", *key)
+    assert (status, json.loads(out)["deleted"]) == (0, 1)
     assert json.loads(call("list", "--json", *key)[1])["selfchecks"] == []
     assert call("fill", "c1", "--answers", "1 2", *key)[0] == 2
 
