@@ -82,11 +82,6 @@ class SafetyChannel:
     repeat_minutes: int = 60
     promise_minutes: int = 24 * 60
 
-    @property
-    def ready(self) -> bool:
-        """Whether both addresses are there."""
-        return bool((self.clinician or self.clinicians) and self.backup)
-
 
 @dataclass(frozen=True, slots=True)
 class Schedule:

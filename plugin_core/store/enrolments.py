@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from ...schemas.records import Enrolment
 from ...schemas.vocab import EnrolmentState
@@ -96,9 +96,3 @@ def replaced(tx: Tx) -> dict[str, str]:
     where = (redirects.c.source == tx.source) & (redirects.c.kind == "client")
     query = select(redirects.c.key, redirects.c.target).where(where)
     return {str(key): str(target) for key, target in tx.conn.execute(query)}
-
-
-def counts(tx: Tx) -> dict[str, int]:
-    """How many enrolments there are in each state, as of when they were last changed."""
-    query = select(enrolments.c.state, func.count()).where(enrolments.c.source == tx.source)
-    return {state: int(number) for state, number in tx.conn.execute(query.group_by(enrolments.c.state))}
