@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 from ..plugin_core.errors import SettingsError, UnsafeLink
+from ..plugin_core.words import tr
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
 _ODD = frozenset(map(chr, range(0x21))) | {"\\", "\x7f"}
@@ -78,8 +79,11 @@ class Base:
         origin, path = _place(text, setting)
         if origin[0] == "http" and not (allow_http or is_loopback(origin[1])):
             raise SettingsError(
-                f"The setting {setting} begins with http://, which would send answers readable for anyone on the way. "
-                "Use https://, or set allow_http if the connection is protected in another way."
+                tr(
+                    "The setting {setting} begins with http://, which would send answers readable for anyone on the "
+                    "way. Use https://, or set allow_http if the connection is protected in another way.",
+                    setting=setting,
+                )
             )
         return cls(origin, path, tuple(_place(alias, "also_known_as") for alias in aliases), setting)
 
@@ -112,7 +116,9 @@ class Base:
         """
         parts = self._parts(text, page or self.text)
         if parts is None:
-            raise UnsafeLink(f"{self.site} sent a link that cannot be read as an address. It was not followed.")
+            raise UnsafeLink(
+                tr("{site} sent a link that cannot be read as an address. It was not followed.", site=self.site)
+            )
         origin = _origin(parts)
         path = parts.path or "/"
         for place, root in ((self.origin, self.path), *self.aliases):
@@ -120,9 +126,13 @@ class Base:
                 query = f"?{parts.query}" if parts.query else ""
                 return f"{self.text}{path[len(root) :]}{query}"
         raise UnsafeLink(
-            f"{self.site} sent a link that leads away from the address in the setting {self.setting}. It was not "
-            "followed and nothing was sent there. If the platform is also known under that other address, add it to "
-            "the setting also_known_as."
+            tr(
+                "{site} sent a link that leads away from the address in the setting {setting}. It was not followed "
+                "and nothing was sent there. If the platform is also known under that other address, add it to the "
+                "setting also_known_as.",
+                site=self.site,
+                setting=self.setting,
+            )
         )
 
     def _parts(self, text: str, page: str) -> SplitResult | None:
@@ -139,7 +149,10 @@ def _place(text: str, setting: str) -> tuple[Origin, str]:
     origin = None if parts is None else _origin(parts)
     if parts is None or origin is None or parts.query or parts.fragment or not _plain_path(parts.path):
         raise SettingsError(
-            f"The setting {setting} is not an address that can be used. It looks like https://host/path, without a "
-            "user name, a question mark or a # in it."
+            tr(
+                "The setting {setting} is not an address that can be used. It looks like https://host/path, without "
+                "a user name, a question mark or a # in it.",
+                setting=setting,
+            )
         )
     return origin, parts.path.rstrip("/")

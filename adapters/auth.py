@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
 
+from ..plugin_core.words import tr
 from .secret import Secret
 
 FORTNIGHT = 14 * 24 * 3600.0
@@ -61,7 +62,9 @@ def expiring(token: str, now: float) -> list[str]:
         return []
     if ends - now > FORTNIGHT:
         return []
-    return [f"The platform's token ends on {day}. Have a new one made there in time, then: handrail connect"]
+    return [
+        tr("The platform's token ends on {day}. Have a new one made there in time, then: handrail connect", day=day)
+    ]
 
 
 def basic(user: str, password: Callable[[], str]) -> Fixed:

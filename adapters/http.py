@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
 from ..plugin_core.errors import Denied, NotTheApi, PlatformError, Unreachable
+from ..plugin_core.words import tr
 from .addresses import Base
 from .auth import Auth
 from .secret import Secret
@@ -97,7 +98,12 @@ class Http:
             raise OutcomeUnknown(error.message, detail=error.detail) from None
         if reply.status in (408, 500, 502, 504):
             raise OutcomeUnknown(
-                f"{self.base.site} reported an error of its own (status {reply.status}) when asked to {purpose}."
+                tr(
+                    "{site} reported an error of its own (status {status}) when asked to {purpose}.",
+                    site=self.base.site,
+                    status=reply.status,
+                    purpose=tr(purpose),
+                )
             )
         if reply.status in (401, 403) or 300 <= reply.status < 400:
             self._refuse(reply, purpose, ())
@@ -121,32 +127,53 @@ class Http:
         return self.transport.exchange(method, url, headers=sent, body=body, site=self.base.site)
 
     def _refuse(self, reply: Reply, purpose: str, also: Collection[int]) -> None:
-        status, site = reply.status, self.base.site
+        status, site, purpose = reply.status, self.base.site, tr(purpose)
         if status == 200 or status in also:
             return
         if status == 401:
             raise Denied(
-                f"{site} does not accept the sign-in. Check the credential in the settings, or have it renewed on "
-                "the platform, then run handrail connect again."
+                tr(
+                    "{site} does not accept the sign-in. Check the credential in the settings, or have it renewed on "
+                    "the platform, then run handrail connect again.",
+                    site=site,
+                )
             )
         if status == 403:
             raise Denied(
-                f"{site} does not allow Handrail to {purpose}. Ask whoever administers the platform to give the "
-                "application that right."
+                tr(
+                    "{site} does not allow Handrail to {purpose}. Ask whoever administers the platform to give the "
+                    "application that right.",
+                    site=site,
+                    purpose=purpose,
+                )
             )
         if 300 <= status < 400:
             raise NotTheApi(
-                f"{site} answers with a redirect to another address, which is not followed. Enter the final address "
-                f"in the setting {self.base.setting}; a redirect to a sign-in page means that it is not the API's."
+                tr(
+                    "{site} answers with a redirect to another address, which is not followed. Enter the final "
+                    "address in the setting {setting}; a redirect to a sign-in page means that it is not the API's.",
+                    site=site,
+                    setting=self.base.setting,
+                )
             )
-        raise Refused(status, f"{site} refused to {purpose} (status {status}).")
+        raise Refused(
+            status, tr("{site} refused to {purpose} (status {status}).", site=site, purpose=purpose, status=status)
+        )
 
     def _tired(self, status: int) -> Unreachable:
         site = self.base.site
         if status == 429:
-            return Unreachable(f"{site} asks to be left alone for a while (too many requests). Go on later.")
+            return Unreachable(
+                tr("{site} asks to be left alone for a while (too many requests). Go on later.", site=site)
+            )
         kind = Failing if status == 500 else Unreachable
-        return kind(f"{site} reports an error of its own (status {status}) again and again. Go on later.")
+        return kind(
+            tr(
+                "{site} reports an error of its own (status {status}) again and again. Go on later.",
+                site=site,
+                status=status,
+            )
+        )
 
 
 class Refused(PlatformError):
@@ -167,7 +194,10 @@ def require_json(reply: Reply, site: str) -> None:
         return
     if start == b"<" or "html" in reply.headers.get("Content-Type", "").lower():
         raise NotTheApi(
-            f"{site} answers with a web page instead of data. The address may be that of a sign-in page, or a proxy "
-            "stands in between; check the setting base_url."
+            tr(
+                "{site} answers with a web page instead of data. The address may be that of a sign-in page, or a "
+                "proxy stands in between; check the setting base_url.",
+                site=site,
+            )
         )
-    raise Garbled(f"{site} sent an answer that is no data or is cut off, several times. Try again later.")
+    raise Garbled(tr("{site} sent an answer that is no data or is cut off, several times. Try again later.", site=site))

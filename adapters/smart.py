@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from ..plugin_core.errors import Denied, NotTheApi, SettingsError, Unreachable, UnsafeLink
+from ..plugin_core.words import mark, tr
 from .addresses import Base, is_loopback
 from .secret import Secret
 from .transport import Interrupted, Reply, Transport
@@ -31,11 +32,11 @@ MAX_BODY = 1 << 20
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 # RFC 6749, 5.2: what the server's error word means for the person who set the practice up.
 ERRORS = {
-    "invalid_client": "it does not know the client id, or the key is not the one that is registered there",
-    "invalid_scope": "it does not grant the scopes that were asked for",
-    "invalid_grant": "it does not accept the signed request; the clock of this computer may be wrong",
-    "unauthorized_client": "the application is not enabled there yet",
-    "unsupported_grant_type": "it does not offer sign-in between systems",
+    "invalid_client": mark("it does not know the client id, or the key is not the one that is registered there"),
+    "invalid_scope": mark("it does not grant the scopes that were asked for"),
+    "invalid_grant": mark("it does not accept the signed request; the clock of this computer may be wrong"),
+    "unauthorized_client": mark("the application is not enabled there yet"),
+    "unsupported_grant_type": mark("it does not offer sign-in between systems"),
 }
 
 
@@ -105,7 +106,7 @@ class SmartBackend:
         asked_at = self._patience.now()
         token = self._ask(lambda: self._request(endpoint), _read_token)
         if token.token_type.lower() != "bearer" or not token.access_token.isascii():
-            raise NotTheApi(f"{self._base.site} gave a token of a kind that Handrail does not know.")
+            raise NotTheApi(tr("{site} gave a token of a kind that Handrail does not know.", site=self._base.site))
         life = _seconds(token.expires_in)
         self._fresh_until = asked_at + (life - EARLY_SECONDS if life > SHORT_LIFE else life / 2)
         self.granted = token.scope
@@ -129,7 +130,7 @@ class SmartBackend:
                 return read(reply, site)
             if not last:
                 self._patience.pause(attempt, retry_after(reply.headers))
-        raise Unreachable(f"The sign-in service of {site} is not working at the moment. Go on later.")
+        raise Unreachable(tr("The sign-in service of {site} is not working at the moment. Go on later.", site=site))
 
     def _request(self, endpoint: str) -> Reply:
         form = {
@@ -181,16 +182,24 @@ class SmartBackend:
         try:
             place = Base.parse(endpoint, allow_http=True)
         except SettingsError:
-            raise NotTheApi(f"{site} names no usable address for the sign-in. Set token_url by hand.") from None
+            raise NotTheApi(
+                tr("{site} names no usable address for the sign-in. Set token_url by hand.", site=site)
+            ) from None
         if place.origin == self._base.origin:
             return endpoint
         if place.site not in self._registered.allowed_hosts:
             raise UnsafeLink(
-                f"{site} wants the sign-in to go to another host, {place.site}. If that is right, add it to the "
-                "setting token_host_allowed."
+                tr(
+                    "{site} wants the sign-in to go to another host, {site2}. If that is right, add it to the "
+                    "setting token_host_allowed.",
+                    site=site,
+                    site2=place.site,
+                )
             )
         if place.origin[0] == "http" and not (self._registered.allow_http or is_loopback(place.origin[1])):
-            raise UnsafeLink(f"{site} wants the sign-in to go over an unprotected connection. It was not sent.")
+            raise UnsafeLink(
+                tr("{site} wants the sign-in to go over an unprotected connection. It was not sent.", site=site)
+            )
         return endpoint
 
 
@@ -214,8 +223,10 @@ def read_key(text: str) -> RSAKey | ECKey:
         if key.is_private:
             return key
     raise SettingsError(
-        "The private key for the sign-in cannot be read. It is an RSA key or an EC key on the curve P-384, in PEM or "
-        "JWK form; handrail connect makes one."
+        tr(
+            "The private key for the sign-in cannot be read. It is an RSA key or an EC key on the curve P-384, in "
+            "PEM or JWK form; handrail connect makes one."
+        )
     )
 
 
@@ -225,7 +236,7 @@ def algorithm_for(key: RSAKey | ECKey) -> str:
         return "RS384"
     if getattr(key, "curve_name", None) == "P-384":
         return "ES384"
-    raise SettingsError("The private key for the sign-in is on a curve that SMART does not use; it must be P-384.")
+    raise SettingsError(tr("The private key for the sign-in is on a curve that SMART does not use; it must be P-384."))
 
 
 def new_key(algorithm: str) -> str:
@@ -267,8 +278,11 @@ def _read_discovery(reply: Reply, site: str) -> str:
             found = None
     if not found:
         raise NotTheApi(
-            f"{site} does not say where to sign in (.well-known/smart-configuration). Check the setting base_url, or "
-            "set token_url by hand."
+            tr(
+                "{site} does not say where to sign in (.well-known/smart-configuration). Check the setting base_url, "
+                "or set token_url by hand.",
+                site=site,
+            )
         )
     return found
 
@@ -281,6 +295,12 @@ def _read_token(reply: Reply, site: str) -> _Token:
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         word = ""
     if reply.status in (400, 401, 403):
-        why = ERRORS.get(word, "it gives no reason that Handrail knows")
-        raise Denied(f"The sign-in service of {site} refused: {why}. Check client id, key and scopes in the settings.")
-    raise NotTheApi(f"The sign-in service of {site} does not answer as one. Check base_url or token_url.")
+        why = tr(ERRORS.get(word, mark("it gives no reason that Handrail knows")))
+        raise Denied(
+            tr(
+                "The sign-in service of {site} refused: {why}. Check client id, key and scopes in the settings.",
+                site=site,
+                why=why,
+            )
+        )
+    raise NotTheApi(tr("The sign-in service of {site} does not answer as one. Check base_url or token_url.", site=site))

@@ -27,6 +27,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.util.ssl_ import create_urllib3_context
 
 from ..plugin_core.errors import NotTheApi, PlatformError, SettingsError, Unreachable
+from ..plugin_core.words import tr
 
 CHUNK = 1 << 18
 
@@ -192,7 +193,7 @@ class Transport:
             request = requests.Request(method, url, headers=sent, data=body).prepare()
         except (ValueError, requests.RequestException):
             raise PlatformError(
-                f"The request to {site} could not be written; a setting has an odd character."
+                tr("The request to {site} could not be written; a setting has an odd character.", site=site)
             ) from None
         deadline = _Deadline(self.limits.whole)
         self._running.add(deadline)
@@ -212,32 +213,44 @@ class Transport:
             raw = _read(response, limits.wire, until, site)
             announced = response.headers.get("Content-Length", "")
             if announced.isdigit() and request.method != "HEAD" and len(raw) < int(announced[:18]):
-                raise Unreachable(f"The answer of {site} broke off in the middle. Try again later.")  # F37
+                raise Unreachable(
+                    tr("The answer of {site} broke off in the middle. Try again later.", site=site)
+                )  # F37
             body = _unpack(raw, response.headers.get("Content-Encoding", ""), limits.body, site)
             return Reply(response.status_code, response.headers, body)
 
     def _failure(self, error: Exception, site: str, timed_out: bool) -> PlatformError:
         if self._closing:
-            return Interrupted(f"The connection to {site} was closed.")
+            return Interrupted(tr("The connection to {site} was closed.", site=site))
         chain: BaseException | None = error
         seen: list[object] = []
         while chain is not None and chain not in seen and len(seen) < 10:
             seen.append(chain)
             if isinstance(chain, ssl.SSLCertVerificationError):
                 return NotTheApi(
-                    f"The certificate of {site} does not prove that it is {site} (expired, of another name, or of an "
-                    "unknown authority), so nothing was sent. Tell whoever runs the platform; a practice with its own "
-                    "certificate authority names its file in the setting ca_file."
+                    tr(
+                        "The certificate of {site} does not prove that it is {site} (expired, of another name, or of "
+                        "an unknown authority), so nothing was sent. Tell whoever runs the platform; a practice with "
+                        "its own certificate authority names its file in the setting ca_file.",
+                        site=site,
+                    )
                 )
             chain = chain.args[0] if chain.args and isinstance(chain.args[0], BaseException) else _below(chain)
         if any(isinstance(one, FileNotFoundError) for one in seen) or "CA certificate bundle" in str(error):
-            return SettingsFault("The file named in the setting ca_file cannot be read.")
-        took = f" within {self.limits.whole:g} seconds" if timed_out else ""
-        return Unreachable(
-            f"{site} did not answer{took}. Check the internet connection and the setting base_url; nothing is lost, "
-            "the next run goes on from the same place.",
-            detail=type(error).__name__,
+            return SettingsFault(tr("The file named in the setting ca_file cannot be read."))
+        sentence = tr(
+            "{site} did not answer. Check the internet connection and the setting base_url; nothing is lost, the next "
+            "run goes on from the same place.",
+            site=site,
         )
+        if timed_out:
+            sentence = tr(
+                "{site} did not answer within {seconds} seconds. Check the internet connection and the setting "
+                "base_url; nothing is lost, the next run goes on from the same place.",
+                site=site,
+                seconds=f"{self.limits.whole:g}",
+            )
+        return Unreachable(sentence, detail=type(error).__name__)
 
     def interrupt(self) -> None:
         """Ends what is in flight at once; used when the caller goes away in mid-page."""
@@ -270,9 +283,13 @@ def _read(response: requests.Response, cap: int, until: float, site: str) -> byt
     while data := response.raw.read(CHUNK, decode_content=False):
         size += len(data)
         if size > cap:
-            raise TooLarge(f"{site} sent more than {cap >> 20} MiB at once, which is not read on.")
+            raise TooLarge(
+                tr("{site} sent more than {cap} MiB at once, which is not read on.", site=site, cap=cap >> 20)
+            )
         if time.monotonic() > until:
-            raise Unreachable(f"{site} took too long to send its answer. The next run goes on from the same place.")
+            raise Unreachable(
+                tr("{site} took too long to send its answer. The next run goes on from the same place.", site=site)
+            )
         parts.append(data)
     return b"".join(parts)
 
@@ -283,17 +300,23 @@ def _unpack(raw: bytes, encoding: str, cap: int, site: str) -> bytes:
     if name in ("", "identity"):
         return raw
     if name not in ("gzip", "x-gzip", "deflate"):
-        raise NotTheApi(f"{site} answered in a compression that was not asked for.")
+        raise NotTheApi(tr("{site} answered in a compression that was not asked for.", site=site))
     try:
         body, complete = _inflate(raw, zlib.MAX_WBITS | 32, cap + 1)
     except zlib.error:
         if name != "deflate":
-            raise Unreachable(f"The compressed answer of {site} is damaged. Try again later.") from None
+            raise Unreachable(tr("The compressed answer of {site} is damaged. Try again later.", site=site)) from None
         body, complete = _raw_deflate(raw, cap + 1, site)
     if len(body) > cap:
-        raise TooLarge(f"{site} sent more than {cap >> 20} MiB at once after decompression, which is not read on.")
+        raise TooLarge(
+            tr(
+                "{site} sent more than {cap} MiB at once after decompression, which is not read on.",
+                site=site,
+                cap=cap >> 20,
+            )
+        )
     if not complete:
-        raise Unreachable(f"The compressed answer of {site} broke off in the middle. Try again later.")
+        raise Unreachable(tr("The compressed answer of {site} broke off in the middle. Try again later.", site=site))
     return body
 
 
@@ -308,4 +331,4 @@ def _raw_deflate(raw: bytes, most: int, site: str) -> tuple[bytes, bool]:
     try:
         return _inflate(raw, -zlib.MAX_WBITS, most)
     except zlib.error:
-        raise Unreachable(f"The compressed answer of {site} is damaged. Try again later.") from None
+        raise Unreachable(tr("The compressed answer of {site} is damaged. Try again later.", site=site)) from None

@@ -22,6 +22,7 @@ from email.utils import format_datetime, localtime
 from .contracts import Letter
 from .errors import AddressRefused, HandrailError, MailProblem, SettingsError
 from .settings import Mail, Settings
+from .words import mark, tr
 
 TIMEOUT = 30.0
 GOODBYE = 5.0
@@ -33,36 +34,51 @@ _LONGEST = 254
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _ENHANCED = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}")
 
-_AGAIN = "It will be tried again."
 # By stage: what a "not now" (4xx) means there, and what a "no" (5xx) means.
 _SAID = {
     "connect": (
-        "The mail server {host} has no time for us now. " + _AGAIN,
-        "The mail server {host} does not talk to this computer. Ask the mail provider whether this network may send.",
+        mark("The mail server {host} has no time for us now. It will be tried again."),
+        mark(
+            "The mail server {host} does not talk to this computer. Ask the mail provider whether this network may "
+            "send."
+        ),
     ),
     "sign-in": (
-        "The mail server {host} could not check the password now. " + _AGAIN,
-        "The mail server {host} did not accept the user or the password of [mail]. Many providers want an app "
-        "password for this; see docs/mail.md.",
+        mark("The mail server {host} could not check the password now. It will be tried again."),
+        mark(
+            "The mail server {host} did not accept the user or the password of [mail]. Many providers want an app "
+            "password for this; see docs/mail.md."
+        ),
     ),
     "sender": (
-        "The mail server {host} takes no letters from us now. " + _AGAIN,
-        "The mail server {host} does not let us send from the address in mail.sender. Check [mail] sender and user.",
+        mark("The mail server {host} takes no letters from us now. It will be tried again."),
+        mark(
+            "The mail server {host} does not let us send from the address in mail.sender. Check [mail] sender and user."
+        ),
     ),
     "recipient": (
-        "The mail server {host} put the letter off, as servers do with senders that they do not know yet. " + _AGAIN,
-        "The mail server {host} passes on no letters of ours. Check [mail] user and password, or ask the provider.",
+        mark(
+            "The mail server {host} put the letter off, as servers do with senders that they do not know yet. It will "
+            "be tried again."
+        ),
+        mark(
+            "The mail server {host} passes on no letters of ours. Check [mail] user and password, or ask the provider."
+        ),
     ),
     "letter": (
-        "The mail server {host} did not take the letter now. " + _AGAIN,
-        "The mail server {host} refused the letter itself, by a rule of its own. Ask the mail provider why.",
+        mark("The mail server {host} did not take the letter now. It will be tried again."),
+        mark("The mail server {host} refused the letter itself, by a rule of its own. Ask the mail provider why."),
     ),
 }
 _DROPPED = {
-    "letter": "The mail server {host} broke off before it said whether it took the letter. It will be sent again, "
-    "marked as the same one.",
+    "letter": mark(
+        "The mail server {host} broke off before it said whether it took the letter. It will be sent again, "
+        "marked as the same one."
+    ),
 }
-_BAD_ADDRESS = "The mail server {host} says that the recipient's address does not exist or takes no mail. Correct it."
+_BAD_ADDRESS = mark(
+    "The mail server {host} says that the recipient's address does not exist or takes no mail. Correct it."
+)
 
 
 class Mailer:
@@ -83,20 +99,22 @@ class Mailer:
         now: Callable[[], datetime] = localtime,
     ) -> None:
         if not settings.host or not settings.sender:
-            raise SettingsError("No mail server is set. Fill in [mail] host, port and sender; see docs/mail.md.")
+            raise SettingsError(tr("No mail server is set. Fill in [mail] host, port and sender; see docs/mail.md."))
         if settings.security == "none" and settings.host.lower() not in _HERE:
             raise SettingsError(
-                "[mail] security = none is for a mail server on this computer only. Use starttls or tls."
+                tr("[mail] security = none is for a mail server on this computer only. Use starttls or tls.")
             )
         if settings.user and not settings.password:
-            raise SettingsError("[mail] has a user but no password. Add password, as keyring:NAME or file:PATH.")
+            raise SettingsError(tr("[mail] has a user but no password. Add password, as keyring:NAME or file:PATH."))
         self.settings = settings
         self.secret = secret
         self.timeout = timeout
         self.now = now
         sender = ascii_address(settings.sender)
         if sender is None:
-            raise SettingsError("[mail] sender must be one e-mail address in plain letters, as anna@practice.example.")
+            raise SettingsError(
+                tr("[mail] sender must be one e-mail address in plain letters, as anna@practice.example.")
+            )
         self.sender = sender
 
     def send(self, letter: Letter) -> None:
@@ -107,7 +125,7 @@ class Mailer:
         """
         recipient = ascii_address(letter.to)
         if recipient is None:
-            raise AddressRefused("The recipient's e-mail address cannot be written to. Correct it.", passing=False)
+            raise AddressRefused(tr("The recipient's e-mail address cannot be written to. Correct it."), passing=False)
         raw = self.composed(letter, recipient)
         password = self._password()
         with self._line() as smtp:
@@ -151,7 +169,9 @@ class Mailer:
         try:
             return self.secret()
         except HandrailError as error:
-            raise MailProblem(f"The password of [mail] cannot be read. {error.message}", passing=False) from None
+            raise MailProblem(
+                tr("The password of [mail] cannot be read. {why}", why=error.message), passing=False
+            ) from None
 
     # --- the line --------------------------------------------------------------------------------------------------
 
@@ -192,7 +212,7 @@ class Mailer:
         except (smtplib.SMTPException, OSError, ValueError) as error:
             text, passing = _broken(stage, error)
             detail = f"{stage}: {type(error).__name__}"
-            raise MailProblem(text.format(host=self.settings.host), passing=passing, detail=detail) from None
+            raise MailProblem(tr(text, host=self.settings.host), passing=passing, detail=detail) from None
 
     def _answered(self, stage: str, error: smtplib.SMTPResponseException) -> MailProblem:
         """The server's own no. Its code goes into the detail, never its words, which often repeat the address."""
@@ -204,8 +224,8 @@ class Mailer:
         detail = f"{stage}: {code} {enhanced}".rstrip()
         host = self.settings.host
         if stage == "recipient" and not passing and _is_about_the_address(code, enhanced):
-            return AddressRefused(_BAD_ADDRESS.format(host=host), passing=False, detail=detail)
-        text = _SAID[stage][0 if passing else 1].format(host=host)
+            return AddressRefused(tr(_BAD_ADDRESS, host=host), passing=False, detail=detail)
+        text = tr(_SAID[stage][0 if passing else 1], host=host)
         return MailProblem(text, passing=passing, detail=detail)
 
 
@@ -261,45 +281,56 @@ def _broken(stage: str, error: Exception) -> tuple[str, bool]:
     if isinstance(error, smtplib.SMTPServerDisconnected):
         if isinstance(error.__context__, TimeoutError) and stage not in _DROPPED:
             return _TOO_SLOW, True
-        return _DROPPED.get(stage, "The mail server {host} closed the line. " + _AGAIN), True
+        return _DROPPED.get(stage, _CLOSED), True
     if isinstance(error, smtplib.SMTPNotSupportedError):
         return _NO_STARTTLS if stage == "connect" else _NO_SIGN_IN, False
-    return "The mail server {host} cannot be reached from here. " + _AGAIN, True
+    return _AWAY, True
 
 
-_TOO_SLOW = "The mail server {host} did not answer in time. " + _AGAIN
-_NO_STARTTLS = (
+_CLOSED = mark("The mail server {host} closed the line. It will be tried again.")
+_AWAY = mark("The mail server {host} cannot be reached from here. It will be tried again.")
+_TOO_SLOW = mark("The mail server {host} did not answer in time. It will be tried again.")
+_NO_STARTTLS = mark(
     "The mail server {host} does not offer an encrypted line (STARTTLS); nothing was sent in clear. Ask the mail "
     "provider for the right port, or set [mail] security = tls."
 )
-_NO_SIGN_IN = (
+_NO_SIGN_IN = mark(
     "The mail server {host} offers no way to sign in that Handrail knows. Check [mail] port; a server that wants no "
     "password needs no user either."
 )
 _BREAKS: tuple[tuple[type[Exception], str, bool], ...] = (
     (
         ssl.SSLCertVerificationError,
-        "The mail server {host} could not prove that it is the right one (its certificate is not valid for it). "
-        "Nothing was sent. Check [mail] host, or ask the mail provider.",
+        mark(
+            "The mail server {host} could not prove that it is the right one (its certificate is not valid for it). "
+            "Nothing was sent. Check [mail] host, or ask the mail provider."
+        ),
         False,
     ),
-    (ssl.SSLEOFError, "The mail server {host} closed the line. " + _AGAIN, True),
+    (ssl.SSLEOFError, _CLOSED, True),
     (
         ssl.SSLError,
-        "The mail server {host} does not speak TLS at this port in a way that is safe. Check [mail] port and security "
-        "(465 with tls, 587 with starttls).",
+        mark(
+            "The mail server {host} does not speak TLS at this port in a way that is safe. Check [mail] port and "
+            "security (465 with tls, 587 with starttls)."
+        ),
         False,
     ),
     (
         socket.gaierror,
-        "The name of the mail server {host} was not found: there is no network, or [mail] host is misspelled. "
-        + _AGAIN,
+        mark(
+            "The name of the mail server {host} was not found: there is no network, or [mail] host is misspelled. It "
+            "will be tried again."
+        ),
         True,
     ),
     (TimeoutError, _TOO_SLOW, True),
     (
         ConnectionRefusedError,
-        "Nothing answers at the mail server {host} on this port. Check [mail] host and port. " + _AGAIN,
+        mark(
+            "Nothing answers at the mail server {host} on this port. Check [mail] host and port. It will be tried "
+            "again."
+        ),
         True,
     ),
 )

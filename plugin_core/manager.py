@@ -18,6 +18,7 @@ import pluggy
 
 from . import PROJECT, hookspecs
 from .errors import PluginError
+from .words import tr
 
 OWN = "handrail"
 T = TypeVar("T")
@@ -90,7 +91,7 @@ class Plugins:
     def _not_installed(self) -> list[PluginInfo]:
         """What the settings name and nobody installed: it must not shrink away quietly."""
         here = {_normal(info.distribution) for info in self._infos}
-        problem = "the settings allow it, but it is not installed here or brings no plugin"
+        problem = tr("the settings allow it, but it is not installed here or brings no plugin")
         return [
             PluginInfo(name, name, version or "-", allowed=True, loaded=False, problem=problem)
             for name, version in self._allowed.items()
@@ -101,17 +102,21 @@ class Plugins:
         distribution, version = _distribution(point)
         if not self._is_allowed(distribution, version):
             pinned = self._allowed.get(_normal(distribution))
-            problem = f"the settings allow only its version {pinned}" if pinned else None
+            problem = tr("the settings allow only its version {pinned}", pinned=pinned) if pinned else None
             return PluginInfo(point.name, distribution, version, allowed=False, loaded=False, problem=problem)
         if point.name in taken:  # S43: a second package under one name is refused, naming both
-            problem = f"its name {point.name!r} is taken by {taken[point.name].label}; neither replaces the other"
+            problem = tr(
+                "its name {name!r} is taken by {label}; neither replaces the other",
+                name=point.name,
+                label=taken[point.name].label,
+            )
             return PluginInfo(point.name, distribution, version, allowed=True, loaded=False, problem=problem)
         try:
             module = point.load()
             hooks = self._register(module, point.name)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a foreign module may do anything at import (F104)
             log.warning("plugin %s of %s could not be loaded: %s", point.name, distribution, type(error).__name__)
-            problem = f"it could not be loaded: {_safe(error)}"
+            problem = tr("it could not be loaded: {error}", error=_safe(error))
             return PluginInfo(point.name, distribution, version, allowed=True, loaded=False, problem=problem)
         return PluginInfo(point.name, distribution, version, allowed=True, loaded=True, hooks=hooks)
 
@@ -138,9 +143,11 @@ class Plugins:
         try:
             hooks = self._register(module, name)
         except pluggy.PluginValidationError as error:
-            raise PluginError(f"The plugin {name} cannot be used: {_safe(error)}.") from None
+            raise PluginError(tr("The plugin {name} cannot be used: {error}.", name=name, error=_safe(error))) from None
         except ValueError:
-            raise PluginError(f"The plugin {name} cannot be used: it, or one of its name, is here already.") from None
+            raise PluginError(
+                tr("The plugin {name} cannot be used: it, or one of its name, is here already.", name=name)
+            ) from None
         self._infos.append(PluginInfo(name, "(application)", "-", allowed=True, loaded=True, hooks=hooks))
 
     def _is_allowed(self, distribution: str, version: str) -> bool:
@@ -194,8 +201,14 @@ class Plugins:
                 if name in found:
                     shown = "/".join(map(str, name)) if isinstance(name, tuple) else name
                     raise PluginError(
-                        f"Two plugins bring the {what} {shown}: {self.label(found[name].plugin)} and "
-                        f"{self.label(plugin)}. Take one of them off the list of allowed plugins."
+                        tr(
+                            "Two plugins bring the {what} {shown}: {plugin} and {plugin2}. Take one of them off the "
+                            "list of allowed plugins.",
+                            what=what,
+                            shown=shown,
+                            plugin=self.label(found[name].plugin),
+                            plugin2=self.label(plugin),
+                        )
                     )
                 found[name] = Registered(descriptor, plugin)
         return found
@@ -205,10 +218,12 @@ class Plugins:
             given = list(call() or ())
         except Exception as error:  # noqa: BLE001 - whatever a plugin raises is named, and costs only its own part
             log.warning("plugin %s raised %s in %s", plugin, type(error).__name__, hook)
-            self._fail(plugin, f"it failed in {hook} ({type(error).__name__})")
+            self._fail(plugin, tr("it failed in {hook} ({fault})", hook=hook, fault=type(error).__name__))
             return ()
         if not all(isinstance(one, kind) for one in given):
-            self._fail(plugin, f"what it gives in {hook} is not all of the kind {kind.__name__}")
+            self._fail(
+                plugin, tr("what it gives in {hook} is not all of the kind {name}", hook=hook, name=kind.__name__)
+            )
             return ()
         return given
 

@@ -17,6 +17,7 @@ from .errors import PluginError, UsageError
 from .manager import Plugins, Registered
 from .scoring import Scorer
 from .signal.local import load, used_with
+from .words import tr
 
 
 class Registry:
@@ -91,7 +92,13 @@ class Registry:
         ]
         if not found:
             known = ", ".join(sorted({name for name, _ in self.instruments}))
-            raise UsageError(f"There is no instrument {instrument_id!r}. There are: {known}.")
+            raise UsageError(
+                tr(
+                    "There is no instrument {instrument_id!r}. There are: {known}.",
+                    instrument_id=instrument_id,
+                    known=known,
+                )
+            )
         return max(found, key=lambda i: (len(i.version), i.version))
 
     def adapter(self, name: str) -> AdapterSpec:
@@ -103,7 +110,14 @@ class Registry:
             return self.adapters[name].descriptor
         known = ", ".join(sorted(self.adapters)) or "none"
         problems = " ".join(self.plugins.problems())
-        raise PluginError(f"There is no platform {name!r} here (there are: {known}). {problems}".strip())
+        raise PluginError(
+            tr(
+                "There is no platform {name!r} here. There are: {known}. {problems}",
+                name=name,
+                known=known,
+                problems=problems,
+            ).strip()
+        )
 
     def scorer(self, key: tuple[str, str]) -> Scorer:
         """The compiled scoring of an instrument."""

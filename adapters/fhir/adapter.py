@@ -9,6 +9,7 @@ from hashlib import sha256
 
 from ...plugin_core.contracts import AdapterContext, Carrier, Identity, Page, Published, RemoteForm, Sender
 from ...plugin_core.errors import Unsupported
+from ...plugin_core.words import mark, tr
 from ...schemas.records import Client, Cursor, Instrument, Json, Session
 from ..auth import expiring
 from ..http import Http, Refused
@@ -33,7 +34,7 @@ from .unfinished import Leniency
 PATIENT = re.compile(r"Patient/([A-Za-z0-9\-.]{1,64})")
 CLIENT_BATCH = 50
 LISTING_PAGE = 1000
-CLIENT_PURPOSE = "look up clients (Patient)"
+CLIENT_PURPOSE = mark("look up clients (Patient)")
 MADE_BY = frozenset({"create", "update"})
 
 
@@ -66,8 +67,11 @@ class FhirAdapter:
         )
         if status != 200 or page.get("resourceType") != "Bundle":
             raise Unsupported(
-                f"{self._server.base.site} is a FHIR server, but it does not offer filled-in questionnaires "
-                "(QuestionnaireResponse). Ask the vendor to switch that on."
+                tr(
+                    "{site} is a FHIR server, but it does not offer filled-in questionnaires "
+                    "(QuestionnaireResponse). Ask the vendor to switch that on.",
+                    site=self._server.base.site,
+                )
             )
         mark = "|".join((self._server.base.text, said.software, said.release[:3], said.place))
         can: dict[str, bool | None] = {name: self._takes(name) for name in FORMS}
@@ -76,7 +80,7 @@ class FhirAdapter:
         can["ask"] = self._asks()
         can["sessions"] = self._sessions.gives()
         notes = (
-            ["The server does not list what it can do; what is tried and refused is reported."]
+            [tr("The server does not list what it can do; what is tried and refused is reported.")]
             if not said.types
             else []
         )
@@ -134,11 +138,18 @@ class FhirAdapter:
         """The carrier, if the server says that it takes such entries or the setting `carriers` says so for it."""
         form = FORMS.get(name)
         if form is None:
-            raise Unsupported(f"There is no carrier named {name} here; there are {', '.join(FORMS)}.")
+            raise Unsupported(
+                tr("There is no carrier named {name} here; there are {forms}.", name=name, forms=", ".join(FORMS))
+            )
         if self._takes(name) is False:
             raise Unsupported(
-                f"{self._server.base.site} does not say that it takes entries of the kind {form.kind}. If its vendor "
-                f"says that it does, add {name} to the setting carriers; else use the list to enter by hand."
+                tr(
+                    "{site} does not say that it takes entries of the kind {kind}. If its vendor says that it does, "
+                    "add {name} to the setting carriers; else use the list to enter by hand.",
+                    site=self._server.base.site,
+                    kind=form.kind,
+                    name=name,
+                )
             )
         extra = {"intent": self._settings.get("task_intent", "proposal")} if name == "task" else {}
         manner = manner_of(self._server, form.kind, self._settings, extra)

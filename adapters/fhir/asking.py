@@ -11,6 +11,7 @@ from typing import Any
 
 from ...plugin_core.contracts import Ask, Asked
 from ...plugin_core.errors import Denied, PlatformError, Unsupported
+from ...plugin_core.words import mark, tr
 from ...schemas.records import Instrument, Json
 from ..http import Refused
 from ..transport import Reply
@@ -21,11 +22,11 @@ from .requests import ASK_SYSTEM, MISTAKEN, REQUESTS, Request, reminders_in
 from .server import Server
 from .writing import made
 
-LOST = "did not confirm that a client was asked. Nothing is lost: the next run looks first and goes on."
-INSTEAD = "Ask the client in another way."
-CLOSED = "The request was closed on the platform, by a person there or by the client. It is not put up again."
-REMOVED = "The request was removed on the platform. It is not put up again."
-OFF = (
+LOST = mark("did not confirm that a client was asked. Nothing is lost: the next run looks first and goes on.")
+INSTEAD = mark("Ask the client in another way.")
+CLOSED = mark("The request was closed on the platform, by a person there or by the client. It is not put up again.")
+REMOVED = mark("The request was removed on the platform. It is not put up again.")
+OFF = mark(
     "Asking through the platform is switched off. Find out from the vendor who sees such requests (a client portal may "
     "show them), then run: handrail connect fhir --set ask_by=auto. Or ask in another way: handrail enrol CLIENT "
     "--channel paper (or email)."
@@ -72,13 +73,13 @@ class FhirSender:
     def _ask(self, ask: Ask) -> Asked:
         found = self._found(ask)
         if found is None:
-            return Asked(False, remote_id=ask.remote_id, refused=REMOVED)
+            return Asked(False, remote_id=ask.remote_id, refused=tr(REMOVED))
         if found:
             return self._kept(found)
         resource = {**self._request.render(ask, self._origin.author(), self._now()), **self._keyed.manner.extra}
         reply = self._keyed.create(ask.key, resource)
         if reply is None:
-            return Asked(False, remote_id=self._keyed.derived(ask.key), refused=REMOVED)
+            return Asked(False, remote_id=self._keyed.derived(ask.key), refused=tr(REMOVED))
         if (refused := self._keyed.refusal_of_new(reply, ask.client.ref)) is not None:
             return Asked(False, refused=refused)
         remote_id = made(reply, self._request.kind)[0]
@@ -98,20 +99,20 @@ class FhirSender:
         remote_id = str(kept["id"])
         if kept.get("status") in self._request.open or kept.get("status") == self._request.answered:
             return Asked(True, remote_id=remote_id)
-        return Asked(False, remote_id=remote_id, refused=CLOSED)
+        return Asked(False, remote_id=remote_id, refused=tr(CLOSED))
 
     def _remind(self, ask: Ask) -> Asked:
         found = self._found(ask)
         if not found:
-            return Asked(False, remote_id=ask.remote_id, refused=REMOVED)
+            return Asked(False, remote_id=ask.remote_id, refused=tr(REMOVED))
         kept = next((one for one in found if one.get("status") in self._request.open), None)
         if kept is None:
-            return Asked(False, remote_id=str(found[0]["id"]), refused=CLOSED)
+            return Asked(False, remote_id=str(found[0]["id"]), refused=tr(CLOSED))
         remote_id = str(kept["id"])
         if reminders_in(kept) < ask.reminder:
             reply = self._keyed.change(kept, self._request.reminded(kept, ask.reminder, self._now()))
             if reply.status in NOT_FOUND:
-                return Asked(False, remote_id=remote_id, refused=REMOVED)
+                return Asked(False, remote_id=remote_id, refused=tr(REMOVED))
             if (refused := self._refusal_of_change(reply)) is not None:
                 return Asked(False, remote_id=remote_id, refused=refused)
         return Asked(True, remote_id=remote_id)
@@ -129,8 +130,12 @@ class FhirSender:
             reply = self._keyed.change(stored, changed)
             if reply.status not in NOT_FOUND and self._refusal_of_change(reply) is not None:
                 raise PlatformError(
-                    f"{self._keyed.server.base.site} does not let a request to a client be closed (status "
-                    f"{reply.status}). Close it there by hand."
+                    tr(
+                        "{site} does not let a request to a client be closed (status {status}). Close it there by "
+                        "hand.",
+                        site=self._keyed.server.base.site,
+                        status=reply.status,
+                    )
                 )
 
     def _now(self) -> datetime:
@@ -139,7 +144,10 @@ class FhirSender:
     def _refusal_of_change(self, reply: Reply) -> str | None:
         """As `Keyed.refusal`; a server that takes requests but no changes refuses this one and no other."""
         if reply.status == 405:
-            return f"{self._keyed.server.base.site} does not let requests be changed, so it cannot remind clients."
+            return tr(
+                "{site} does not let requests be changed, so it cannot remind clients.",
+                site=self._keyed.server.base.site,
+            )
         return self._keyed.refusal(reply)
 
     def _found(self, ask: Ask) -> list[Json] | None:
@@ -162,8 +170,13 @@ class FhirSender:
             found = True
         if not found:
             raise Unsupported(
-                f"{self._keyed.server.base.site} does not have the form {instrument.id}/{instrument.version}, so "
-                f"nobody can be asked to fill it in there. Run: handrail publish {instrument.id}"
+                tr(
+                    "{site} does not have the form {id}/{version}, so nobody can be asked to fill it in there. Run: "
+                    "handrail publish {id}",
+                    site=self._keyed.server.base.site,
+                    id=instrument.id,
+                    version=instrument.version,
+                )
             )
         self._there.add(one)
 
@@ -172,7 +185,7 @@ def way_of(server: Server, settings: Mapping[str, Any]) -> str:
     """The kind of request that this practice and this server use. Raises Unsupported, saying why there is none."""
     way = str(settings.get("ask_by", "none"))
     if way == "none":
-        raise Unsupported(OFF)
+        raise Unsupported(tr(OFF))
     if way != "auto":
         return way
     for name, request in REQUESTS.items():
@@ -180,8 +193,11 @@ def way_of(server: Server, settings: Mapping[str, Any]) -> str:
         if can.listed is None or (can.listed and (not can.interactions or "create" in can.interactions)):
             return name
     raise Unsupported(
-        f"{server.base.site} does not say that it takes requests to clients (Task or ServiceRequest). If its vendor "
-        "says that it does, set ask_by to task or service-request; else ask by a link or on paper."
+        tr(
+            "{site} does not say that it takes requests to clients (Task or ServiceRequest). If its vendor says that "
+            "it does, set ask_by to task or service-request; else ask by a link or on paper.",
+            site=server.base.site,
+        )
     )
 
 
@@ -192,6 +208,8 @@ def sender_of(server: Server, settings: Mapping[str, Any], origin: Origin, now: 
     intent = settings.get("task_intent", "proposal")
     # A platform that takes one word only for the intent of a Task (Canvas: unknown) takes it here, too.
     extra = {"intent": str(intent)} if way == "task" and intent != "proposal" else {}
-    terms = Terms(ASK_SYSTEM, "ha", f"ask clients to fill in forms ({request.kind})", LOST, INSTEAD)
+    terms = Terms(
+        ASK_SYSTEM, "ha", tr("ask clients to fill in forms ({kind})", kind=request.kind), tr(LOST), tr(INSTEAD)
+    )
     keyed = Keyed(server, request.kind, manner_of(server, request.kind, settings, extra), terms)
     return FhirSender(keyed, request, origin, now)

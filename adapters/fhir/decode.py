@@ -15,6 +15,7 @@ from hashlib import sha256
 import msgspec
 
 from ...plugin_core.contracts import RemoteResponse
+from ...plugin_core.words import tr
 from ...schemas.records import Quarantined
 from ...schemas.vocab import QuarantineReason
 from .flatten import REFUSED, UNREADABLE, BadShape, flatten
@@ -215,7 +216,7 @@ def _complete(data: bytes) -> bool:
 
 
 def _unreadable(piece: bytes) -> Quarantined:
-    return Quarantined(_id_of(piece), QuarantineReason.UNREADABLE, "the whole form", UNREADABLE)
+    return Quarantined(_id_of(piece), QuarantineReason.UNREADABLE, "the whole form", tr(UNREADABLE))
 
 
 def _id_of(piece: bytes) -> str:

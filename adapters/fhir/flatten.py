@@ -13,6 +13,7 @@ import msgspec
 
 from ...plugin_core.contracts import RemoteAnswer, RemoteLine, RemoteResponse
 from ...plugin_core.uris import BASE
+from ...plugin_core.words import mark, tr
 from ...schemas.vocab import QuarantineReason
 from .shapes import Answer, Item, Meta, Resource
 from .weights import weight_in
@@ -30,7 +31,7 @@ TAG_SYSTEM = f"{BASE}/CodeSystem/tag"
 
 _ITEM = msgspec.json.Decoder(Item)
 REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-UNREADABLE = (
+UNREADABLE = mark(
     "the platform sent it in a way that cannot be read: a number out of bounds, a broken character, or a field of "
     "the wrong kind"
 )
@@ -52,7 +53,7 @@ def flatten(resource: Resource, local: str) -> RemoteResponse:
     `local` is our base URL; the client's reference is given without it, as `Patient/<id>`.
     """
     if resource.id is None or not _ID.fullmatch(resource.id):
-        raise BadShape(QuarantineReason.UNREADABLE, "id", "the platform gives the form no proper id")
+        raise BadShape(QuarantineReason.UNREADABLE, "id", tr("the platform gives the form no proper id"))
     meta, source = resource.meta, resource.source
     form, _, form_version = (resource.questionnaire or "").partition("|")
     subject = resource.subject
@@ -90,7 +91,7 @@ def client_of(reference: str | None, local: str) -> str:
     text = text.partition("/_history/")[0]
     if not _CLIENT.fullmatch(text):
         raise BadShape(
-            QuarantineReason.NO_CLIENT, "subject", "the form does not say which client of this platform it is about"
+            QuarantineReason.NO_CLIENT, "subject", tr("the form does not say which client of this platform it is about")
         )
     return text
 
@@ -120,7 +121,13 @@ def _walk(items: Sequence[msgspec.Raw]) -> tuple[RemoteLine, ...]:
             stack.pop()
         if len(lines) > MAX_LINES or len(stack) > MAX_DEPTH:
             raise BadShape(
-                QuarantineReason.SHAPE, "item", f"the form has more than {MAX_LINES} lines or {MAX_DEPTH} levels"
+                QuarantineReason.SHAPE,
+                "item",
+                tr(
+                    "the form has more than {max_lines} lines or {max_depth} levels",
+                    max_lines=MAX_LINES,
+                    max_depth=MAX_DEPTH,
+                ),
             )
     return tuple(lines)
 
@@ -130,7 +137,7 @@ def _line(data: bytes, lines: list[RemoteLine]) -> list[list[msgspec.Raw]]:
     try:
         item = _ITEM.decode(data)
     except REFUSED:
-        raise BadShape(QuarantineReason.UNREADABLE, "the whole form", UNREADABLE) from None
+        raise BadShape(QuarantineReason.UNREADABLE, "the whole form", tr(UNREADABLE)) from None
     answers = item.answer or []
     nested = [item.item] if item.item else []
     if nested and not answers:
@@ -186,4 +193,4 @@ def _plain(answer: Answer, weight: float | None) -> RemoteAnswer:
 
 
 def _two_values() -> BadShape:
-    return BadShape(QuarantineReason.SHAPE, "item.answer", "one answer holds two values of different kinds")
+    return BadShape(QuarantineReason.SHAPE, "item.answer", tr("one answer holds two values of different kinds"))

@@ -7,12 +7,13 @@ from typing import Any
 
 from ...plugin_core.contracts import RemoteAnswer, RemoteForm, RemoteQuestion
 from ...plugin_core.errors import Denied, Unreachable
+from ...plugin_core.words import mark, tr
 from ...schemas.records import Json
 from ..http import Refused
 from .server import Server, query
 from .weights import concepts, systems, weight_of_option
 
-PURPOSE = "read its questionnaires (Questionnaire)"
+PURPOSE = mark("read its questionnaires (Questionnaire)")
 ASKING = frozenset({"choice", "open-choice", "integer", "decimal", "quantity", "boolean", "string", "text"})
 PAGE = 100
 
@@ -115,7 +116,7 @@ def _systems_of(value_set: Json) -> tuple[str, ...]:
 
 def _by_url(server: Server, kind: str, address: str) -> Iterator[Json]:
     plain = address.partition("|")[0]
-    for resource in server.search(kind, query(url=plain), f"read its answer lists ({kind})"):
+    for resource in server.search(kind, query(url=plain), tr("read its answer lists ({kind})", kind=kind)):
         if resource.get("url") == plain:  # a server may ignore the filter
             yield resource
             return

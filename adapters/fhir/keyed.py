@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from ...plugin_core.errors import PlatformError, Unreachable, Unsupported
+from ...plugin_core.words import tr
 from ...schemas.records import Json
 from ..http import OutcomeUnknown, Refused
 from ..times import instant
@@ -122,8 +123,13 @@ class Keyed:
             except Refused:
                 if self.manner.way != "put":
                     raise Unsupported(
-                        f"{self.server.base.site} cannot look up entries of the kind {self.kind} by their key, so they "
-                        f"could not be written safely. {self.terms.instead}"
+                        tr(
+                            "{site} cannot look up entries of the kind {kind} by their key, so they could not be "
+                            "written safely. {instead}",
+                            site=self.server.base.site,
+                            kind=self.kind,
+                            instead=self.terms.instead,
+                        )
                     ) from None
         if self.manner.way == "put" and (derived := self.derived(key)) not in found:
             stored = self.read(derived)
@@ -168,9 +174,9 @@ class Keyed:
         """
         site = self.server.base.site
         if reply.status in NOT_FOUND:
-            if self.server.read(client, "look up a client (Patient)", also=NOT_FOUND)[0] in NOT_FOUND:
-                return f"{site} no longer has this client's chart."
-            raise Unsupported(f"{site} does not take entries of the kind {self.kind}.")
+            if self.server.read(client, tr("look up a client (Patient)"), also=NOT_FOUND)[0] in NOT_FOUND:
+                return tr("{site} no longer has this client's chart.", site=site)
+            raise Unsupported(tr("{site} does not take entries of the kind {kind}.", site=site, kind=self.kind))
         return self.refusal(reply)
 
     def refusal(self, reply: Reply) -> str | None:
@@ -181,14 +187,24 @@ class Keyed:
         if status in (409, 425, 429, 503):
             raise Again(retry_after(reply.headers))
         if status == 405:
-            raise Unsupported(f"{site} does not take entries of the kind {self.kind}.")
+            raise Unsupported(tr("{site} does not take entries of the kind {kind}.", site=site, kind=self.kind))
         if status in DONE:
             return None
         if status not in (400, 413, 422, 451):
-            raise PlatformError(f"{site} refused to {self.terms.purpose} (status {status}).")
-        return (
-            f"{site} does not accept this entry (status {status}): its rules for the client or for this kind of entry "
-            f"forbid it. {self.terms.instead}"
+            raise PlatformError(
+                tr(
+                    "{site} refused to {purpose} (status {status}).",
+                    site=site,
+                    purpose=self.terms.purpose,
+                    status=status,
+                )
+            )
+        return tr(
+            "{site} does not accept this entry (status {status}): its rules for the client or for this kind of "
+            "entry forbid it. {instead}",
+            site=site,
+            status=status,
+            instead=self.terms.instead,
         )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from ...plugin_core.contracts import Notice
 from ...plugin_core.errors import Denied, NotTheApi, Unsupported
+from ...plugin_core.words import tr
 from ...schemas.records import Json
 from ...schemas.vocab import RemoteState
 from ..http import Refused
@@ -39,14 +40,14 @@ class Origin:
             except _NOT_TAKEN:
                 self._author = CONTAINED
             if self._author == CONTAINED:
-                self._warn("The platform keeps no Device for Handrail; each prompt names its origin inside itself.")
+                self._warn(tr("The platform keeps no Device for Handrail; each prompt names its origin inside itself."))
         return self._author
 
     def _find_device(self) -> str | None:
         if self._server.statement().can("Device").listed is False:
             return None
         parameters = query(identifier=f"{DEVICE_SYSTEM}|handrail")
-        for one in self._server.search("Device", parameters, "look up its entry for Handrail (Device)"):
+        for one in self._server.search("Device", parameters, tr("look up its entry for Handrail (Device)")):
             rows = one.get("identifier")
             ours = isinstance(rows, list) and {"system": DEVICE_SYSTEM, "value": "handrail"} in rows
             if ours and isinstance(one.get("id"), str):
@@ -57,7 +58,7 @@ class Origin:
         can = self._server.statement().can("Device")
         if can.listed is False:
             return None
-        purpose = "write its entry for Handrail (Device)"
+        purpose = tr("write its entry for Handrail (Device)")
         if can.update_create:
             reply = put(self._server, "PUT", f"Device/{DEVICE_ID}", device(DEVICE_ID), {}, purpose)
         else:
@@ -78,10 +79,10 @@ class Origin:
             taken = False
         if not taken:
             self._traces = False
-            self._warn("The platform keeps no Provenance, so it does not show from which forms a prompt was made.")
+            self._warn(tr("The platform keeps no Provenance, so it does not show from which forms a prompt was made."))
 
     def _write(self, target: str, notice: Notice) -> bool:
-        purpose = "write where a prompt comes from (Provenance)"
+        purpose = tr("write where a prompt comes from (Provenance)")
         resource = provenance(target, notice, self.author())
         if self._server.statement().can("Provenance").update_create:
             path = f"Provenance/{derived_id('hp', notice.key)}"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from ...plugin_core.contracts import Page
+from ...plugin_core.words import tr
 from ...schemas.records import Cursor
 from ..times import instant, whole_second
 from .decode import ReadPage
@@ -79,7 +80,7 @@ class Position:
             asked = {"_sort"} if self.lower is None else {"_sort", "_lastUpdated"}
             if not asked <= used:
                 self.trusted = False
-                self._note("The platform does not sort or filter by change, so every sync reads the whole list.")
+                self._note(tr("The platform does not sort or filter by change, so every sync reads the whole list."))
         if next_link and (parameters_of(next_link) or frozenset()) & OFFSET_NAMES:
             self._offsets = True
 
@@ -88,11 +89,13 @@ class Position:
         if not (self._moved and self._offsets):
             return False
         if self._repeated:
-            self._note("Forms changed again while the list was read; the next full check will find what was missed.")
+            self._note(
+                tr("Forms changed again while the list was read; the next full check will find what was missed.")
+            )
             return False
         self._repeated = True
         self.lower = self._reach_back(self._origin)
-        self._note("Forms changed while the list was read, so it was read a second time.")
+        self._note(tr("Forms changed while the list was read, so it was read a second time."))
         return True
 
     def page(
@@ -110,7 +113,7 @@ class Position:
             self._moved = True
         self._pages += 1
         for remark in dict.fromkeys(read.remarks):
-            self._note(f"The platform remarked on the search: {remark}.")
+            self._note(tr("The platform remarked on the search: {remark}.", remark=remark))
         notes, self._notes = tuple(self._notes), []
         return Page(
             read.responses,
@@ -139,15 +142,19 @@ class Position:
     def _clock(self, date: datetime | None) -> None:
         if date is None:
             self._complete = False
-            self._note("The platform's answers carry no date, so every sync reads the whole list.")
+            self._note(tr("The platform's answers carry no date, so every sync reads the whole list."))
             return
         if self._walk_started is None:
             self._walk_started = date
             self._kept_start = date
         if self._began is not None and date < self._began - CLOCK_TOLERANCE:
             self._note(
-                f"The platform's clock went back: it says {whole_second(date)}, but an earlier sync saw "
-                f"{whole_second(self._began)}. Run handrail sync --full once it is right again."
+                tr(
+                    "The platform's clock went back: it says {date}, but an earlier sync saw {began}. Run handrail "
+                    "sync --full once it is right again.",
+                    date=whole_second(date),
+                    began=whole_second(self._began),
+                )
             )
 
     def _take(self, moments: Sequence[datetime | None], date: datetime | None) -> None:
@@ -155,13 +162,13 @@ class Position:
         for moment in moments:
             if moment is None:
                 self._complete = False
-                self._note("Some forms carry no time of change, so every sync reads the whole list.")
+                self._note(tr("Some forms carry no time of change, so every sync reads the whole list."))
             elif limit is not None and moment > limit:
-                self._note("Some forms are dated later than the platform's own clock; they do not move the cursor.")
+                self._note(tr("Some forms are dated later than the platform's own clock; they do not move the cursor."))
             else:
                 if self._last is not None and moment < self._last and self.trusted:
                     self.trusted = False
-                    self._note("The platform does not keep the order asked for, so every sync is read to its end.")
+                    self._note(tr("The platform does not keep the order asked for, so every sync is read to its end."))
                 self._last = moment
                 if limit is not None and (self.newest is None or moment > self.newest):
                     self.newest = moment

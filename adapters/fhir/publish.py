@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...plugin_core.contracts import Published
 from ...plugin_core.errors import PlatformError, Unreachable, Unsupported
+from ...plugin_core.words import mark, tr
 from ...schemas.records import Instrument, Json
 from ..http import OutcomeUnknown
 from ..waiting import retry_after
@@ -11,7 +12,7 @@ from .questionnaire import canonical, questionnaire_of
 from .server import Server, query
 from .writing import derived_id, etag_of, made, put
 
-PURPOSE = "publish questionnaires (Questionnaire)"
+PURPOSE = mark("publish questionnaires (Questionnaire)")
 ROUNDS = 4
 # What a server may add to, or leave out of, a resource that it stores.
 UNCOMPARED = frozenset({"id", "meta", "text"})
@@ -34,7 +35,9 @@ def publish(server: Server, instrument: Instrument) -> Published:
                 return Published(canonical(instrument), instrument.version, remote_id, changed=True)
         except OutcomeUnknown:
             server.http.patience.pause(round_)
-    raise Unreachable(f"{server.base.site} did not confirm that the form was published. Run the command again later.")
+    raise Unreachable(
+        tr("{site} did not confirm that the form was published. Run the command again later.", site=server.base.site)
+    )
 
 
 def stored_form(server: Server, instrument: Instrument) -> Json | None:
@@ -64,8 +67,16 @@ def _write(server: Server, instrument: Instrument, wanted: Json, found: Json | N
         server.http.patience.pause(0, retry_after(reply.headers))
         return None
     if reply.status in (404, 405):
-        raise Unsupported(f"{server.base.site} does not take questionnaires from outside. Make the form there by hand.")
-    raise PlatformError(f"{server.base.site} does not accept the form (status {reply.status}). Make it there by hand.")
+        raise Unsupported(
+            tr("{site} does not take questionnaires from outside. Make the form there by hand.", site=server.base.site)
+        )
+    raise PlatformError(
+        tr(
+            "{site} does not accept the form (status {status}). Make it there by hand.",
+            site=server.base.site,
+            status=reply.status,
+        )
+    )
 
 
 def _if_match(found: Json) -> dict[str, str]:

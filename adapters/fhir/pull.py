@@ -13,6 +13,7 @@ from functools import partial
 
 from ...plugin_core.contracts import Page
 from ...plugin_core.errors import NotTheApi, PlatformError, Unreachable, Unsupported
+from ...plugin_core.words import mark, tr
 from ...schemas.records import Cursor, Quarantined
 from ...schemas.vocab import QuarantineReason
 from ..ahead import Ahead
@@ -25,7 +26,7 @@ from .server import Server, Trail, query
 from .single import listing_pages, read_single
 
 STREAM = "QuestionnaireResponse"
-PURPOSE = "read filled-in questionnaires (QuestionnaireResponse)"
+PURPOSE = mark("read filled-in questionnaires (QuestionnaireResponse)")
 MAX_RESTARTS = 3
 LISTING_SIZE = 50
 
@@ -67,9 +68,11 @@ class Puller:
                 restarts += 1
                 if restarts > MAX_RESTARTS:
                     raise Unreachable(
-                        f"{self._server.base.site} drops its list again and again while it is read."
+                        tr("{site} drops its list again and again while it is read.", site=self._server.base.site)
                     ) from None
-                at.resume("The platform dropped its list while it was read; reading went on from the last safe place.")
+                at.resume(
+                    tr("The platform dropped its list while it was read; reading went on from the last safe place.")
+                )
             except (TooLarge, TooCostly, Failing) as error:
                 if size == 1:
                     yield from self._one_by_one(at)
@@ -134,20 +137,26 @@ class Puller:
         try:
             page = read_page(reply.body, self._server.base.text)
         except WrongKind:
-            raise NotTheApi(f"{site} answers a search with something else than a list. Check base_url.") from None
+            raise NotTheApi(
+                tr("{site} answers a search with something else than a list. Check base_url.", site=site)
+            ) from None
         except Unreadable:
-            raise Garbled(f"{site} sent a page that is no list of FHIR records, several times.") from None
+            raise Garbled(tr("{site} sent a page that is no list of FHIR records, several times.", site=site)) from None
         return Loaded(page, url, http_date(reply.headers.get("Date")))
 
     def _refusal(self, first: bool, reply: Reply) -> PlatformError:
         site = self._server.base.site
         if reply.status == 413 or b"too-costly" in reply.body[:65536]:
-            return TooCostly(f"{site} finds the page too big.")
+            return TooCostly(tr("{site} finds the page too big.", site=site))
         if reply.status == 410 or (reply.status == 404 and not first):
-            return Expired(f"{site} dropped its list.")
+            return Expired(tr("{site} dropped its list.", site=site))
         return Unsupported(
-            f"{site} does not let its filled-in questionnaires be searched (status {reply.status}). Check base_url, "
-            "and ask the vendor whether QuestionnaireResponse is switched on."
+            tr(
+                "{site} does not let its filled-in questionnaires be searched (status {status}). Check base_url, and "
+                "ask the vendor whether QuestionnaireResponse is switched on.",
+                site=site,
+                status=reply.status,
+            )
         )
 
     def _one_by_one(self, at: Position) -> Iterator[Page]:
@@ -165,7 +174,7 @@ class Puller:
                         remote_id,
                         QuarantineReason.UNREADABLE,
                         "the whole form",
-                        "the platform cannot send this form: it is too big, or the platform fails on it",
+                        tr("the platform cannot send this form: it is too big, or the platform fails on it"),
                         version=version,
                     )
                 if isinstance(found, Quarantined):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ...plugin_core.contracts import Delivered, Notice
+from ...plugin_core.words import mark, tr
 from ...schemas.records import Json
 from ...schemas.vocab import RemoteState
 from ..transport import Reply
@@ -19,8 +20,8 @@ from .origin import Origin
 from .server import Server
 from .writing import made, version_of
 
-LOST = "did not confirm that a prompt was written. Nothing is lost: the next sync looks first and goes on."
-INSTEAD = "Use the list to enter prompts by hand."
+LOST = mark("did not confirm that a prompt was written. Nothing is lost: the next sync looks first and goes on.")
+INSTEAD = mark("Use the list to enter prompts by hand.")
 
 
 class ResourceCarrier:
@@ -29,7 +30,9 @@ class ResourceCarrier:
     def __init__(self, server: Server, form: Form, manner: Manner, origin: Origin) -> None:
         self._form = form
         self._origin = origin
-        terms = Terms(KEY_SYSTEM, "hr", f"write prompts into the chart ({form.kind})", LOST, INSTEAD)
+        terms = Terms(
+            KEY_SYSTEM, "hr", tr("write prompts into the chart ({kind})", kind=form.kind), tr(LOST), tr(INSTEAD)
+        )
         self._keyed = Keyed(server, form.kind, manner, terms)
 
     def deliver(self, notice: Notice, remote_id: str | None, remote_version: str | None) -> Delivered:

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 import msgspec
 
 from ...plugin_core.errors import NotTheApi, PlatformError
+from ...plugin_core.words import tr
 from ...schemas.records import Json
 from ..addresses import Base
 from ..http import Garbled, Http, require_json
@@ -31,9 +32,9 @@ def json_of(reply: Reply, site: str) -> Json:
     try:
         data = msgspec.json.decode(reply.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Garbled(f"{site} sent data that cannot be read, several times. Try again later.") from None
+        raise Garbled(tr("{site} sent data that cannot be read, several times. Try again later.", site=site)) from None
     if not isinstance(data, dict):
-        raise NotTheApi(f"{site} does not answer as a FHIR server does. Check the setting base_url.")
+        raise NotTheApi(tr("{site} does not answer as a FHIR server does. Check the setting base_url.", site=site))
     return data
 
 
@@ -53,8 +54,11 @@ class Trail:
         self._empty = 0 if entries else self._empty + 1
         if url in self._seen or self._empty > MAX_EMPTY_PAGES:
             raise PlatformError(
-                f"{self._base.site} leads from page to page in a circle, so its list cannot be read to the end. What "
-                "was read before is kept; tell whoever runs the platform."
+                tr(
+                    "{site} leads from page to page in a circle, so its list cannot be read to the end. What was "
+                    "read before is kept; tell whoever runs the platform.",
+                    site=self._base.site,
+                )
             )
         self._seen.add(url)
         return url
@@ -114,7 +118,7 @@ class Server:
         for _ in range(MAX_JSON_PAGES):
             page = self.http.read(url, purpose=purpose, parse=lambda reply: json_of(reply, self.base.site))
             if page.get("resourceType") != "Bundle":
-                raise NotTheApi(f"{self.base.site} does not answer a search as a FHIR server does.")
+                raise NotTheApi(tr("{site} does not answer a search as a FHIR server does.", site=self.base.site))
             entries = [entry for entry in _list(page.get("entry")) if isinstance(entry, dict)]
             for entry in entries:
                 resource = entry.get("resource")
@@ -124,17 +128,20 @@ class Server:
             if following is None:
                 return
             url = following
-        raise PlatformError(f"{self.base.site} has more pages than can be read.")
+        raise PlatformError(tr("{site} has more pages than can be read.", site=self.base.site))
 
     def statement(self) -> Statement:
         """The CapabilityStatement, asked for once. Raises NotTheApi for anything but FHIR R4 or R4B."""
         if self._statement is None:
-            _, data, _ = self.read("metadata", "read its description of itself", also=(404,))
+            _, data, _ = self.read("metadata", tr("read its description of itself"), also=(404,))
             release = str(data.get("fhirVersion", ""))
             if data.get("resourceType") != "CapabilityStatement" or not release.startswith("4."):
                 raise NotTheApi(
-                    f"{self.base.site} does not describe itself as a FHIR R4 server. Check the setting base_url; it "
-                    "usually ends in fhir, r4 or fhir/R4."
+                    tr(
+                        "{site} does not describe itself as a FHIR R4 server. Check the setting base_url; it usually "
+                        "ends in fhir, r4 or fhir/R4.",
+                        site=self.base.site,
+                    )
                 )
             self._statement = _statement(data, release)
         return self._statement

@@ -12,14 +12,15 @@ from datetime import date
 from typing import Any
 
 from ...plugin_core.errors import Denied, Unsupported
+from ...plugin_core.words import mark, tr
 from ...schemas.records import Json, Session
 from ..http import Refused
 from .flatten import BadShape, client_of
 from .server import Server, query
 
 PURPOSE = {
-    "Encounter": "read attended sessions (Encounter)",
-    "Appointment": "read attended sessions (Appointment)",
+    "Encounter": mark("read attended sessions (Encounter)"),
+    "Appointment": mark("read attended sessions (Appointment)"),
 }
 KINDS = {"auto": ("Encounter", "Appointment"), "encounter": ("Encounter",), "appointment": ("Appointment",), "none": ()}
 BATCH = 25  # references in one address: servers and proxies cut long ones
@@ -30,7 +31,7 @@ ATTENDED = ("finished", "completed")
 # (inpatient, emergency, observation ...) none is a session of therapy in a practice; a platform's own codes are taken.
 ACT_CODES = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 VISITS = ("AMB", "VR", "HH", "FLD")
-WITHOUT = (
+WITHOUT = mark(
     "Rules that need attended sessions are not evaluated. To stop asking, set sessions to none in the platform's "
     "settings."
 )
@@ -56,7 +57,11 @@ class SessionReader:
         kinds = [kind for kind in KINDS[self._choice] if self._searchable(kind)]
         if self._choice != "none" and not kinds:
             raise Unsupported(
-                f"{self._server.base.site} gives no attended sessions (Encounter, Appointment). {WITHOUT}"
+                tr(
+                    "{site} gives no attended sessions (Encounter, Appointment). {without}",
+                    site=self._server.base.site,
+                    without=tr(WITHOUT),
+                )
             )
         wanted = list(dict.fromkeys(refs))
         refused: list[Refused | Denied] = []
@@ -67,7 +72,7 @@ class SessionReader:
             except (Refused, Denied) as error:
                 refused.append(error)
         if kinds and len(refused) == len(kinds):
-            raise Unsupported(f"{refused[0].message} {WITHOUT}")
+            raise Unsupported(f"{refused[0].message} {tr(WITHOUT)}")
 
     def _searchable(self, kind: str) -> bool:
         can = self._server.statement().can(kind)

@@ -9,6 +9,7 @@ from functools import partial
 
 from ...plugin_core.contracts import Page, RemoteResponse
 from ...plugin_core.errors import Unsupported
+from ...plugin_core.words import tr
 from ...schemas.records import Quarantined
 from ..http import Garbled, Refused, require_json
 from ..times import http_date
@@ -32,7 +33,7 @@ def read_single(server: Server, remote_id: str, purpose: str) -> RemoteResponse 
         try:
             found = read_one(reply.body, server.base.text)
         except Unreadable:
-            raise Garbled(f"{server.base.site} sent a form that cannot be read, several times.") from None
+            raise Garbled(tr("{site} sent a form that cannot be read, several times.", site=server.base.site)) from None
         # Another record than the one asked for would go to a wrong client.
         return found if isinstance(found, Quarantined) or found.id == remote_id else None
 
@@ -71,7 +72,7 @@ def _batch(server: Server, ids: Sequence[str], purpose: str) -> ReadPage | None:
         try:
             return read_page(reply.body, server.base.text)
         except Unreadable:
-            raise Garbled(f"{server.base.site} sent a page that cannot be read, several times.") from None
+            raise Garbled(tr("{site} sent a page that cannot be read, several times.", site=server.base.site)) from None
 
     url = server.base.url(STREAM, query(_id=",".join(ids), _count=len(ids)))
     try:
@@ -85,12 +86,12 @@ def listing_pages(server: Server, parameters: str, purpose: str) -> Iterator[tup
 
     def parse(reply: Reply) -> tuple[ReadListing, datetime | None]:
         if reply.status == 404:
-            raise Unsupported(f"{server.base.site} does not list its filled-in questionnaires.")
+            raise Unsupported(tr("{site} does not list its filled-in questionnaires.", site=server.base.site))
         require_json(reply, server.base.site)
         try:
             return read_listing(reply.body), http_date(reply.headers.get("Date"))
         except Unreadable:
-            raise Garbled(f"{server.base.site} sent a list that cannot be read, several times.") from None
+            raise Garbled(tr("{site} sent a list that cannot be read, several times.", site=server.base.site)) from None
 
     url: str | None = server.base.url(STREAM, parameters)
     trail = Trail(server.base, url or "")

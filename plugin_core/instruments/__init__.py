@@ -19,6 +19,7 @@ from ...schemas.instruments import InstrumentFileSchema
 from ...schemas.problems import problems
 from ...schemas.records import Instrument
 from ..errors import InstrumentProblem
+from ..words import tr
 from .checks import faults
 
 BUILTIN = ("gr18", "ts8", "phq9", "gad7", "core10")
@@ -37,7 +38,9 @@ def builtin_one(instrument_id: str) -> Instrument:
     :raises InstrumentProblem: there is no built-in instrument of that id.
     """
     if instrument_id not in BUILTIN:
-        raise InstrumentProblem(f"There is no built-in form of that name. Built in are: {', '.join(BUILTIN)}.")
+        raise InstrumentProblem(
+            tr("There is no built-in form of that name. Built in are: {builtin}.", builtin=", ".join(BUILTIN))
+        )
     name = f"{instrument_id}.json"
     return read(files(__package__).joinpath(name).read_bytes(), name=name)
 
@@ -70,13 +73,13 @@ def _schema() -> InstrumentFileSchema:
 def _decode(raw: bytes, name: str) -> Any:
     """The JSON of the file; what `json` would quietly let through (doubled keys, NaN) is refused."""
     if len(raw) > LARGEST:
-        _refuse(name, f"the file is larger than {LARGEST:,} bytes")
+        _refuse(name, tr("the file is larger than {largest} bytes", largest=f"{LARGEST:,}"))
     try:
         return json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
     except _Doubled:
-        _refuse(name, "a key stands twice in one object")
+        _refuse(name, tr("a key stands twice in one object"))
     except (ValueError, RecursionError):
-        _refuse(name, "it is not UTF-8 JSON")
+        _refuse(name, tr("it is not UTF-8 JSON"))
 
 
 class _Doubled(Exception):
@@ -101,4 +104,4 @@ def _hash(data: Any) -> str:
 
 
 def _refuse(name: str, why: str) -> NoReturn:
-    raise InstrumentProblem(f"The instrument file {name} cannot be used: {why}.") from None
+    raise InstrumentProblem(tr("The instrument file {name} cannot be used: {why}.", name=name, why=why)) from None

@@ -14,6 +14,7 @@ from ...schemas.problems import problems
 from ...schemas.records import Mapping
 from .. import private
 from ..errors import InstrumentProblem
+from ..words import tr
 
 
 def load_all(folder: Path, platform: str) -> list[Mapping]:
@@ -31,9 +32,13 @@ def _load(path: Path) -> Mapping:
         mapping: Mapping = MappingSchema().load(raw)
     except ValidationError as error:
         lines = "; ".join(problems(error))
-        raise InstrumentProblem(f"The mapping {path} cannot be used: {lines}. Run: handrail connect") from None
+        raise InstrumentProblem(
+            tr("The mapping {path} cannot be used: {lines}. Run: handrail connect", path=path, lines=lines)
+        ) from None
     except (OSError, ValueError, RecursionError):
-        raise InstrumentProblem(f"The mapping {path} is not a readable file. Run: handrail connect") from None
+        raise InstrumentProblem(
+            tr("The mapping {path} is not a readable file. Run: handrail connect", path=path)
+        ) from None
     return mapping
 
 

@@ -14,6 +14,7 @@ from rapidfuzz import fuzz
 from ...schemas.records import Answer, Instrument, Item, MappedQuestion, Mapping, Option
 from ...schemas.vocab import Blank
 from ..contracts import RemoteAnswer, RemoteForm, RemoteQuestion
+from ..words import tr
 from .texts import plain, same
 
 SAME = 100.0
@@ -142,19 +143,19 @@ def _match_options(question: RemoteQuestion, item: Item) -> tuple[dict[str, Answ
         if name is None:
             continue
         if name in options:
-            return options, "two options of one name"
+            return options, tr("two options of one name")
         value = next((_value(o) for o in item.options if _is_option(o, offered)), None)
         if value is None and offered.weight is not None and offered.weight in item.values:
             value = int(offered.weight)
         if value is None:
-            return options, "an option whose number is not known"
+            return options, tr("an option whose number is not known")
         if offered.weight is not None and offered.weight != value:
-            return options, "an option that has another number on the platform"
+            return options, tr("an option that has another number on the platform")
         options[name] = value
     if problem := _name_labels(question, options):
         return options, problem
     if question.options and {v for v in options.values() if not isinstance(v, Blank)} != set(item.values):
-        return options, "the options do not cover the line's numbers"
+        return options, tr("the options do not cover the line's numbers")
     if not question.options:
         options = {str(value): value for value in item.values}
     return options, None
@@ -168,7 +169,7 @@ def _name_labels(question: RemoteQuestion, options: dict[str, Answer]) -> str | 
             continue
         value = options[offered.code or offered.label]
         if values.setdefault(plain(offered.label), value) != value or options.get(offered.label, value) != value:
-            return "two options that read the same"
+            return tr("two options that read the same")
         if len(offered.label) <= LONGEST_NAME:
             options[offered.label] = value
     return None

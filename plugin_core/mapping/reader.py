@@ -17,16 +17,16 @@ from ...schemas.records import Answer, Instrument, MappedQuestion, Mapping, Opti
 from ...schemas.vocab import Blank, QuarantineReason
 from ..contracts import RemoteAnswer, RemoteLine, RemoteResponse
 from ..uris import BASE
-from ..words import ENGLISH
+from ..words import ENGLISH, mark, tr
 from .texts import plain, same
 
 MOST_MET = 4096
 R = QuarantineReason
 Flat = dict[str, Any]
-_REWORDED = "the question is worded differently than when it was mapped"
-_RENAMED = "an option is named differently than when it was mapped"
-_DOUBLED = "two options read the same"
-_UNKNOWN = "a question that the form's mapping does not know"
+_REWORDED = mark("the question is worded differently than when it was mapped")
+_RENAMED = mark("an option is named differently than when it was mapped")
+_DOUBLED = mark("two options read the same")
+_UNKNOWN = mark("a question that the form's mapping does not know")
 MOST_PAIRS = 1000
 
 
@@ -75,9 +75,11 @@ class _Question:
         where = f"line {self.item}"
         value = self._look_up(answer, where)
         if value is None:
-            raise _SetAside(R.UNKNOWN_ANSWER, where, "an answer that the form's mapping does not know")
+            raise _SetAside(R.UNKNOWN_ANSWER, where, tr("an answer that the form's mapping does not know"))
         if answer.weight is not None and (isinstance(value, str) or answer.weight != value):
-            raise _SetAside(R.WEIGHT_DIFFERS, where, "the answer came with another number than the mapping gives it")
+            raise _SetAside(
+                R.WEIGHT_DIFFERS, where, tr("the answer came with another number than the mapping gives it")
+            )
         return value
 
     def _look_up(self, answer: RemoteAnswer, where: str) -> Answer | None:
@@ -90,7 +92,7 @@ class _Question:
             and named != coded
             and (named is not None or coded in self.several)
         ):
-            raise _SetAside(R.CHANGED_DEFINITION, where, _RENAMED)
+            raise _SetAside(R.CHANGED_DEFINITION, where, tr(_RENAMED))
         found = named if coded is None else coded
         if found is None and answer.code is None and answer.label is None and answer.number is not None:
             return self.numbers.get(answer.number)
@@ -101,7 +103,7 @@ class _Question:
     def _named(self, label: str | None, where: str) -> Answer | None:
         values = self.labels.get(plain(label), set()) if label is not None else set()
         if len(values) > 1:
-            raise _SetAside(R.CHANGED_DEFINITION, where, _DOUBLED)
+            raise _SetAside(R.CHANGED_DEFINITION, where, tr(_DOUBLED))
         return next(iter(values), None)
 
 
@@ -136,12 +138,12 @@ class _Form:
                 self._other(line, totals)
                 continue
             if line.text not in question.seen and not question.accepts(line.text):
-                raise _SetAside(R.CHANGED_DEFINITION, f"line {question.item}", _REWORDED)
+                raise _SetAside(R.CHANGED_DEFINITION, f"line {question.item}", tr(_REWORDED))
             given = line.answers
             if not given:
                 continue
             if len(given) > 1 or question.item in answers:
-                raise _SetAside(R.TWO_ANSWERS, f"line {question.item}", "two answers on one line")
+                raise _SetAside(R.TWO_ANSWERS, f"line {question.item}", tr("two answers on one line"))
             answer = given[0]
             value = question.pairs.get((answer.code, answer.label))
             if value is None or (answer.weight is not None and answer.weight != value):
@@ -159,7 +161,7 @@ class _Form:
             if stored is not None:
                 totals[score] = stored
         elif line.question not in self.ignored:
-            raise _SetAside(R.UNKNOWN_QUESTION, "a line of the form", _UNKNOWN)
+            raise _SetAside(R.UNKNOWN_QUESTION, "a line of the form", tr(_UNKNOWN))
 
 
 class FormReader:
@@ -234,8 +236,9 @@ class FormReader:
             for form in forms:
                 if form.version == version:
                     return form
-        shown = "without a version" if remote.form_version is None else "of another version"
-        raise _SetAside(R.UNKNOWN_VERSION, "the form", f"a form {shown} than those that are mapped")
+        if remote.form_version is None:
+            raise _SetAside(R.UNKNOWN_VERSION, "the form", tr("a form without a version than those that are mapped"))
+        raise _SetAside(R.UNKNOWN_VERSION, "the form", tr("a form of another version than those that are mapped"))
 
 
 # --- our own forms -------------------------------------------------------------------------------------------------

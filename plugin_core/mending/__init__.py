@@ -119,8 +119,14 @@ class Mending:
             if not found and len(wanted) >= SHORTEST:
                 found = mend.form_named(tx, wanted.lower())
         if len(found) != 1:
-            many = "No form has" if not found else "More than one form has an id that begins with"
-            raise UsageError(f"{many} that id. List a client's forms with: handrail forms CLIENT")
+            raise UsageError(
+                tr(
+                    "More than one form has an id that begins with that id. List a client's forms with: "
+                    "handrail forms CLIENT"
+                )
+                if found
+                else tr("No form has that id. List a client's forms with: handrail forms CLIENT")
+            )
         return found[0]
 
     def reassign(self, form: str, client: str, reason: str, author: str) -> Mended:
@@ -132,7 +138,7 @@ class Mending:
         row = self.form(form)
         key, ref = self._known(client)
         if key == row.client:
-            raise UsageError("That form is this client's already. Nothing was changed.")
+            raise UsageError(tr("That form is this client's already. Nothing was changed."))
 
         def write(tx: Tx) -> None:
             merging.ensure(tx, key, ref)
@@ -159,11 +165,11 @@ class Mending:
             found = mend.redirect(tx, mend.FORM, row.key)
             merged, gone = merging.merged_into(tx), mend.erased_clients(tx)
         if found is None:
-            raise UsageError("That form was not reassigned. Nothing was changed.")
+            raise UsageError(tr("That form was not reassigned. Nothing was changed."))
         came_with = self.engine.store.sealer.hash("client", str(source), found.stored.before)
         key = merging.resolve(merged, came_with)
         if not found.stored.before or key in gone:
-            raise UsageError("The client whose form it was before was erased here. Nothing was changed.")
+            raise UsageError(tr("The client whose form it was before was erased here. Nothing was changed."))
 
         def write(tx: Tx) -> None:
             mend.drop_redirects(tx, mend.FORM, [row.key])
@@ -208,7 +214,7 @@ class Mending:
         """
         (giver, giver_ref), (taker, taker_ref) = self._known(old), self._known(new)
         if giver == taker:
-            raise UsageError("These are one client already. Nothing was changed.")
+            raise UsageError(tr("These are one client already. Nothing was changed."))
 
         def write(tx: Tx) -> int:
             moved = merging.merge(tx, giver, giver_ref, taker, taker_ref, reason, author)
@@ -231,8 +237,10 @@ class Mending:
             key = old
         if key not in merged:
             raise UsageError(
-                "No record of that reference was merged. Give the reference of the record that is no more, as the "
-                "platform shows it. Nothing was changed."
+                tr(
+                    "No record of that reference was merged. Give the reference of the record that is no more, as "
+                    "the platform shows it. Nothing was changed."
+                )
             )
 
         def write(tx: Tx) -> int:
@@ -253,7 +261,7 @@ class Mending:
         :raises UsageError: the day lies in the future.
         """
         if on > self.engine.now().date():
-            raise UsageError("The last day of the course cannot lie in the future. Give today, or a day before.")
+            raise UsageError(tr("The last day of the course cannot lie in the future. Give today, or a day before."))
         key = self.engine.client_key(client)
 
         def write(tx: Tx) -> Discharged:
@@ -273,7 +281,7 @@ class Mending:
 
         def write(tx: Tx) -> Discharged:
             if not mend.ends_of(tx, [key]):
-                raise UsageError("This client was not discharged here. Nothing was changed.")
+                raise UsageError(tr("This client was not discharged here. Nothing was changed."))
             mend.set_end(tx, key, None)
             self._enrol(tx, key, lambda item: replace(item, end=None))
             standing = _shown_on_platform(tx, key)
@@ -290,12 +298,12 @@ class Mending:
         :raises UsageError: the day has passed, or nothing is asked of this client.
         """
         if until < self.engine.now().date():
-            raise UsageError("The pause would end before it begins. Give a day from today on.")
+            raise UsageError(tr("The pause would end before it begins. Give a day from today on."))
         key = self.engine.client_key(client)
 
         def write(tx: Tx) -> Discharged:
             if key not in enrolments.read(tx, [key]):
-                raise UsageError("This client is not enrolled: nothing is asked, so there is nothing to pause.")
+                raise UsageError(tr("This client is not enrolled: nothing is asked, so there is nothing to pause."))
             taken_back = self._enrol(tx, key, lambda item: replace(item, paused_until=until))
             book.record(tx, author, "client-paused", key, until.isoformat())
             reach("mending-before-commit")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..words import in_practice_language
+from ..words import in_practice_language, tr
 
 if TYPE_CHECKING:
     from ..engine import Engine
@@ -103,9 +103,9 @@ class Safety:
         engine = self.engine
         row = engine.flag(short)
         if row.kind != notices.SAFETY:
-            raise UsageError("Only safety answers are closed by hand; other flags clear by themselves.")
+            raise UsageError(tr("Only safety answers are closed by hand; other flags clear by themselves."))
         if not done.strip():
-            raise UsageError('Say what was done: handrail ack FLAG --done "what was done"')
+            raise UsageError(tr('Say what was done: handrail ack FLAG --done "what was done"'))
         item = Acknowledgement(row.flag.key, engine.now(), author, done.strip(), kind=flags.CLOSED)
 
         def write(tx: Tx) -> None:

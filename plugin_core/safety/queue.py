@@ -24,6 +24,7 @@ from ..store.forms import StoredClient
 from ..store.notices import BACKUP, CLINICIAN, NoticeRow, Unclosed
 from ..store.sql import to_ms
 from ..sync.points import reach
+from ..words import tr
 from . import letters
 from .channel import OLDER, People, people
 
@@ -279,7 +280,7 @@ class Sender:
             self._server_failed += 1
             self._failed(parcel, error.message, attempts)
         except Exception as error:  # noqa: BLE001 - one letter that cannot be made must not cost the others
-            self._failed(parcel, f"The letter could not be made ({type(error).__name__}).", attempts)
+            self._failed(parcel, tr("The letter could not be made ({fault}).", fault=type(error).__name__), attempts)
         else:
             reach("notice-after-send")
             self._server_failed = 0

@@ -91,7 +91,7 @@ def sync(engine: Engine, options: Options, say: Callable[[str], None]) -> RunRep
         ended(engine, error.message, say)
         raise
     except Exception as error:
-        ended(engine, f"An unforeseen fault ({type(error).__name__}).", say)
+        ended(engine, tr("An unforeseen fault ({fault}).", fault=type(error).__name__), say)
         raise
     if not options.dry_run:
         ended(engine, _problem(report), say)

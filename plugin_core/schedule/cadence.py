@@ -6,6 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from ..words import tr
+
 DAY = 24 * 60
 # Numbers of minutes that divide an hour, or hours that divide a day: what cron, systemd and launchd can all say.
 REGULAR = (5, 6, 10, 12, 15, 20, 30, 60, 120, 180, 240, 360, 480, 720, DAY)
@@ -46,6 +48,8 @@ class Cadence:
         """In words: "every 15 minutes, counted from 00:07", "every hour, at 7 minutes past"."""
         hour, minute = divmod(self.offset, 60)
         if self.every == 60:
-            return f"every hour, at {minute} minutes past"
-        each = f"{self.every} minutes" if self.every < 60 else f"{self.every // 60} hours"
-        return f"every {each}, counted from {hour:02}:{minute:02}"
+            return tr("every hour, at {minute} minutes past", minute=minute)
+        start = f"{hour:02}:{minute:02}"
+        if self.every < 60:
+            return tr("every {number} minutes, counted from {start}", number=self.every, start=start)
+        return tr("every {number} hours, counted from {start}", number=self.every // 60, start=start)

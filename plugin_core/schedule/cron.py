@@ -10,15 +10,16 @@ import shlex
 from collections.abc import Sequence
 
 from ..errors import HandrailError
+from ..words import mark, tr
 from .cadence import Cadence
 from .job import Installed, Job, Plan, Run, Step
 
-KIND = "lines in this user's crontab"
+KIND = mark("lines in this user's crontab")
 NOTES = (
-    "cron does not make up for runs that were missed while the computer was off; the next run brings everything.",
-    "cron has no way into the keyring of your desktop: the key has to lie in a file (handrail init --key-file).",
+    mark("cron does not make up for runs that were missed while the computer was off; the next run brings everything."),
+    mark("cron has no way into the keyring of your desktop: the key has to lie in a file (handrail init --key-file)."),
 )
-ABSENT = "There is no crontab command on this computer: give these lines to whatever runs jobs here."
+ABSENT = mark("There is no crontab command on this computer: give these lines to whatever runs jobs here.")
 
 
 def plan(job: Job, run: Run) -> Plan:
@@ -29,15 +30,15 @@ def plan(job: Job, run: Run) -> Plan:
     present = _present(run)
     block = "\n".join((_begin(job), f"{times(job.cadence)} {escaped(job.command)}", _end(job)))
     if present is None:
-        return Plan(KIND, {}, (), (), "", (ABSENT,), shown={"crontab": block})
+        return Plan(tr(KIND), {}, (), (), "", (tr(ABSENT),), shown={"crontab": block})
     others = _without(job, present)
     return Plan(
-        kind=KIND,
+        kind=tr(KIND),
         files={},
         make=(Step(("crontab", "-"), stdin=f"{others}{block}\n"),),
         undo=(Step(("crontab", "-"), stdin=others),),
         see="crontab -l",
-        notes=NOTES,
+        notes=tuple(tr(note) for note in NOTES),
         shown={"added to the crontab": block},
     )
 
@@ -53,7 +54,7 @@ def found(job: Job, run: Run) -> Installed | None:
         words = shlex.split(ours[1].replace("\\%", "%"))
     except ValueError:
         words = []
-    problem = None if len(words) > 5 else "its line is not as Handrail wrote it"
+    problem = None if len(words) > 5 else tr("its line is not as Handrail wrote it")
     elsewhere = str(job.settings) not in words
     return Installed(words[5] if len(words) > 5 else "", ours[1] == wanted, problem, elsewhere)
 
@@ -81,7 +82,7 @@ def _present(run: Run) -> str | None:
     if listed.status == 127:
         return None
     if listed.status != 0 and "no crontab" not in listed.err.lower():
-        raise HandrailError("Your crontab cannot be read, so nothing was written to it. See: crontab -l")
+        raise HandrailError(tr("Your crontab cannot be read, so nothing was written to it. See: crontab -l"))
     text = listed.out if listed.status == 0 else ""
     return text if not text or text.endswith("\n") else text + "\n"
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..words import tr
 from .cadence import Cadence
 
 SECONDS = 60
@@ -100,5 +101,5 @@ def run(words: Sequence[str], stdin: str | None = None) -> Ran:
     except OSError:  # not there, or on a PATH whose folders are closed to this user
         return Ran(127, "", f"{words[0]}: not found")
     except subprocess.TimeoutExpired:
-        return Ran(124, "", f"{words[0]}: no answer within {SECONDS} seconds")
+        return Ran(124, "", tr("{words}: no answer within {seconds} seconds", words=words[0], seconds=SECONDS))
     return Ran(done.returncode, done.stdout, done.stderr)

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 from xml.parsers.expat import ExpatError
 
+from ..words import mark, tr
 from .job import Installed, Job, Plan, Run, Step
 
-KIND = "a launch agent of this user (macOS)"
-NOTE = "It runs while you are signed in, and at waking makes up for a run that was missed."
+KIND = mark("a launch agent of this user (macOS)")
+NOTE = mark("It runs while you are signed in, and at waking makes up for a run that was missed.")
 
 
 def plan(job: Job, _run: Run) -> Plan:
@@ -24,7 +25,7 @@ def plan(job: Job, _run: Run) -> Plan:
     path, domain = _place(job), _domain()
     data = plistlib.dumps(_facts(job), sort_keys=False)
     return Plan(
-        kind=KIND,
+        kind=tr(KIND),
         files={path: data},
         make=(
             Step(("launchctl", "bootout", f"{domain}/{_label(job)}"), optional=True),
@@ -32,7 +33,7 @@ def plan(job: Job, _run: Run) -> Plan:
         ),
         undo=(Step(("launchctl", "bootout", f"{domain}/{_label(job)}"), optional=True),),
         see=f"launchctl print {domain}/{_label(job)}",
-        notes=(NOTE, f"What a failed run says is in {_log(job)}"),
+        notes=(tr(NOTE), tr("What a failed run says is in {job}", job=_log(job))),
         shown={str(path): data.decode()},
     )
 
@@ -47,9 +48,9 @@ def found(job: Job, run: Run) -> Installed | None:
         facts = plistlib.loads(data)
         program = str(facts["ProgramArguments"][0])
     except (plistlib.InvalidFileException, ExpatError, KeyError, IndexError, TypeError):
-        return Installed("", same=False, problem=f"the file {path} is not as Handrail wrote it")
+        return Installed("", same=False, problem=tr("the file {path} is not as Handrail wrote it", path=path))
     gone = run(("launchctl", "print", f"{_domain()}/{_label(job)}"), None).status not in (0, 127)
-    problem = "the agent is not loaded" if gone else None
+    problem = tr("the agent is not loaded") if gone else None
     elsewhere = str(job.settings) not in facts["ProgramArguments"]
     return Installed(program, data == plan(job, run).files[path], problem, elsewhere)
 

@@ -11,6 +11,7 @@ from types import ModuleType
 from .. import private
 from ..errors import HandrailError, UsageError
 from ..settings import Settings
+from ..words import tr
 from . import cron, launchd, systemd, windows
 from .cadence import Cadence
 from .job import Installed, Job, Plan, Run, Step, run
@@ -48,7 +49,7 @@ def job_of(settings: Settings, *, every: int | None = None, send: bool | None = 
     )
     for word in job.command:
         if not word.isprintable():  # a line break would end the line of a unit file; half a letter cannot be written
-            raise UsageError("A path of this Handrail or of its settings holds letters that no scheduler can take.")
+            raise UsageError(tr("A path of this Handrail or of its settings holds letters that no scheduler can take."))
     return job
 
 
@@ -89,7 +90,7 @@ def make(plan: Plan, run: Run = run) -> None:
         removed again.
     """
     if not plan.make:
-        raise HandrailError("This computer has no scheduler that Handrail knows; the lines above are all there is.")
+        raise HandrailError(tr("This computer has no scheduler that Handrail knows; the lines above are all there is."))
     try:
         for path, data in plan.files.items():
             private.write_bytes(path, data)
@@ -114,4 +115,6 @@ def _do(step: Step, run: Run) -> None:
     done = run(step.words, step.stdin)
     if done.status != 0 and not step.optional:
         said = (done.err.strip() or done.out.strip() or f"exit status {done.status}").splitlines()[-1]
-        raise HandrailError(f"The system's scheduler said no to '{' '.join(step.words)}': {said}")
+        raise HandrailError(
+            tr("The system's scheduler said no to '{words}': {said}", words=" ".join(step.words), said=said)
+        )

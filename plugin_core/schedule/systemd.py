@@ -12,10 +12,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..words import ENGLISH, mark, speaking, tr
 from .cadence import Cadence
 from .job import Installed, Job, Plan, Run, Step
 
-KIND = "a systemd timer of this user"
+KIND = mark("a systemd timer of this user")
 
 SERVICE = """\
 # Made by: handrail schedule. To remove it: handrail schedule --remove
@@ -44,7 +45,7 @@ AccuracySec=30s
 WantedBy=timers.target
 """
 
-NOTE = (
+NOTE = mark(
     "It runs while you are signed in, and makes up for missed runs when you sign in again. On a server, where nobody "
     "is signed in, let it run always: loginctl enable-linger"
 )
@@ -56,17 +57,17 @@ def plan(job: Job, _run: Run) -> Plan:
     command = " ".join(_quoted(word, variable=place > 0) for place, word in enumerate(_startable(job.command)))
     texts = {
         service: SERVICE.format(practice=job.practice, command=command),
-        timer: TIMER.format(practice=job.practice, words=job.cadence.words(), calendar=calendar(job.cadence)),
+        timer: TIMER.format(practice=job.practice, words=_in_english(job), calendar=calendar(job.cadence)),
     }
     control = ("systemctl", "--user")
     return Plan(
-        kind=KIND,
+        kind=tr(KIND),
         files={path: text.encode() for path, text in texts.items()},
         make=(Step((*control, "daemon-reload")), Step((*control, "enable", "--now", timer.name))),
         undo=(Step((*control, "disable", "--now", timer.name), optional=True),),
         after=(Step((*control, "daemon-reload"), optional=True),),
         see=f"systemctl --user list-timers {timer.name}",
-        notes=(NOTE,),
+        notes=(tr(NOTE),),
         shown={str(path): text for path, text in texts.items()},
     )
 
@@ -83,7 +84,7 @@ def found(job: Job, run: Run) -> Installed | None:
     asked = run(("systemctl", "--user", "is-active", timer.name), None)
     problem = None
     if asked.out.strip() in ("inactive", "failed"):
-        problem = f"the timer {timer.name} is switched off"
+        problem = tr("the timer {name} is switched off", name=timer.name)
     elsewhere = _quoted(str(job.settings), variable=True).encode() not in here[service]
     return Installed(program, here == dict(plan(job, run).files), problem, elsewhere)
 
@@ -101,6 +102,12 @@ def calendar(cadence: Cadence) -> str:
     if cadence.every <= 60:
         return f"*-*-* *:{minute:02}{f'/{cadence.every}' if cadence.every < 60 else ''}:00"
     return f"*-*-* {hour:02}{f'/{cadence.every // 60}' if cadence.every < 1440 else ''}:{minute:02}:00"
+
+
+def _in_english(job: Job) -> str:
+    """How often, for the unit file: it is compared with what is there, so it must not hang on the language."""
+    with speaking(ENGLISH):
+        return job.cadence.words()
 
 
 def _places(job: Job) -> tuple[Path, Path]:

@@ -15,11 +15,12 @@ from collections.abc import Sequence
 from xml.etree import ElementTree as Tree
 
 from ..errors import UsageError
+from ..words import mark, tr
 from .job import Installed, Job, Plan, Run, Step
 
-KIND = "a task of the Windows Task Scheduler"
+KIND = mark("a task of the Windows Task Scheduler")
 SPACE = "http://schemas.microsoft.com/windows/2004/02/mit/task"
-NOTE = "It runs while you are signed in (the screen may be locked), and makes up for a run that was missed."
+NOTE = mark("It runs while you are signed in (the screen may be locked), and makes up for a run that was missed.")
 _VARIABLE = re.compile(r"%[^%]+%")
 
 
@@ -30,18 +31,20 @@ def plan(job: Job, _run: Run) -> Plan:
     """
     if any(_VARIABLE.search(word) for word in (job.command[0], line(job.command[1:]))):
         raise UsageError(
-            "A path of this Handrail or of its settings holds two percent signs, which the Windows Task Scheduler "
-            "takes for a variable. Move it to a folder without them."
+            tr(
+                "A path of this Handrail or of its settings holds two percent signs, which the Windows Task "
+                "Scheduler takes for a variable. Move it to a folder without them."
+            )
         )
     text = xml(job)
     path = job.settings.with_name(f"{job.name}.xml")
     return Plan(
-        kind=KIND,
+        kind=tr(KIND),
         files={path: text.replace("\n", "\r\n").encode("utf-16")},
         make=(Step(("schtasks", "/Create", "/TN", _task(job), "/XML", str(path), "/F")),),
         undo=(Step(("schtasks", "/Delete", "/TN", _task(job), "/F"), optional=True),),
         see=f"schtasks /Query /TN {_task(job)} /V /FO LIST",
-        notes=(NOTE,),
+        notes=(tr(NOTE),),
         shown={str(path): text},
     )
 
@@ -54,12 +57,12 @@ def found(job: Job, run: Run) -> Installed | None:
     try:
         root = Tree.fromstring(asked.out.strip().partition("?>")[2] or asked.out)  # noqa: S314 - the system's own words
     except Tree.ParseError:
-        return Installed("", same=False, problem=f"the task {_task(job)} cannot be read")
+        return Installed("", same=False, problem=tr("the task {job} cannot be read", job=_task(job)))
     action = [root.findtext(f".//{{{SPACE}}}{name}", "") for name in ("Command", "Arguments")]
     wanted = [job.command[0], line(job.command[1:])]
     interval = root.findtext(f".//{{{SPACE}}}Interval", "")
     off = root.findtext(f".//{{{SPACE}}}Settings/{{{SPACE}}}Enabled", "true") == "false"
-    problem = "the task is switched off" if off else None
+    problem = tr("the task is switched off") if off else None
     elsewhere = line([str(job.settings)]) not in action[1]
     return Installed(action[0], action == wanted and _minutes(interval) == job.cadence.every, problem, elsewhere)
 

@@ -10,6 +10,7 @@ from ...schemas.records import Answer, Answers, Instrument, Item, Response, Scor
 from ...schemas.vocab import Blank
 from ..contracts import ScorerSpec
 from ..errors import InstrumentProblem
+from ..words import tr
 
 _NONE: Mapping[str, ScorerSpec] = MappingProxyType({})
 _Weights = dict[int, int]
@@ -179,8 +180,13 @@ def _special(
     spec = specials.get(definition.scorer or "")
     if spec is None:
         raise InstrumentProblem(
-            f"The form {instrument.id} {instrument.version} is scored by {definition.scorer}, and no plugin that is "
-            f"loaded has a scorer of that name. Install or allow the plugin that came with the form."
+            tr(
+                "The form {id} {version} is scored by {scorer}, and no plugin that is loaded has a scorer of that "
+                "name. Install or allow the plugin that came with the form.",
+                id=instrument.id,
+                version=instrument.version,
+                scorer=definition.scorer,
+            )
         )
     method = spec.name
     lines = len(definition.items)

@@ -24,6 +24,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 
 from .. import private
 from ..errors import KeyProblem, StoreError
+from ..words import mark, tr
 from . import seal
 from .tables import keys, practices, sources
 
@@ -151,18 +152,24 @@ class Store:
             check = conn.execute(select(practices.c.sealed).where(practices.c.id == self.practice)).scalar()
         if not wrapped or check is None:
             if not create:
-                raise StoreError(f"The store has no practice {self.practice!r}. Run: handrail init")
+                raise StoreError(
+                    tr("The store has no practice {practice!r}. Run: handrail init", practice=self.practice)
+                )
             return self._new_practice(master)
         opened = {row.id: seal.unwrap(master, self.practice, row.id, row.wrapped) for row in wrapped}
         good = {number: key for number, key in opened.items() if key is not None}
         if len(good) != len(opened):
             raise KeyProblem(
-                "The key does not fit this store: it was sealed with another one. Nothing was written. Put the right "
-                "key back (the keyring entry or key file that belongs to this store)."
+                tr(
+                    "The key does not fit this store: it was sealed with another one. Nothing was written. Put the "
+                    "right key back (the keyring entry or key file that belongs to this store)."
+                )
             )
         sealer = seal.Sealer(self.practice, good)
         if sealer.open(f"practices:{self.practice}", check) != _CHECK:
-            raise KeyProblem("The store's check value is not as Handrail wrote it. Restore the store from a backup.")
+            raise KeyProblem(
+                tr("The store's check value is not as Handrail wrote it. Restore the store from a backup.")
+            )
         return sealer
 
     def _new_practice(self, master: bytes) -> seal.Sealer:
@@ -215,19 +222,24 @@ def _engine(url: str, *, create: bool) -> Engine:
         parsed.get_dialect().import_dbapi()
     except (ArgumentError, NoSuchModuleError):
         raise StoreError(
-            "The setting store is not the address of a database, such as sqlite:///handrail.db or "
-            "postgresql+psycopg://user@host/name. Mend it in the settings."
+            tr(
+                "The setting store is not the address of a database, such as sqlite:///handrail.db or "
+                "postgresql+psycopg://user@host/name. Mend it in the settings."
+            )
         ) from None
     except ImportError:
         raise StoreError(
-            f"The store is on {backend}, and the driver for it is not installed. Run: pipx inject handrail "
-            '"handrail[postgres]"'
+            tr(
+                "The store is on {backend}, and the driver for it is not installed. Run: pipx inject handrail "
+                '"handrail[postgres]"',
+                backend=backend,
+            )
         ) from None
     if backend == "sqlite":
         path = Path(parsed.database or "")
         if not path.exists():
             if not create:
-                raise StoreError(f"There is no store at {path}. Run: handrail init")
+                raise StoreError(tr("There is no store at {path}. Run: handrail init", path=path))
             _create_private(path)
         engine = create_engine(parsed, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
         event.listen(engine, "connect", _sqlite_connect)
@@ -243,7 +255,9 @@ def _create_private(path: Path) -> None:
     except FileExistsError:
         return
     except OSError as error:
-        raise StoreError(f"The store cannot be made at {path} ({error.strerror}). Choose another folder.") from None
+        raise StoreError(
+            tr("The store cannot be made at {path} ({why}). Choose another folder.", path=path, why=error.strerror)
+        ) from None
 
 
 def _sqlite_connect(connection: Any, _record: object) -> None:
@@ -278,11 +292,15 @@ def upgrade(engine: Engine, *, create: bool = False) -> None:
     if found == HEAD:
         return
     if found is None and not create:
-        raise StoreError("There is no Handrail store in this database. Run: handrail init")
+        raise StoreError(tr("There is no Handrail store in this database. Run: handrail init"))
     if found is not None and found > HEAD:
         raise StoreError(
-            f"This store was made by a newer Handrail (store version {found}, this program knows {HEAD}). "
-            "Nothing was changed. Update Handrail: pipx upgrade handrail"
+            tr(
+                "This store was made by a newer Handrail (store version {found}, this program knows {head}). Nothing "
+                "was changed. Update Handrail: pipx upgrade handrail",
+                found=found,
+                head=HEAD,
+            )
         )
     from .migrations import run  # alembic is slow to import and seldom needed
 
@@ -291,11 +309,11 @@ def upgrade(engine: Engine, *, create: bool = False) -> None:
 
 # --- errors --------------------------------------------------------------------------------------------------------
 
-_REFUSED = (
+_REFUSED = mark(
     "The database server does not let Handrail in (user, password, database name or rights). Check the setting store "
     "and the server's password file, then run: handrail doctor"
 )
-_FULL = "The disk is full; nothing was half written. Make room, then run it again."
+_FULL = mark("The disk is full; nothing was half written. Make room, then run it again.")
 # PostgreSQL speaks the language of its host, so its faults go by the SQLSTATE (class, or the whole code).
 _BY_STATE = {"28": _REFUSED, "3D": _REFUSED, "42501": _REFUSED, "53100": _FULL}
 _PASSING_STATES = ("08", "40", "55P03", "57P01", "57P02", "57P03")
@@ -303,10 +321,13 @@ _PASSING = re.compile(r"locked|busy|connection|terminat|server closed", re.IGNOR
 _PLAIN = (
     ("password|role .* does not exist|database .* does not exist|no pg_hba.conf", _REFUSED),
     ("disk is full|no space left", _FULL),
-    ("readonly|read-only|permission denied", "The store cannot be written (read-only). Check the folder's rights."),
-    ("locked|busy", "Another program holds the store (a backup, a virus scanner?). Close it, then run it again."),
-    ("malformed|not a database|corrupt", "The store's file is damaged. Restore it from a backup."),
-    ("connection|server closed|terminat|refused", "The database server cannot be reached. Run it again later."),
+    (
+        "readonly|read-only|permission denied",
+        mark("The store cannot be written (read-only). Check the folder's rights."),
+    ),
+    ("locked|busy", mark("Another program holds the store (a backup, a virus scanner?). Close it, then run it again.")),
+    ("malformed|not a database|corrupt", mark("The store's file is damaged. Restore it from a backup.")),
+    ("connection|server closed|terminat|refused", mark("The database server cannot be reached. Run it again later.")),
 )
 
 
@@ -329,8 +350,10 @@ def _as_store_error(error: SQLAlchemyError, engine: Engine) -> StoreError:
     if sentence is None:
         sentence = next((plain for pattern, plain in _PLAIN if re.search(pattern, raw, re.IGNORECASE)), None)
     if sentence is None:
-        sentence = f"The store could not be read or written ({type(error).__name__}). Run: handrail doctor"
-    return StoreError(sentence, detail=f"{engine.dialect.name}: {type(error).__name__}")
+        sentence = tr(
+            "The store could not be read or written ({fault}). Run: handrail doctor", fault=type(error).__name__
+        )
+    return StoreError(tr(sentence), detail=f"{engine.dialect.name}: {type(error).__name__}")
 
 
 @contextmanager

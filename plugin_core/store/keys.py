@@ -14,6 +14,7 @@ from pathlib import Path
 
 from .. import private
 from ..errors import KeyProblem, SettingsError
+from ..words import tr
 from .seal import KEY_BYTES
 
 SERVICE = "handrail"
@@ -54,8 +55,10 @@ def write(reference: str, value: str) -> None:
     if kind == "keyring":
         if sys.platform == "win32" and len(value.encode("utf-16-le")) > WINDOWS_MOST:
             raise KeyProblem(
-                "This secret is longer than the Windows credential store takes. Keep it in a file that only you can "
-                "read, and refer to it as file:PATH instead of keyring:NAME."
+                tr(
+                    "This secret is longer than the Windows credential store takes. Keep it in a file that only you "
+                    "can read, and refer to it as file:PATH instead of keyring:NAME."
+                )
             )
         _Keyring().set_password(SERVICE, name, value)
         return
@@ -63,7 +66,11 @@ def write(reference: str, value: str) -> None:
         private.write(Path(name), value + "\n")
     except OSError as error:
         raise KeyProblem(
-            f"The secret file {name} cannot be written ({error.strerror}). Choose another place for it."
+            tr(
+                "The secret file {name} cannot be written ({why}). Choose another place for it.",
+                name=name,
+                why=error.strerror,
+            )
         ) from None
 
 
@@ -84,7 +91,9 @@ def remove(reference: str) -> None:
     try:
         Path(name).unlink(missing_ok=True)
     except OSError as error:
-        raise KeyProblem(f"The secret file {name} cannot be removed ({error.strerror}). Remove it by hand.") from None
+        raise KeyProblem(
+            tr("The secret file {name} cannot be removed ({why}). Remove it by hand.", name=name, why=error.strerror)
+        ) from None
 
 
 def _parts(reference: str) -> tuple[str, str]:
@@ -92,7 +101,10 @@ def _parts(reference: str) -> tuple[str, str]:
     kind, _, name = reference.partition(":")
     if kind not in ("keyring", "file") or not name:
         raise SettingsError(
-            "A secret in the settings must be a reference such as keyring:NAME or file:/path, not the secret itself."
+            tr(
+                "A secret in the settings must be a reference such as keyring:NAME or file:/path, not the secret "
+                "itself."
+            )
         )
     return kind, name
 
@@ -110,8 +122,10 @@ def master(reference: str) -> bytes:
         raw = b""
     if len(raw) != KEY_BYTES:
         raise KeyProblem(
-            "The store's key is not a Handrail key. Nothing was opened. Put the right key back, or restore it from "
-            "where you keep its copy."
+            tr(
+                "The store's key is not a Handrail key. Nothing was opened. Put the right key back, or restore it "
+                "from where you keep its copy."
+            )
         )
     return raw
 
@@ -120,22 +134,30 @@ def _from_file(path: Path) -> str:
     try:
         mode = path.stat().st_mode
         if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
-            raise KeyProblem(f"Others on this computer can read {path}. Run: chmod 600 {path}")
+            raise KeyProblem(tr("Others on this computer can read {path}. Run: chmod 600 {path}", path=path))
         return path.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise KeyProblem(
-            f"The secret file {path} cannot be read ({error.strerror}). Put it back from your copy."
+            tr(
+                "The secret file {path} cannot be read ({why}). Put it back from your copy.",
+                path=path,
+                why=error.strerror,
+            )
         ) from None
     except UnicodeDecodeError:
-        raise KeyProblem(f"The secret file {path} holds no text. Put the right file back.") from None
+        raise KeyProblem(tr("The secret file {path} holds no text. Put the right file back.", path=path)) from None
 
 
 def _from_keyring(name: str) -> str:
     value = _Keyring().get_password(SERVICE, name)
     if value is None:
         raise KeyProblem(
-            f"The system's keyring has no entry {SERVICE}/{name}. If this is another computer or user, bring the key "
-            "over; without it the store stays closed."
+            tr(
+                "The system's keyring has no entry {service}/{name}. If this is another computer or user, bring the "
+                "key over; without it the store stays closed.",
+                service=SERVICE,
+                name=name,
+            )
         )
     return str(value)
 
@@ -159,8 +181,10 @@ class _Keyring:
         backend = keyring.get_keyring()
         if isinstance(backend, keyring.backends.fail.Keyring) or _keeps_nothing_secret(backend):
             raise KeyProblem(
-                "This computer offers no keyring to this user (common on servers). Choose a key file that only you "
-                "can read: handrail init --key-file"
+                tr(
+                    "This computer offers no keyring to this user (common on servers). Choose a key file that only "
+                    "you can read: handrail init --key-file"
+                )
             )
 
     def get_password(self, service: str, name: str) -> str | None:
@@ -185,4 +209,6 @@ class _Keyring:
 
 
 def _locked(error: Exception) -> KeyProblem:
-    return KeyProblem(f"The system's keyring did not open ({type(error).__name__}). Unlock it, then try again.")
+    return KeyProblem(
+        tr("The system's keyring did not open ({fault}). Unlock it, then try again.", fault=type(error).__name__)
+    )

@@ -15,6 +15,7 @@ from sqlalchemy import Column, Table, delete, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from ...schemas.records import Answers, Evidence
+from ..words import tr
 from . import flags as flag_queries
 from . import mend, merging
 from .database import Store, Tx
@@ -262,8 +263,8 @@ def clean(store: Store) -> str | None:
     except (SQLAlchemyError, sqlite3.Error):
         busy = True
     if busy:
-        return (
-            "Another program has the store open, or the disk is full: the deleted bytes could not be cleared from the "
-            "file yet. Close it (a report, a backup?), or make room, then run the same command again."
+        return tr(
+            "Another program has the store open, or the disk is full: the deleted bytes could not be cleared "
+            "from the file yet. Close it (a report, a backup?), or make room, then run the same command again."
         )
     return None

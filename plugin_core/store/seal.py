@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from ..errors import SealBroken
+from ..words import tr
 
 KEY_BYTES = 32
 NONCES = 512
@@ -66,8 +67,11 @@ class Sealer:
             return cipher.decrypt(sealed[3:15], sealed[15:], place.encode())
         except (InvalidTag, ValueError):  # ValueError: cut short, so that not even the nonce is whole
             raise SealBroken(
-                f"The stored value {place} was changed outside Handrail, or belongs to another row. "
-                "Nothing was repaired. Restore the store from a backup."
+                tr(
+                    "The stored value {place} was changed outside Handrail, or belongs to another row. Nothing was "
+                    "repaired. Restore the store from a backup.",
+                    place=place,
+                )
             ) from None
 
     def hash(self, *parts: str) -> str:
