@@ -26,6 +26,7 @@ from ...plugin_core.settings import Connection, Pushing, Settings, load, save
 from ...plugin_core.store import Store, keys
 from ...plugin_core.sync.run import Options
 from ...plugin_core.views import FlagRow
+from ...plugin_core.words import ENGLISH, Texts, mark, spoken, tr, trn
 from .practice import DEFAULT_SEED
 from .stage import Demo, open_demo
 
@@ -79,20 +80,24 @@ def run(folder: Path | None, as_of: date | None, seed: int | None, as_json: bool
         for name in OURS:
             (place / name).unlink(missing_ok=True)
     except OSError as error:
-        raise UsageError(f"The demo cannot write to {place} ({error.strerror}). Choose another: --folder DIR") from None
+        told = tr(
+            "The demo cannot write to {folder} ({why}). Choose another: --folder DIR", folder=place, why=error.strerror
+        )
+        raise UsageError(told) from None
     with open_demo(place, as_of, DEFAULT_SEED if seed is None else seed) as demo:
-        say.step("An invented practice: 40 clients, a year of answers, on a small FHIR server on this machine")
-        say.text(f"{demo.base} - nobody here is real, and nothing leaves this machine.")
+        say.step(tr("An invented practice: 40 clients, a year of answers, on a small FHIR server on this machine"))
+        say.text(tr("{address} - nobody here is real, and nothing leaves this machine.", address=demo.base))
         settings = _settings(demo)
         with Engine(settings, now=lambda: _now(demo)) as engine:
             engine.mailer = _Post()  # type: ignore[assignment]  # nothing leaves this machine, letters least of all
             shown = _play(demo, engine, say, place / "report.html")
-    say.step("Yours to look at")
-    say.text(f"Report:   {shown.report}")
+    say.step(tr("Yours to look at"))
+    say.text(tr("Report:   {file}", file=shown.report))
+    again = f"{program()} --settings {place / 'handrail.toml'} flags"
+    say.text(tr("Again:    {command}   (also: explain, client, ack, hold, doctor)", command=again))
     say.text(
-        f"Again:    {program()} --settings {place / 'handrail.toml'} flags   (also: explain, client, ack, hold, doctor)"
+        tr("Next:     README, Install it in a practice: {program} init, then {program} connect fhir", program=program())
     )
-    say.text(f"Next:     README, Install it in a practice: {program()} init, then {program()} connect fhir")
     return shown
 
 
@@ -111,10 +116,12 @@ def _now(demo: Demo) -> datetime:
     return demo.server.clock.now()
 
 
+_FOUND = Texts({"there once": mark("there once")})
+
 # What a practice fills in before a form with safety lines may be asked for; here all of it is invented.
 _SAFETY = {
     "country": "Nowhere",
-    "crisis_text": "This practice is invented. A real one says here whom to call in a crisis.",
+    "crisis_text": mark("This practice is invented. A real one says here whom to call in a crisis."),
     "safety.clinician": "clinician@practice.invalid",
     "safety.backup": "backup@practice.invalid",
     "mail.host": "mail.practice.invalid",
@@ -134,7 +141,7 @@ def _settings(demo: Demo) -> Settings:
         folder / "handrail.toml",
         {
             "practice": "demo",
-            "name": "Invented practice (demo)",
+            "name": tr("Invented practice (demo)"),
             "time_zone": "Europe/Zurich",
             "key": "file:handrail.key",
             "platform.name": connection.platform,
@@ -142,7 +149,9 @@ def _settings(demo: Demo) -> Settings:
             "platform.secrets": dict(connection.secrets),
             "push.on": pushing.on,
             "push.carriers": list(pushing.carriers),
+            **({} if spoken() == ENGLISH else {"language": spoken()}),
             **_SAFETY,
+            "crisis_text": tr(_SAFETY["crisis_text"]),
         },
     )
     settings = load(folder / "handrail.toml")
@@ -151,31 +160,37 @@ def _settings(demo: Demo) -> Settings:
 
 
 def _play(demo: Demo, engine: Engine, say: _Say, report: Path) -> Shown:
-    say.step("Publish the forms on the platform")
+    say.step(tr("Publish the forms on the platform"))
     for instrument in demo.practice.instruments():
         made = engine.publish(instrument)
         say.text(f"{instrument.id}/{instrument.version}  {instrument.title}  ->  {made.form}")
     answered = demo.answer_year()
-    say.step(f"The clients answer: {answered} forms over a year. First sync: pull, score, let the rules read, push")
+    say.step(
+        tr(
+            "The clients answer: {forms} forms over a year. First sync: pull, score, let the rules read, push",
+            forms=answered,
+        )
+    )
     first = engine.sync(Options(consent=lambda _: True))
     say.report(first)
     rows = engine.flags()
-    say.step("The flags that stand, with their reasons. Most flags do not mean that something is wrong")
+    say.step(tr("The flags that stand, with their reasons. Most flags do not mean that something is wrong"))
     say.flags(rows)
-    say.step("Pull back what was pushed: Flag resources on the platform that carry our keys")
+    say.step(tr("Pull back what was pushed: Flag resources on the platform that carry our keys"))
     on_platform = _read_back(engine, rows)
-    say.text(", ".join(f"{number} {state}" for state, number in sorted(on_platform.items())) or "none")
-    say.text("Each has a neutral title, no score, no answer, and Provenance back to the forms it rests on.")
-    say.step("Sync again: nothing has changed, so nothing is stored or pushed")
+    found = [f"{_FOUND.get(state, state)}: {number}" for state, number in sorted(on_platform.items())]
+    say.text(", ".join(found) or tr("none"))
+    say.text(tr("Each has a neutral title, no score, no answer, and Provenance back to the forms it rests on."))
+    say.step(tr("Sync again: nothing has changed, so nothing is stored or pushed"))
     second = engine.sync()
     say.report(second)
     deeds = demo.second_act()
-    say.step("Life goes on: " + "; ".join(deed.words for deed in deeds))
+    say.step(tr("Life goes on: {what}", what="; ".join(tr(deed.words) for deed in deeds)))
     third = engine.sync()
     say.report(third)
     aside = engine.set_aside()
     if aside:
-        say.step("Set aside instead of scored on a guess")
+        say.step(tr("Set aside instead of scored on a guess"))
         for item in aside:
             say.text(f"{item.where}: {item.message}")
     write_report(engine, report)
@@ -241,4 +256,11 @@ class _Say:
             by_rule.setdefault(row.flag.rule, row)
         first = list(by_rule.values())[:SHOWN]
         self.console().print(flags_table(first))
-        self.text(f"{len(rows) - len(first)} more stand; all of them are in the report.")
+        more = len(rows) - len(first)
+        self.text(
+            trn(
+                "{count} more stands; all of them are in the report.",
+                "{count} more stand; all of them are in the report.",
+                more,
+            )
+        )

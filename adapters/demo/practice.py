@@ -13,6 +13,7 @@ from random import Random
 
 from ...plugin_core.instruments import builtin_one
 from ...plugin_core.uris import BASE
+from ...plugin_core.words import mark
 from ...schemas.records import Answers, Instrument
 from .answers import client_answers, fill, stance_answers, symptom_answers
 from .checks import Json
@@ -255,22 +256,22 @@ class Practice:
         moment = [now - timedelta(minutes=4 - number) for number in range(4)]
         return (
             Deed(
-                "a new form, lower again on the growth lines",
+                mark("a new form, lower again on the growth lines"),
                 replace(self._next(raises, moment[0]), stamp=moment[0]),
                 {"P2": "raised"},
             ),
             Deed(
-                "a new form, back to where it was for the second time",
+                mark("a new form, back to where it was for the second time"),
                 replace(self._next(clears, moment[1]), stamp=moment[1]),
                 {"P1": "cleared"},
             ),
             Deed(
-                "the last form was another person's and is marked as entered in error",
+                mark("the last form was another person's and is marked as entered in error"),
                 replace(wrong, stamp=moment[2], status="entered-in-error"),
                 {"P1": "withdrawn"},
             ),
             Deed(
-                "the last form is corrected by the client",
+                mark("the last form is corrected by the client"),
                 replace(mended, stamp=moment[3], status="amended", answers=before),
                 {"P2": "withdrawn"},
             ),

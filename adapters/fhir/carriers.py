@@ -12,6 +12,7 @@ from html import escape
 
 from ...plugin_core.contracts import CarrierSpec, Notice
 from ...plugin_core.uris import BASE
+from ...plugin_core.words import mark
 from ...schemas.records import Json
 from ...schemas.vocab import RemoteState
 
@@ -24,17 +25,20 @@ PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type
 DEVICE_NAME = "Handrail"
 RETRACTED = "entered-in-error"
 
-SEEN_BY = (
+SEEN_BY = mark(
     "Whoever may read the chart on this platform. Some platforms also show such entries to clients, in a portal or in "
     "a record that they ask for: ask the vendor before switching this on."
 )
 CARRIERS = (
-    CarrierSpec("flag", "Flag on the client's chart", SEEN_BY, clinicians_only=False),
-    CarrierSpec("detected-issue", "Detected issue in the client's chart", SEEN_BY, clinicians_only=False),
+    CarrierSpec("flag", mark("Flag on the client's chart"), SEEN_BY, clinicians_only=False),
+    CarrierSpec("detected-issue", mark("Detected issue in the client's chart"), SEEN_BY, clinicians_only=False),
     CarrierSpec(
         "task",
-        "Task for the clinician",
-        "Whoever may read tasks on this platform, usually clinicians and office staff; it stands beside other tasks.",
+        mark("Task for the clinician"),
+        mark(
+            "Whoever may read tasks on this platform, usually clinicians and office staff; it stands beside other "
+            "tasks."
+        ),
         clinicians_only=False,
     ),
 )

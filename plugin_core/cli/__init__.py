@@ -84,8 +84,8 @@ class Commands(click.Group):
 
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             near = difflib.get_close_matches(args[0], self.list_commands(ctx), 1)
-            hint = f"Did you mean {near[0]}?" if near else "The list: handrail --help"
-            ctx.fail(f"No such command {args[0]!r}. {hint}")
+            hint = tr("Did you mean {name}?", name=near[0]) if near else tr("The list: handrail --help")
+            ctx.fail(tr("No such command {name}. {hint}", name=repr(args[0]), hint=hint))
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -117,12 +117,19 @@ def _brought(ctx: click.Context) -> dict[str, click.Command]:
         try:
             call(cli=extra)
         except Exception as error:  # noqa: BLE001 - a plugin's fault must not take the other commands away (F101)
-            click.echo(f"handrail: the plugin {plugins.label(plugin)} failed ({type(error).__name__}).", err=True)
+            fault = type(error).__name__
+            told = tr("handrail: the plugin {plugin} failed ({fault}).", plugin=plugins.label(plugin), fault=fault)
+            click.echo(told, err=True)
             continue
         for name, command in extra.commands.items():
             if name in owners:
-                both = f"{plugins.label(plugin)} and {owners[name]}"
-                click.echo(f"handrail: {both} both bring a command {name}; the second is left out.", err=True)
+                told = tr(
+                    "handrail: {first} and {second} both bring a command {name}; the second is left out.",
+                    first=plugins.label(plugin),
+                    second=owners[name],
+                    name=name,
+                )
+                click.echo(told, err=True)
             else:
                 owners[name] = plugins.label(plugin)
                 found[name] = command
@@ -202,7 +209,7 @@ def _run(arguments: list[str]) -> int:
         error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        click.echo("handrail: stopped. What was stored is whole; run the same command to go on.", err=True)
+        click.echo(tr("handrail: stopped. What was stored is whole; run the same command to go on."), err=True)
         return 130
     except BrokenPipeError:
         sys.stderr.close()
@@ -210,8 +217,13 @@ def _run(arguments: list[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the last boundary: an exception's text may hold client data (S24)
         where = traceback.extract_tb(error.__traceback__)[-1]
         click.echo(
-            f"handrail: an unforeseen fault ({type(error).__name__} at {Path(where.filename).name}:{where.lineno}). "
-            "Nothing was half done. Please report that line; handrail doctor shows whether more is wrong.",
+            tr(
+                "handrail: an unforeseen fault ({fault} at {file}:{line}). Nothing was half done. Please report that "
+                "line; handrail doctor shows whether more is wrong.",
+                fault=type(error).__name__,
+                file=Path(where.filename).name,
+                line=where.lineno,
+            ),
             err=True,
         )
         return 1

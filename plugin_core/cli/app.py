@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ..words import Texts, mark, tr
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
@@ -42,7 +44,7 @@ class Day(click.DateTime):
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter:
-            self.fail("Write the day as year-month-day, for example 2026-05-04.", param, ctx)
+            self.fail(tr("Write the day as year-month-day, for example 2026-05-04."), param, ctx)
 
 
 class App:
@@ -130,11 +132,23 @@ class Progress:
             if now - self._begun < 1 or now - self._last < 0.1:
                 return
             self._last = now
-            whole = f" of {of:,}" if of else ""
-            sys.stderr.write(f"\r\033[K{part}: {self._counts[part]:,}{whole} ({now - self._begun:.0f} s)")
+            fields = {"part": _PARTS.get(part, part), "done": self._counts[part], "seconds": f"{now - self._begun:.0f}"}
+            line = tr("{part}: {done} of {all} ({seconds} s)", all=of, **fields) if of else tr(_DONE, **fields)
+            sys.stderr.write(f"\r\033[K{line}")
             sys.stderr.flush()
             self._wrote = True
 
+
+_DONE = mark("{part}: {done} ({seconds} s)")
+_PARTS = Texts(
+    {
+        "rescoring": mark("rescoring"),
+        "pulling": mark("pulling"),
+        "asking about clients": mark("asking about clients"),
+        "pushing": mark("pushing"),
+        "asking": mark("asking"),
+    }
+)
 
 pass_app = click.make_pass_decorator(App)
 

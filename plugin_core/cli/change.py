@@ -11,7 +11,7 @@ import click
 
 from ..errors import HandrailError, UsageError
 from ..words import tr
-from ..words.spelling import exact
+from ..words.spelling import exact, whole
 from .app import App, json_option, pass_app
 
 if TYPE_CHECKING:
@@ -127,7 +127,8 @@ def _write(out: Path, clients: Sequence[str], pairs: Pairs, result: Result) -> N
             rows.writerow(["client", "pre", "post", "index", "change"])
             rows.writerows(zip(clients, pairs.pre, pairs.post, result.index, result.kinds, strict=True))
     except OSError as error:
-        raise HandrailError(f"The file {out.name} could not be written: {error.strerror}.") from None
+        told = tr("The file {name} could not be written: {why}.", name=out.name, why=error.strerror)
+        raise HandrailError(told) from None
 
 
 def _tell(facts: dict[str, Any]) -> None:
@@ -142,6 +143,6 @@ def _tell(facts: dict[str, Any]) -> None:
     for kind, name in names.items():
         number = facts["counts"][kind]
         if number is not None:
-            click.echo(f"  {number:6d}  {name}")
+            click.echo(f"  {name}: {whole(number)}")
     if facts["cutoff"] is not None:
         click.echo(tr("Cut-off {cutoff}.", cutoff=exact(facts["cutoff"])))

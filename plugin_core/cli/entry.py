@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import UsageError
-from ..words import tr
+from ..words import mark, tr
 from .app import App, Day, author, json_option, pass_app
 
 if TYPE_CHECKING:
@@ -28,8 +28,9 @@ BACK = ("b", "\x7f", "\x08")
 @click.argument("instrument")
 @click.option("--client", help="Whose open request the sheet is for; it bears a code instead of a name.")
 @click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The page to write.")
+@json_option
 @pass_app
-def sheet(app: App, instrument: str, client: str | None, out: Path) -> int:
+def sheet(app: App, instrument: str, client: str | None, out: Path, as_json: bool) -> int:
     """Write a form as one page to print (A4 or US Letter), blank or for a client's open request."""
     from .. import private
     from ..collecting.paper import sheet as make
@@ -47,7 +48,11 @@ def sheet(app: App, instrument: str, client: str | None, out: Path) -> int:
     try:
         private.write(out, page.decode())
     except OSError as error:
-        raise UsageError(f"The sheet {out} cannot be written ({error.strerror}). Choose another place.") from None
+        told = tr("The sheet {file} cannot be written ({why}). Choose another place.", file=out, why=error.strerror)
+        raise UsageError(told) from None
+    if as_json:
+        app.json({"format": 1, "file": str(out.absolute()), "code": bool(key)})
+        return 0
     click.echo(tr("Written: {file}. Open it in a browser and print it.", file=out))
     if client is not None and not key:
         click.echo(tr("No request is open for this client and form, so the sheet bears no code. Note whose it is."))
@@ -138,17 +143,20 @@ def _given(instrument: Instrument, texts: tuple[str, ...], twice: bool) -> dict[
         texts = tuple(line for line in sys.stdin.read().splitlines() if line.strip())
     wanted = 2 if twice else 1
     if len(texts) != wanted:
-        raise UsageError(f"Give --answers {'twice' if twice else 'once'}; {len(texts)} rows of answers were given.")
+        once, two = mark("Give --answers once; rows given: {rows}."), mark("Give --answers twice; rows given: {rows}.")
+        raise UsageError(tr(two if twice else once, rows=len(texts)))
     first, *again = [parse(instrument, text) for text in texts]
     if again and (lines := differences(instrument, first, again[0])):
         named = ", ".join(map(str, lines))
-        raise UsageError(f"The two entries differ on line {named}. Nothing was stored. Look at the sheet again.")
+        raise UsageError(
+            tr("The two entries differ on line {lines}. Nothing was stored. Look at the sheet again.", lines=named)
+        )
     return first
 
 
 def _by_hand(wanted: Sheet, twice: bool) -> dict[str, Answer]:
     if not sys.stdin.isatty():
-        raise UsageError("There is no terminal to type on. Give the answers with --answers, in the form's order.")
+        raise UsageError(tr("There is no terminal to type on. Give the answers with --answers, in the form's order."))
     with single_keys() as key:
         return _typed(wanted.instrument, key, twice)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import UsageError
+from ..words import Texts, mark, tr, trn
 from .app import App, json_option, pass_app
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def instruments(ctx: click.Context, as_json: bool) -> int | None:
     """What can be asked: our own draft forms and published ones, with their licence."""
     if ctx.invoked_subcommand is not None:
         return None
-    from ..instruments.translations import languages_of
+    from ..instruments.translations import in_language, languages_of
     from ..manager import Plugins
     from ..registry import Registry
 
@@ -54,8 +55,10 @@ def instruments(ctx: click.Context, as_json: bool) -> int | None:
             ]
         )
         return 0
-    rows = [(f"{i.id}/{i.version}", i.title, i.status, str(len(i.items)), i.licence.name) for i, _ in found]
-    app.table(("id", "title", "status", "lines", "licence"), rows)
+    rows = [
+        (f"{i.id}/{i.version}", in_language(i).title, i.status, str(len(i.items)), i.licence.name) for i, _ in found
+    ]
+    app.table((tr("id"), tr("title"), tr("status"), tr("lines"), tr("licence")), rows)
     return 0
 
 
@@ -76,7 +79,9 @@ def export(app: App, instrument: str, kind: str, out: Path | None, language: str
     registry = Registry(Plugins(_plugins(app)))
     exports = {name: f for r in registry.adapters.values() for name, f in r.descriptor.exports.items()}
     if kind not in exports:
-        raise UsageError(f"There is no format {kind!r}. There are: {', '.join(sorted(exports)) or 'none'}.")
+        raise UsageError(
+            tr("There is no format {kind}. There are: {known}.", kind=repr(kind), known=", ".join(sorted(exports)))
+        )
     found = registry.instrument(instrument)
     form = in_language(found) if language is None else translated(found, language)
     text = json.dumps(exports[kind](form), ensure_ascii=False, indent=2) + "\n"
@@ -84,7 +89,7 @@ def export(app: App, instrument: str, kind: str, out: Path | None, language: str
         click.echo(text, nl=False)
     else:
         out.write_text(text, encoding="utf-8")
-        click.echo(f"Written: {out}")
+        click.echo(tr("Written: {file}", file=out))
     return 0
 
 
@@ -120,14 +125,14 @@ def plugins(ctx: click.Context, as_json: bool) -> int | None:
             (info.name, f"{info.distribution} {info.version}", _state(info.allowed, info.loaded), ", ".join(info.hooks))
             for info in found
         ]
-        app.table(("name", "package", "state", "hooks"), rows)
+        app.table((tr("name"), tr("package"), tr("state"), tr("hooks")), rows)
         _platforms(known)
         for info in found:
             if info.problem:
                 click.echo(f"{info.label}: {info.problem}")
         if any(not info.allowed for info in found):
             click.echo(
-                "To load one that is not allowed: handrail plugins allow PACKAGE. It can then do all that you can."
+                tr("To load one that is not allowed: handrail plugins allow PACKAGE. It can then do all that you can.")
             )
     return 1 if any(info.allowed and not info.loaded for info in found) else 0
 
@@ -138,14 +143,16 @@ def _platforms(known: Plugins) -> None:
 
     for name, registered in Registry(known).adapters.items():
         spec = registered.descriptor
-        shows = ", ".join(carrier.name for carrier in spec.carriers) or "a list to enter by hand"
-        click.echo(f"Platform {name}: {spec.title}. Shows flags as: {shows}.")
+        shows = ", ".join(carrier.name for carrier in spec.carriers) or tr("a list to enter by hand")
+        click.echo(
+            tr("Platform {name}: {title}. Shows flags as: {carriers}.", name=name, title=spec.title, carriers=shows)
+        )
 
 
 def _state(allowed: bool, loaded: bool) -> str:
     if not allowed:
-        return "not allowed"
-    return "loaded" if loaded else "FAILED"
+        return tr("not allowed")
+    return tr("loaded") if loaded else tr("FAILED")
 
 
 @plugins.command("allow")
@@ -160,14 +167,19 @@ def allow(app: App, package: str) -> int:
     name, _, version = package.partition("==")
     if not any(info.distribution == name and version in ("", info.version) for info in known):
         raise UsageError(
-            f"No installed package {package} brings plugins for Handrail. Install it beside Handrail first."
+            tr(
+                "No installed package {package} brings plugins for Handrail. Install it beside Handrail first.",
+                package=package,
+            )
         )
     allowed = [*(entry for entry in app.settings.plugins if entry.partition("==")[0] != name), package]
     save(app.file, {"plugins": allowed})
-    click.echo(f"Allowed: {package}. See: handrail plugins")
+    click.echo(tr("Allowed: {package}. See: handrail plugins", package=package))
     click.echo(
-        "If it brings a form: what clients answered on it so far comes with handrail sync --full. If it brings rules: "
-        "what they would raise from stored answers is shown by handrail rescore."
+        tr(
+            "If it brings a form: what clients answered on it so far comes with handrail sync --full. If it brings "
+            "rules: what they would raise from stored answers is shown by handrail rescore."
+        )
     )
     return 0
 
@@ -182,7 +194,7 @@ def schemas(out: Path) -> int:
     for name, document in documents().items():
         path = out / name if name.endswith(".json") else out / f"{name}.json"
         path.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-        click.echo(f"Written: {path}")
+        click.echo(tr("Written: {file}", file=path))
     return 0
 
 
@@ -205,7 +217,26 @@ def doctor(app: App, offline: bool, quiet: bool, letter_to: str | None, as_json:
         app.json([{"check": c.name, "state": c.state, "finding": c.finding} for c in checks])
     else:
         for check in bad if quiet else checks:
-            click.echo(f"{check.state:>7}  {check.name}: {check.finding}")
+            click.echo(f"{_STATES[check.state]:>7}  {_LOOKED_AT.get(check.name, check.name)}: {check.finding}")
         if not quiet:
-            click.echo("All is well." if not bad else f"{len(bad)} to mend.")
+            click.echo(trn("{count} to mend.", "{count} to mend.", len(bad)) if bad else tr("All is well."))
     return 1 if bad else 0
+
+
+_STATES = Texts({"ok": mark("ok"), "note": mark("note"), "wrong": mark("wrong")})
+_LOOKED_AT = Texts(
+    {
+        "settings": mark("settings"),
+        "files": mark("files"),
+        "disk": mark("disk"),
+        "time zone": mark("time zone"),
+        "schedule": mark("schedule"),
+        "plugins": mark("plugins"),
+        "store": mark("store"),
+        "last sync": mark("last sync"),
+        "safety answers": mark("safety answers"),
+        "mail": mark("mail"),
+        "mail server": mark("mail server"),
+        "platform": mark("platform"),
+    }
+)

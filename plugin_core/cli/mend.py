@@ -85,7 +85,9 @@ def reassign(
     read anew. Safety notices of the wrong client stay until a person closes them.
     """
     if back == (client is not None) or (client is not None and not reason):
-        raise UsageError("Say whose form it is and why (handrail reassign FORM CLIENT --reason ...), or give --back.")
+        raise UsageError(
+            tr("Say whose form it is and why (handrail reassign FORM CLIENT --reason ...), or give --back.")
+        )
     with app.engine() as engine:
         if client is None:
             done = engine.mending.take_back(form, by or author())
@@ -125,7 +127,7 @@ def merge(app: App, old: str, new: str | None, reason: str | None, back: bool, b
     What the platform itself merges is followed by each sync without this command.
     """
     if back == (new is not None) or (new is not None and not reason):
-        raise UsageError("Say which record stays and why (handrail merge OLD NEW --reason ...), or give --back.")
+        raise UsageError(tr("Say which record stays and why (handrail merge OLD NEW --reason ...), or give --back."))
     with app.engine() as engine:
         if new is None:
             done = engine.mending.unmerge(old, by or author())
@@ -156,7 +158,7 @@ def discharge(
     Prompts that stand stay in the list until a person has seen to them; on the platform they are closed.
     """
     if (on is not None) + (until is not None) + back > 1:
-        raise UsageError("Give one of --on, --pause-until and --back.")
+        raise UsageError(tr("Give one of --on, --pause-until and --back."))
     with app.engine() as engine:
         who = by or author()
         if back:
@@ -195,9 +197,9 @@ def discharge(
 def disconnect(app: App, retract_all: bool, leave: bool, erase: bool, yes: bool, by: str | None, as_json: bool) -> int:
     """Take back all that was pushed, then forget the platform. Stopped or refused in the middle, run it again."""
     if retract_all and leave:
-        raise UsageError("Give --retract-all or --leave-on-platform, not both.")
+        raise UsageError(tr("Give --retract-all or --leave-on-platform, not both."))
     if erase and not yes and (as_json or not sys.stdin.isatty()):
-        raise UsageError("Erasing everything cannot be undone. Say so with --yes.")
+        raise UsageError(tr("Erasing everything cannot be undone. Say so with --yes."))
     with app.engine(progress=not as_json) as engine:
         status = engine.status()
         if erase and not yes:

@@ -9,13 +9,33 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import UsageError
-from ..words import mark, tr
+from ..words import Texts, mark, tr
 from ..words.spelling import whole
 from .app import App, author, json_option, pass_app
 
 if TYPE_CHECKING:
     from ..rights import Erased
 
+# What an erasure deletes, by the store's names for it.
+_KINDS = Texts(
+    {
+        "forms": mark("forms"),
+        "flags": mark("flags"),
+        "holds": mark("holds"),
+        "requests": mark("requests"),
+        "enrolments": mark("enrolments"),
+        "sessions": mark("sessions"),
+        "remarks": mark("remarks"),
+        "self-checks": mark("self-checks"),
+        "clients": mark("clients"),
+        "earlier versions": mark("earlier versions"),
+        "set aside": mark("set aside"),
+        "missed once": mark("missed once"),
+        "acknowledgements": mark("acknowledgements"),
+        "deliveries": mark("deliveries"),
+        "safety letters": mark("safety letters"),
+    }
+)
 MUST_STAY = (
     mark(
         "The audit trail keeps who did what and when, with a keyed hash in the client's place: it must show that an "
@@ -23,7 +43,10 @@ MUST_STAY = (
     ),
     mark("That keyed hash alone is kept so that the next sync does not bring the forms back."),
     mark("The platform keeps its own records: the forms, and entries taken back as entered in error."),
-    mark("Backups hold the client until you replace them. Reports and exports that you wrote are files of yours."),
+    mark(
+        "Backups hold the client until you replace them. Reports and exports that you wrote are files of yours, and so "
+        "are printed sheets and what handrail send --by-hand wrote: its sheets and lists hold names."
+    ),
     mark(
         "On PostgreSQL the server overwrites the freed space in time; its own logs and replicas follow their own rules."
     ),
@@ -113,7 +136,9 @@ def erase(app: App, client: str, leave: bool, yes: bool, readmit: bool, by: str 
 
 def _readmit(app: App, there: bool, as_json: bool) -> int:
     if not there:
-        raise UsageError("No client of that reference was erased here. Give the reference as the platform shows it.")
+        raise UsageError(
+            tr("No client of that reference was erased here. Give the reference as the platform shows it.")
+        )
     if as_json:
         app.json({"readmitted": True})
     else:
@@ -124,14 +149,14 @@ def _readmit(app: App, there: bool, as_json: bool) -> int:
 def _confirm(app: App, client: str, leave: bool, as_json: bool) -> None:
     """Names what would go, in numbers, and asks."""
     if as_json or not sys.stdin.isatty():
-        raise UsageError("An erasure cannot be undone. Say so with --yes. Nothing was deleted.")
+        raise UsageError(tr("An erasure cannot be undone. Say so with --yes. Nothing was deleted."))
     with app.engine() as engine:
         if engine.rights.erased(client):
             return
         key, rows, standing = engine.rights.to_erase(client)
     for name, number in sorted(rows.items()):
         if number:
-            click.echo(f"  {name}: {whole(number)}")
+            click.echo(f"  {_KINDS.get(name, name)}: {whole(number)}")
     if standing:
         where = tr("entries on the platform, left there") if leave else tr("entries on the platform, taken back first")
         click.echo(f"  {where}: {whole(standing)}")
@@ -157,7 +182,7 @@ def _told(done: Erased) -> None:
         )
         return
     for name, number in sorted(done.rows.items()):
-        click.echo(f"  {name}: {whole(number)}")
+        click.echo(f"  {_KINDS.get(name, name)}: {whole(number)}")
     if done.again:
         click.echo(tr("This client was erased before; the files were cleared once more."))
     else:

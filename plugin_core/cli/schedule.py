@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import SettingsError, UsageError
+from ..words import tr
 from .app import App, json_option, pass_app
 
 if TYPE_CHECKING:
@@ -44,8 +45,12 @@ def schedule(
     there = making.found(job, kind)
     if there is not None and there.elsewhere and not show:
         raise UsageError(
-            f"There is an entry named {job.name} already, for other settings than {job.settings}. Give this practice "
-            "an id of its own (practice in the settings), or remove the other with its own --settings first."
+            tr(
+                "There is an entry named {name} already, for other settings than {file}. Give this practice an id of "
+                "its own (practice in the settings), or remove the other with its own --settings first.",
+                name=job.name,
+                file=job.settings,
+            )
         )
     if remove:
         return _remove(plan, there, as_json, app)
@@ -59,17 +64,20 @@ def schedule(
     if show or (as_json and not yes):
         return 0
     if app.settings.platform is None:
-        raise SettingsError("No platform is connected yet, so there is nothing to sync. Run: handrail connect PLATFORM")
+        raise SettingsError(
+            tr("No platform is connected yet, so there is nothing to sync. Run: handrail connect PLATFORM")
+        )
     if plan.make and not yes and not _agreed():
-        raise UsageError("Nothing was made. To make it without being asked: handrail schedule --yes")
+        raise UsageError(tr("Nothing was made. To make it without being asked: handrail schedule --yes"))
     making.make(plan)
     _settle(app, job)
-    click.echo(f"Made. To see it: {plan.see}\nTo remove it: handrail schedule --remove", err=as_json)
+    click.echo(tr("Made. To see it: {command}", command=plan.see), err=as_json)
+    click.echo(tr("To remove it: handrail schedule --remove"), err=as_json)
     return 0
 
 
 def _agreed() -> bool:
-    return sys.stdin is not None and sys.stdin.isatty() and click.confirm("Make it?", default=True)
+    return sys.stdin is not None and sys.stdin.isatty() and click.confirm(tr("Make it?"), default=True)
 
 
 def _settle(app: App, job: Job) -> None:
@@ -93,7 +101,8 @@ def _remove(plan: Plan, there: Installed | None, as_json: bool, app: App) -> int
     if as_json:
         app.json({"removed": there is not None})
     else:
-        click.echo("Removed. Handrail no longer syncs by itself." if there else "There is none; nothing was changed.")
+        gone, none = tr("Removed. Handrail no longer syncs by itself."), tr("There is none; nothing was changed.")
+        click.echo(gone if there else none)
     return 0
 
 
@@ -102,17 +111,26 @@ def _show(job: Job, plan: Plan, asked: int | None) -> None:
     import shlex
 
     if asked is not None and asked != job.cadence.every:
-        click.echo(f"Every {asked} minutes does not divide a day evenly; every {job.cadence.every} is taken.")
-    click.echo(f"Handrail would sync by itself {job.cadence.words()}, by {plan.kind}:\n")
+        click.echo(
+            tr(
+                "Every {asked} minutes does not divide a day evenly; every {taken} is taken.",
+                asked=asked,
+                taken=job.cadence.every,
+            )
+        )
+    often = job.cadence.words()
+    click.echo(tr("Handrail would sync by itself {often}, by {kind}:", often=often, kind=plan.kind) + "\n")
     for title, text in plan.shown.items():
         click.echo(f"--- {title}\n{text.rstrip()}\n")
     if plan.make:
-        click.echo("--- then run")
+        click.echo(f"--- {tr('then run')}")
     for step in plan.make:
-        click.echo(f"{shlex.join(step.words)}{'   (with the crontab as above)' if step.stdin is not None else ''}")
+        told = "" if step.stdin is None else f"   ({tr('with the crontab as above')})"
+        click.echo(f"{shlex.join(step.words)}{told}")
     for note in plan.notes:
         click.echo(f"\n{note}")
-    click.echo("\nEach run syncs; it sends forms that are due as well.\n" if job.send else "\nEach run only syncs.\n")
+    each = tr("Each run syncs; it sends forms that are due as well.") if job.send else tr("Each run only syncs.")
+    click.echo(f"\n{each}\n")
 
 
 def _status(app: App, job: Job, plan: Plan, there: Installed, as_json: bool) -> int:
@@ -120,15 +138,17 @@ def _status(app: App, job: Job, plan: Plan, there: Installed, as_json: bool) -> 
     if as_json:
         app.json(_facts(job, plan, there) | _times(app, job))
         return 0
-    click.echo(f"Handrail syncs by itself {job.cadence.words()}, by {plan.kind}.")
+    click.echo(tr("Handrail syncs by itself {often}, by {kind}.", often=job.cadence.words(), kind=plan.kind))
     times = _times(app, job)
-    click.echo(f"Last run: {times['last_run'] or 'none yet'}.  Last success: {times['last_success'] or 'none yet'}.")
-    click.echo(f"Next run: {times['next_run']}, if this computer is on and you are signed in.")
+    none = tr("none yet")
+    last, good = times["last_run"] or none, times["last_success"] or none
+    click.echo(tr("Last run: {last}.  Last success: {success}.", last=last, success=good))
+    click.echo(tr("Next run: {next}, if this computer is on and you are signed in.", next=times["next_run"]))
     if there.problem:
-        click.echo(f"Wrong: {there.problem}. To make it anew: handrail schedule --yes")
+        click.echo(tr("Wrong: {problem}. To make it anew: handrail schedule --yes", problem=there.problem))
     elif not there.same:
-        click.echo("It is not as it would be made today. To make it anew: handrail schedule --yes")
-    click.echo(f"To see it: {plan.see}   To remove it: handrail schedule --remove")
+        click.echo(tr("It is not as it would be made today. To make it anew: handrail schedule --yes"))
+    click.echo(tr("To see it: {command}   To remove it: handrail schedule --remove", command=plan.see))
     return 0
 
 

@@ -6,10 +6,12 @@ import os
 import pickle
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..words import mark, tr
+from ..words.spelling import whole
 from .app import App, Progress, json_option, pass_app
 
 if TYPE_CHECKING:
@@ -98,14 +100,17 @@ def _processes(file: Path, descriptors: Descriptors) -> int:
     return 2
 
 
-def _tell(facts: dict[str, object], out: Path, rejects: Path | None) -> None:
-    click.echo(f"{facts['forms']:,} forms of {facts['clients']:,} clients. Written: {out}")
+def _tell(facts: dict[str, Any], out: Path, rejects: Path | None) -> None:
+    forms, clients = whole(facts["forms"]), whole(facts["clients"])
+    click.echo(tr("Read: {forms} forms of {clients} clients. Written: {file}", forms=forms, clients=clients, file=out))
     events = facts["events"]
     if isinstance(events, dict) and events:
-        click.echo("  " + ", ".join(f"{number:,} {event}" for event, number in events.items()))
+        click.echo("  " + ", ".join(f"{event}: {whole(number)}" for event, number in events.items()))
     if facts["rejected"]:
-        where = f"see {rejects}" if rejects else "to see why, add --rejects FILE"
-        click.echo(f"  {facts['rejected']:,} lines could not be read; {where}")
+        see = mark("Lines that could not be read: {lines}; see {file}")
+        ask = mark("Lines that could not be read: {lines}; to see why, add --rejects FILE")
+        click.echo("  " + tr(see if rejects else ask, lines=whole(facts["rejected"]), file=rejects))
     failed = facts["failed_rules"]
     if isinstance(failed, dict) and failed:
-        click.echo(f"  Rules that failed for some clients: {', '.join(sorted(failed))}. Update their plugin.")
+        names = ", ".join(sorted(failed))
+        click.echo("  " + tr("Rules that failed for some clients: {names}. Update their plugin.", names=names))

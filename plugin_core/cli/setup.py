@@ -11,12 +11,23 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import SettingsError, UsageError
+from ..words import mark, speak, tr
+from ..words.spelling import whole
 from .app import App, author, json_option, pass_app
 
 if TYPE_CHECKING:
     from ..contracts import AdapterSpec, CarrierSpec
     from ..engine import Engine
     from ..mapping.propose import Proposal
+    from ..settings import Settings
+
+
+KEPT_HERE = mark("Flags stay in Handrail (handrail flags). To show them on the platform, connect again with --push.")
+KEYRING = mark("Key:      in this computer's keyring")
+COPY = mark("Keep a copy of the key in another place than the store's backup: without it the store stays closed.")
+NO_ZONE = mark(
+    "Days and hours are those of UTC, since this computer does not tell its own zone. Set time_zone in the settings."
+)
 
 
 def _on_terminal() -> bool:
@@ -54,7 +65,7 @@ def init(
     from ..zones import local_zone
 
     if app.file.exists():
-        raise UsageError(f"There are settings already at {app.file}. Nothing was changed.")
+        raise UsageError(tr("There are settings already at {file}. Nothing was changed.", file=app.file))
     reference = "file:handrail.key" if key_file else f"keyring:store-{practice}"
     real = f"file:{app.file.parent / 'handrail.key'}" if key_file else reference
     if not keys.exists(real):
@@ -76,16 +87,23 @@ def init(
     except BaseException:
         app.file.unlink(missing_ok=True)  # nothing half made: the next init starts clean; a made key is kept
         raise
-    where = "the file handrail.key beside them" if key_file else "this computer's keyring"
-    if as_json:
-        app.json({"settings": str(app.file), "store": settings.store_url.split("@")[-1], "key": where})
-        return 0
-    click.echo(f"Settings: {app.file}\nStore:    {settings.store_url.split('@')[-1]} (sealed)\nKey:      in {where}")
-    told = "" if here else ", since this computer does not tell its own. Set time_zone in the settings"
-    click.echo(f"Days and hours are those of {here or 'UTC'}{told}.")
-    click.echo("Keep a copy of the key in another place than the store's backup: without it the store stays closed.")
-    click.echo("Next: handrail connect PLATFORM   (handrail plugins shows which there are)")
+    _made(app, settings, key_file, here, as_json)
     return 0
+
+
+def _made(app: App, settings: Settings, key_file: bool, zone: str | None, as_json: bool) -> None:
+    where = "the file handrail.key beside them" if key_file else "this computer's keyring"
+    place = settings.store_url.split("@")[-1]
+    if as_json:
+        app.json({"settings": str(app.file), "store": place, "key": where})
+        return
+    speak(settings.language)
+    click.echo(tr("Settings: {file}", file=app.file))
+    click.echo(tr("Store:    {place} (sealed)", place=place))
+    click.echo(tr("Key:      in the file handrail.key beside them") if key_file else tr(KEYRING))
+    click.echo(tr("Days and hours are those of {zone}.", zone=zone) if zone else tr(NO_ZONE))
+    click.echo(tr(COPY))
+    click.echo(tr("Next: handrail connect PLATFORM   (handrail plugins shows which there are)"))
 
 
 # --- connect -------------------------------------------------------------------------------------------------------
@@ -133,7 +151,10 @@ def connect(
         known = engine.store.fingerprint(engine.source)
         if known not in (None, identity.fingerprint) and not moved:
             raise UsageError(
-                "Another server answers than the one this store was filled from. If the practice moved, add --moved."
+                tr(
+                    "Another server answers than the one this store was filled from. If the practice moved, add "
+                    "--moved."
+                )
             )
         engine.accept_server(identity)
         _save(app, connection, pushing.on, pushing.carriers, pushing.reasons)
@@ -158,20 +179,20 @@ def connect(
 
 
 def _tell(facts: Mapping[str, Any]) -> None:
-    click.echo(f"Connected: {facts['server']}")
+    click.echo(tr("Connected: {server}", server=facts["server"]))
     for note in facts["notes"]:
-        click.echo(f"  Note: {note}")
+        click.echo("  " + tr("Note: {what}", what=note))
     if facts["push"]:
-        click.echo(f"Flags will be shown there as: {', '.join(facts['carriers'])}.")
+        click.echo(tr("Flags will be shown there as: {carriers}.", carriers=", ".join(facts["carriers"])))
     else:
-        click.echo("Flags stay in Handrail (handrail flags). To show them on the platform, connect again with --push.")
+        click.echo(tr(KEPT_HERE))
     for name in facts["mappings_confirmed"]:
-        click.echo(f"Mapping confirmed: {name}")
+        click.echo(tr("Mapping confirmed: {form}", form=name))
     for name in facts["mappings_left"]:
-        click.echo(f"Not mapped: {name}")
+        click.echo(tr("Not mapped: {form}", form=name))
     if facts["asking"]:
         click.echo(facts["asking"])
-    click.echo("Next: handrail publish gr18   then   handrail sync")
+    click.echo(tr("Next: handrail publish gr18   then   handrail sync"))
 
 
 def _pairs(given: tuple[str, ...]) -> dict[str, str]:
@@ -179,7 +200,7 @@ def _pairs(given: tuple[str, ...]) -> dict[str, str]:
     for text in given:
         name, sign, value = text.partition("=")
         if not sign or not name:
-            raise UsageError("Give settings and secrets as NAME=VALUE.")
+            raise UsageError(tr("Give settings and secrets as NAME=VALUE."))
         pairs[name.strip()] = value.strip()
     return pairs
 
@@ -191,10 +212,17 @@ def _ask(
     fields = spec.settings()().fields
     unknown = sorted((set(given) | set(secrets)) - set(fields))
     if unknown:
-        raise UsageError(f"{spec.title} has no setting {unknown[0]}. {_nearest(unknown[0], fields)}")
+        raise UsageError(
+            tr(
+                "{platform} has no setting {name}. {hint}",
+                platform=spec.title,
+                name=unknown[0],
+                hint=_nearest(unknown[0], fields),
+            )
+        )
     plain = sorted(name for name in given if fields[name].metadata.get("secret"))
     if plain:
-        raise SettingsError(f"{plain[0]} is a secret: give where it lies with --secret {plain[0]}=file:PATH.")
+        raise SettingsError(tr("{name} is a secret: give where it lies with --secret {name}=file:PATH.", name=plain[0]))
     settings: dict[str, Any] = dict(old.settings) if old else {}
     references: dict[str, str] = dict(old.secrets) if old else {}
     for name, field in fields.items():
@@ -214,7 +242,7 @@ def _nearest(name: str, known: Collection[str]) -> str:
     import difflib
 
     near = difflib.get_close_matches(name, known, 1)
-    return f"Did you mean {near[0]}?" if near else f"It has: {', '.join(known)}."
+    return tr("Did you mean {name}?", name=near[0]) if near else tr("It has: {names}.", names=", ".join(known))
 
 
 def _to_ask(field: Any, settings: Mapping[str, Any], old: Any) -> bool:
@@ -227,9 +255,13 @@ def _to_ask(field: Any, settings: Mapping[str, Any], old: Any) -> bool:
 def _prompt(name: str, field: Any) -> str:
     if not _on_terminal():
         raise SettingsError(
-            f"The setting {name} is missing ({field.metadata.get('help', '')}). Give: --set {name}=VALUE"
+            tr(
+                "The setting {name} is missing ({meaning}). Give: --set {name}=VALUE",
+                name=name,
+                meaning=tr(field.metadata.get("help", "")),
+            )
         )
-    click.echo(field.metadata.get("help", ""))
+    click.echo(tr(field.metadata.get("help", "")))
     if choices := field.metadata.get("choices"):
         return str(click.prompt(name, type=click.Choice(list(choices)), default=field.load_default))
     return str(click.prompt(name))
@@ -244,10 +276,9 @@ def _ask_secret(
     needed_for = field.metadata.get("needed_for")
     if needed_for is not None and settings.get("auth") not in needed_for:
         return
-    click.echo(field.metadata.get("help", ""))
-    value = click.prompt(
-        f"{name} (not shown; leave empty if not needed)", hide_input=True, default="", show_default=False
-    )
+    click.echo(tr(field.metadata.get("help", "")))
+    asked = tr("{name} (not shown; leave empty if not needed)", name=name)
+    value = click.prompt(asked, hide_input=True, default="", show_default=False)
     if not value:
         return
     if app.settings.key.startswith("keyring:"):
@@ -280,7 +311,10 @@ def _pushing(spec: AdapterSpec, push: bool | None, carriers: tuple[str, ...], re
     known = {carrier.name: carrier for carrier in spec.carriers}
     wrong = [name for name in carriers if name not in known]
     if wrong:
-        raise UsageError(f"{spec.title} has no carrier {wrong[0]}. It has: {', '.join(known) or 'none'}.")
+        has = ", ".join(known) or tr("none")
+        raise UsageError(
+            tr("{platform} has no carrier {name}. It has: {known}.", platform=spec.title, name=wrong[0], known=has)
+        )
     if push is None and not carriers:
         if not (_on_terminal() and known):
             return app.settings.push
@@ -288,22 +322,23 @@ def _pushing(spec: AdapterSpec, push: bool | None, carriers: tuple[str, ...], re
     if push is False:
         return Pushing()
     if not carriers:
-        raise UsageError(f"Say how flags are to be shown: --carrier with one of {', '.join(known)}.")
+        raise UsageError(tr("Say how flags are to be shown: --carrier with one of {known}.", known=", ".join(known)))
     shown = tuple(name for name in carriers if reasons and known[name].clinicians_only)
     if reasons and not shown:
-        raise UsageError("Reasons are shown only on carriers that clinicians alone see; these are not.")
+        raise UsageError(tr("Reasons are shown only on carriers that clinicians alone see; these are not."))
     return Pushing(True, carriers, shown)
 
 
 def _ask_pushing(spec: AdapterSpec, known: Mapping[str, CarrierSpec]) -> Any:
     from ..settings import Pushing
 
-    click.echo(f"Handrail can show flags on {spec.title}, with a neutral title and no answers:")
+    click.echo(tr("Handrail can show flags on {platform}, with a neutral title and no answers:", platform=spec.title))
     for carrier in known.values():
-        click.echo(f"  {carrier.name}: {carrier.title}. Seen by: {carrier.seen_by}")
-    if not click.confirm("Show flags on the platform?", default=False):
+        said = {"carrier": carrier.name, "title": tr(carrier.title), "who": tr(carrier.seen_by)}
+        click.echo("  " + tr("{carrier}: {title}. Seen by: {who}", **said))
+    if not click.confirm(tr("Show flags on the platform?"), default=False):
         return Pushing()
-    name = click.prompt("Which", type=click.Choice(list(known)))
+    name = click.prompt(tr("Which"), type=click.Choice(list(known)))
     return Pushing(True, (name,), ())
 
 
@@ -332,9 +367,10 @@ def _mappings(engine: Engine, confirm_all: bool) -> tuple[list[str], list[str]]:
     try:
         proposals = engine.proposals()
     except PlatformError as error:
-        return [], [f"the platform's forms could not be listed: {error.message}"]
+        return [], [tr("the platform's forms could not be listed: {why}", why=error.message)]
     for proposal in proposals:
-        title = f"{proposal.form.title or proposal.form.form} as {proposal.instrument.id}/{proposal.instrument.version}"
+        ours = f"{proposal.instrument.id}/{proposal.instrument.version}"
+        title = tr("{form} as {instrument}", form=proposal.form.title or proposal.form.form, instrument=ours)
         sure = proposal.complete and all(g.sure >= 95 for g in proposal.guesses if g.item is not None)
         if _agreed(proposal, title, sure, confirm_all):
             try:
@@ -344,7 +380,8 @@ def _mappings(engine: Engine, confirm_all: bool) -> tuple[list[str], list[str]]:
                 continue
             confirmed.append(title)
         else:
-            left.append(f"{title} ({proposal.sure:.0f} % sure{'' if proposal.complete else ', incomplete'})")
+            how = mark("{form} ({sure} % sure)") if proposal.complete else mark("{form} ({sure} % sure, incomplete)")
+            left.append(tr(how, form=title, sure=whole(round(proposal.sure))))
     return confirmed, left
 
 
@@ -353,12 +390,12 @@ def _agreed(proposal: Proposal, title: str, sure: bool, confirm_all: bool) -> bo
         return confirm_all and sure
     click.echo(f"\n{title}:")
     for guess in proposal.guesses:
-        item = "left out" if guess.item is None else f"{guess.item.id} {guess.item.text}"
+        item = tr("left out") if guess.item is None else f"{guess.item.id} {guess.item.text}"
         options = ", ".join(f"{name} = {value}" for name, value in guess.options.items())
         click.echo(f"  {guess.question.text}\n    -> {item} ({guess.sure:.0f} %)  {options}")
         if guess.problem:
-            click.echo(f"    problem: {guess.problem}")
-    return proposal.complete and click.confirm("Read the form like this?", default=False)
+            click.echo("    " + tr("problem: {what}", what=guess.problem))
+    return proposal.complete and click.confirm(tr("Read the form like this?"), default=False)
 
 
 @click.command()
@@ -376,5 +413,7 @@ def publish(app: App, instrument: str, language: str | None, as_json: bool) -> i
     if as_json:
         app.json({"form": made.form, "version": made.version, "id": made.remote_id, "changed": made.changed})
     else:
-        click.echo(f"{'Published' if made.changed else 'There already, unchanged'}: {made.form} version {made.version}")
+        told = mark("Published: {form} version {version}")
+        same = mark("There already, unchanged: {form} version {version}")
+        click.echo(tr(told if made.changed else same, form=made.form, version=made.version))
     return 0

@@ -55,6 +55,7 @@ ALLOWED = {
         "never a diagnosis",
         "gives no diagnosis",
         "it never makes a diagnosis",
+        "two percent signs",
         "Why: crisis, bereavement, inpatient stay, change of medication ...",  # what a person may pause flags for
         "Not for diagnosis, prognosis or triage",
         # The law's own words, in a paper that the practice writes for the authority (GDPR, Article 35).
@@ -65,6 +66,7 @@ ALLOWED = {
     "de": (
         "Es stellt keine Diagnose, gibt keine Prognose und misst niemandes Arbeit.",
         "es stellt nie eine Diagnose",
+        "zwei Prozentzeichen",
         "Warum: Krise, Trauerfall, Aufenthalt in einer Klinik, andere Medikamente ...",
     ),
 }
