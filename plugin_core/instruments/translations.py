@@ -20,7 +20,7 @@ from ...schemas.instruments import TranslationFileSchema
 from ...schemas.problems import problems
 from ...schemas.records import Instrument, Item, ScoreDefinition
 from ..errors import InstrumentProblem, UsageError
-from ..words import spoken
+from ..words import spoken, tr
 from . import BUILTIN, builtin_one
 
 Json = dict[str, Any]
@@ -57,7 +57,14 @@ def translated(instrument: Instrument, language: str) -> Instrument:
     found = in_language(instrument, language)
     if found.language != language.partition("-")[0]:
         there = ", ".join(languages_of(instrument))
-        raise UsageError(f"The form {instrument.id} is not there in the language {language!r}. There is: {there}.")
+        raise UsageError(
+            tr(
+                "The form {id} is not there in the language {language!r}. There is: {there}.",
+                id=instrument.id,
+                language=language,
+                there=there,
+            )
+        )
     return found
 
 
@@ -96,7 +103,9 @@ def read(raw: bytes, instrument: Instrument, *, name: str) -> Instrument:
     else:
         found = list(_differences(data, instrument))
     if found:
-        raise InstrumentProblem(f"The translation {name} cannot be used: {'; '.join(found)}.")
+        raise InstrumentProblem(
+            tr("The translation {name} cannot be used: {found}.", name=name, found="; ".join(found))
+        )
     return replace(
         instrument,
         language=data["language"],

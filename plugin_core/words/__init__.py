@@ -120,7 +120,9 @@ def language_of(wanted: str) -> str:
         if name == ENGLISH or name in _others():
             return name
     there = ", ".join(languages())
-    raise SettingsError(f"There is no language {wanted!r} here. Set language to one of: {there}.")
+    raise SettingsError(
+        tr("There is no language {wanted!r} here. Set language to one of: {there}.", wanted=wanted, there=there)
+    )
 
 
 def spoken() -> str:

@@ -313,7 +313,7 @@ def test_two_plugins_that_claim_one_name_are_both_named(plugins: Plugins, kind: 
 def test_an_unknown_platform_or_instrument_lists_what_there_is(plugins: Plugins) -> None:
     """The next thing a person needs is the right name."""
     registry = Registry(plugins)
-    with pytest.raises(PluginError, match=r"no platform 'simplepractice'.*there are: .*fhir"):
+    with pytest.raises(PluginError, match=r"no platform 'simplepractice'.*[Tt]here are: .*fhir"):
         registry.adapter("simplepractice")
     with pytest.raises(handrail.plugin_core.errors.UsageError, match=r"no instrument 'gr81'.*core10.*gr18"):
         registry.instrument("gr81")
