@@ -152,11 +152,25 @@ class Collecting:
 
     @in_practice_language
     def opt_out(self, client: str, author: str) -> Enrolled:
-        """The client is not asked any more, at once: an open request is taken back, one that is due is not sent."""
-        today = self.today
-        return self._change(
-            client, author, "client-opted-out", lambda old: replace(old, opted_out=old.opted_out or today)
-        )
+        """The client is not asked any more, at once: an open request is taken back, one that is due is not sent.
+
+        The no of one who is not enrolled is kept as well: a list that is read in later needs a newer consent.
+        """
+        from .people import People
+
+        with self.engine.store.reading(self.engine.source) as tx:
+            people = People(self.engine, forms.read_clients(tx))
+        try:
+            key = self.engine.client_key(client)
+        except UsageError:  # not known here, but perhaps to the platform
+            (key,) = people.keys([client])
+        with self.engine.store.reading(self.engine.source) as tx:
+            old = enrolments.read(tx, [key]).get(key)
+        base = old or enrolling.usual(key, self.engine.settings, self.today)
+        done = Enrolled(people.name(key), old, replace(base, opted_out=base.opted_out or self.today))
+        if done.changed:
+            self._store({key: done}, people, author, "client-opted-out")
+        return done
 
     @in_practice_language
     def end(self, client: str, author: str, on: date | None = None) -> Enrolled | None:

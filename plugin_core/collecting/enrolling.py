@@ -89,6 +89,12 @@ def state_on(item: Enrolment, day: date) -> EnrolmentState:
     return EnrolmentState.ACTIVE
 
 
+def usual(key: str, settings: Settings, today: date) -> Enrolment:
+    """The enrolment of a client of whom nothing else is said: the practice's forms and cadence, without consent."""
+    collect = settings.collect
+    return Enrolment(client=key, instruments=collect.instruments, every_weeks=collect.every_weeks, start=today)
+
+
 def enrolled(old: Enrolment | None, key: str, wish: Wish, settings: Settings, today: date, author: str) -> Enrolment:
     """The enrolment that a wish makes of the one that there is (None: there is none).
 
@@ -96,8 +102,7 @@ def enrolled(old: Enrolment | None, key: str, wish: Wish, settings: Settings, to
     """
     if old is not None and old.opted_out is not None and not _anew(old, old.opted_out, wish.consent):
         raise UsageError(tr(NO_CONSENT_AGAIN, day=day_words(old.opted_out)))
-    usual = settings.collect
-    base = old or Enrolment(client=key, instruments=usual.instruments, every_weeks=usual.every_weeks, start=today)
+    base = old or usual(key, settings, today)
     if old is not None and old.end is not None and old.end <= today:
         base = replace(base, start=today)
     names = ("instruments", "every_weeks", "start", "channel", "tags")

@@ -165,6 +165,19 @@ def test_opt_out_takes_an_open_request_back_and_ends_reminders(practice: Practic
     assert practice.outside.calls("ask") + practice.outside.calls("remind") == ["ask Patient/c1 gr18 2026-05-04"]
 
 
+def test_the_no_of_one_who_is_not_enrolled_is_kept(practice: Practice) -> None:
+    """Refused, it would be nowhere, and the list that is read in next week would ask them."""
+    said = practice.ask(lambda engine: engine.collecting.opt_out("Patient/c1", "anna"))
+    assert (said.before, said.after.opted_out) == (None, practice.today)
+    assert practice.standing() is Standing.OPTED_OUT
+    with pytest.raises(UsageError, match="opted out"):
+        practice.ask(lambda engine: engine.collecting.enrol([Wish("Patient/c1")], "anna"))
+    practice.send()
+    assert practice.outside.calls() == []
+    practice.enrol()
+    assert practice.send().counts["asked"] == 1
+
+
 def test_after_an_opt_out_only_a_new_consent_enrols_again(practice: Practice) -> None:
     """A list that is read in again must not undo a client's no."""
     practice.enrol()
