@@ -71,7 +71,7 @@ def compose(parcel: Parcel, now: datetime, channel: SafetyChannel) -> Letter:
 
 def _news(case: Case, row: NoticeRow, now: datetime, channel: SafetyChannel) -> str:
     flag = case.flag.flag[:SHORT]
-    arrived = spelling.moment(from_ms(case.rows[0].wanted_ms).astimezone(now.tzinfo))
+    arrived = spelling.moment(from_ms(case.news_ms).astimezone(now.tzinfo))
     lines = [
         _about(case),
         tr("It came in: {when}.", when=arrived),

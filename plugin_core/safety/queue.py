@@ -55,6 +55,14 @@ class Case:
         return found[-1] if found else None
 
     @property
+    def news_ms(self) -> int:
+        """When what the letters tell of came in: news is queued for both recipients at one moment, a repetition or a
+        new clinician for one alone."""
+        both = {row.wanted_ms for row in self.rows if row.recipient == CLINICIAN}
+        both &= {row.wanted_ms for row in self.rows if row.recipient == BACKUP}
+        return next((row.wanted_ms for row in reversed(self.rows) if row.wanted_ms in both), self.rows[0].wanted_ms)
+
+    @property
     def older(self) -> bool:
         """Whether it is told of together with others: it came in long after it was answered, and is no news since."""
         return bool(self.rows) and all(row.older for row in self.rows)
@@ -113,7 +121,8 @@ def plan(tx: Tx, found: Iterable[Case], channel: SafetyChannel, now: datetime) -
         if (to := _to_repeat(case, channel, at)) is not None:
             notices.queue(tx, [key], at, older=case.older, to=[to])
         if _another_clinician(case):
-            notices.queue(tx, [key], at, older=case.older, to=[CLINICIAN])
+            # A moment later, or a repetition to the backup beside it would look like news (see Case.news_ms).
+            notices.queue(tx, [key], at + 1, older=case.older, to=[CLINICIAN])
 
 
 def _to_repeat(case: Case, channel: SafetyChannel, at: int) -> str | None:

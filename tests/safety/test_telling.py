@@ -281,7 +281,9 @@ def test_an_answer_amended_to_a_higher_one_is_told_anew(ward: Ward, before: str)
     ward.later(minutes=1)
     ward.answer("f1", value=3, status="amended", when=ward.now - timedelta(minutes=6))
     ward.sync()
-    assert ward.told() == [CLINICIAN, BACKUP]
+    letters = ward.taken()
+    assert [letter.to for letter in letters] == [CLINICIAN, BACKUP]
+    assert all("It came in: 20 November 2026, 12:01." in letter.text for letter in letters), "the news, not the first"
     assert ward.flag().flag.state is FlagState.RAISED
 
 
