@@ -6,6 +6,7 @@ from datetime import datetime
 
 import click
 
+from ...schemas.vocab import FlagState
 from ..words import tr
 from .app import App, Day, author, json_option, pass_app
 
@@ -37,6 +38,8 @@ def ack(
         app.json(flag_json(row))
     elif done is not None:
         click.echo(tr("{flag}: closed.", flag=row.id))
+    elif row.kind == "safety" and row.flag.state not in (FlagState.RAISED, FlagState.ACKNOWLEDGED):
+        click.echo(tr("{flag}: written down. It was closed already and stays closed.", flag=row.id))
     elif row.kind == "safety":
         click.echo(
             tr(

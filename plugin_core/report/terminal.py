@@ -280,7 +280,9 @@ def explain_text(row: FlagRow, course: Course | None = None, titles: Mapping[str
         tr("Numbers that were not computed"), [_text(phrases.constant(item)) for item in evidence.constants]
     )
     parts += _section(tr("The sum"), [_steps(row)] if evidence.steps else [])
-    parts += _section(tr("Lines that moved"), [_text(told) for told in _moves(row)])
+    moved = any(move.before is not None for move in evidence.moves)
+    head = tr("Lines that moved") if moved else tr("Lines and what was answered")
+    parts += _section(head, [_text(told) for told in _moves(row)])
     parts += _section(tr("When it clears"), [_text(evidence.clears_when)] if evidence.clears_when else [])
     parts += _section(tr("What became of it"), [_text(told) for told in _became(row)])
     if row.kind in ("prompt", "good-news"):

@@ -82,10 +82,10 @@ def _explain(course: Course, index: int) -> Evidence:
 
 
 def _urgent(form: ScoredForm) -> Sequence[Step]:
-    return [Step(_MARKED, "by the client, on the form", True)] if URGENT in form.tags else []
+    return [Step(tr(MARKED), tr("by the client, on the form"), True)] if URGENT in form.tags else []
 
 
-_MARKED = "Free text marked as urgent"
+MARKED = mark("Free text marked as urgent")
 
 
 def _step(form: ScoredForm, line: SafetyLine, number: int) -> Step:
@@ -107,15 +107,16 @@ def worse(old: Evidence, new: Evidence) -> bool:
     urgent, or an answer that was taken back has come again. A rule that names no lines is news with every change."""
     if taken_back(old):
         return True
-    if not new.moves and not old.moves:
-        return replace(new, reason=old.reason) != old
     before, after = _answered(old), _answered(new)
+    if not (before or after or new.moves or old.moves):
+        return replace(new, reason=old.reason) != old
     return any(value > before.get(item, 0) for item, value in after.items())
 
 
 def _answered(evidence: Evidence) -> dict[str, int]:
     found = {move.item: move.after for move in evidence.moves if isinstance(move.after, int)}
-    return found | {step.what: 1 for step in evidence.steps if step.what == _MARKED}
+    marked = any(step.what in (MARKED, tr(MARKED)) for step in evidence.steps)
+    return found | ({MARKED: 1} if marked else {})
 
 
 def taken_back(evidence: Evidence) -> bool:

@@ -211,6 +211,9 @@ def test_publish_sync_and_read(prepared: Call, demo: Demo) -> None:
     rows: list[dict[str, Any]] = json.loads(prepared("flags", "--json")[1])["flags"]
     assert rows
     assert rows[0]["rule"] == "S", "safety notices come first"
+    assert "until it is closed" in prepared("ack", rows[0]["id"], "--by", "me")[1]
+    assert prepared("ack", rows[0]["id"], "--done", "talked", "--by", "me")[0] == 0
+    assert "It was closed already" in prepared("ack", rows[0]["id"], "--by", "me")[1]
     prompt = next(row for row in rows if row["rule"] == "P1")
     assert prepared("explain", prompt["id"])[0] == 0
     assert prepared("client", prompt["client"])[0] == 0

@@ -10,6 +10,8 @@ from math import sqrt
 import pytest
 from handrail.plugin_core.rules import builtin_rules
 from handrail.plugin_core.rules.bands import limits, reliable_change
+from handrail.plugin_core.rules.safety import worse
+from handrail.plugin_core.words import speaking
 from handrail.schemas.records import Change, Course, Instrument, ScoredForm
 from handrail.schemas.vocab import Blank
 from hypothesis import given, settings
@@ -371,6 +373,10 @@ def test_s_for_a_free_text_marked_as_urgent() -> None:
     assert reading.met is True
     assert reading.evidence is not None
     assert reading.evidence().reason.startswith("A free text was marked as urgent by the client. Please talk")
+    with speaking("de"):
+        german = reading.evidence()
+    assert "urgent" not in str(german.steps), "a step in English among German ones"
+    assert not worse(german, reading.evidence()), "another language is no news"
 
 
 # --- what holds for all --------------------------------------------------------------------------------------------

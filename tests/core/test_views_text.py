@@ -14,6 +14,7 @@ from handrail.plugin_core.report.plot import LEFT
 from handrail.plugin_core.report.series import plain
 from handrail.plugin_core.report.terminal import client_panels, explain_text, flags_table
 from handrail.plugin_core.rules import words
+from handrail.schemas.records import LineMove
 from handrail.schemas.vocab import Blank, DeliveryState, FlagState
 from hypothesis import given
 from hypothesis import strategies as st
@@ -183,6 +184,15 @@ def test_explain_gives_the_whole_sum() -> None:
         assert part in text
     move = row.flag.evidence.moves[0]
     assert f"{words.quoted(move.text)} ({move.item}): 1 to 3" in text
+
+
+def test_explain_does_not_say_of_a_safety_line_that_it_moved() -> None:
+    """It is relayed as answered, beside nothing."""
+    row = bare_row("R.")
+    evidence = replace(row.flag.evidence, moves=(LineMove("Q9", "A line", None, 1),))
+    text = printed(explain_text(replace(row, flag=replace(row.flag, evidence=evidence)), None))
+    assert "Lines and what was answered" in text
+    assert "Lines that moved" not in text
 
 
 def test_explain_works_without_a_course_and_for_a_flag_without_evidence() -> None:
