@@ -263,12 +263,18 @@ def _due_cells(row: DueRow) -> tuple[str, ...]:
 @json_option
 @pass_app
 def send(app: App, dry_run: bool, by_hand: Path | None, retry_refused: bool, as_json: bool) -> int:
-    """Ask for what is due, remind who has not answered, and take back what is over. Safe to stop and to run again."""
+    """Ask for what is due, remind who has not answered, and take back what is over. Safe to stop and to run again.
+
+    It reads no new forms; handrail sync --send does both.
+    """
+    from ..collecting.fresh import old_news
     from ..collecting.send import SendOptions
 
     options = SendOptions(dry_run=dry_run, by_hand=by_hand, retry_refused=retry_refused)
     with app.engine(progress=not as_json) as engine:
         report = engine.collecting.send(options)
+        if (sentence := old_news(engine)) is not None:
+            report.problems.insert(0, sentence)
     if as_json:
         from ..collecting.as_json import send_json
 
