@@ -35,13 +35,17 @@ class Style:
 @dataclass(frozen=True, slots=True)
 class Extremity:
     """How far lines of one trait usually lie apart (variance in squared points), read on forms with more than
-    `least_lines`, each counted as at most `cap`; half trusted after `forms` forms; the logarithm of the factor is held
-    within `most`. Beyond `doubt_from` a form's error variance grows with that power of it."""
+    `least_lines`, each counted as at most `cap`; half trusted after `forms` forms.
+
+    `pull` is how strongly it counts, and the logarithm of the factor is held within `most`. Beyond `doubt_from` a
+    form's error variance grows with the power `doubt_power` of it.
+    """
 
     usual: float
     least_lines: int
     forms: float
     most: float
+    pull: float
     cap: float
     doubt_from: float
     doubt_power: float

@@ -142,7 +142,7 @@ def _spread(scored: Array, answered: Array, scale: Scale, constants: Constants) 
     forms = np.cumsum(seen, axis=1)
     here = np.where(seen, apart / np.maximum(lines - 2, 1), 0.0)
     usual = np.cumsum(np.minimum(here, known.cap), axis=1) / np.maximum(forms, 1)
-    spread = 0.5 * np.log(np.maximum(usual, known.usual / 16) / known.usual)
+    spread = 0.5 * known.pull * np.log(np.maximum(usual, known.usual / 16) / known.usual)
     sure = forms / (forms + known.forms)
     drawn: Array = np.exp(-np.clip(spread, -known.most, known.most) * sure)
     doubt: Array = np.maximum(1.0, here / known.doubt_from) ** known.doubt_power
