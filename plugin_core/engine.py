@@ -73,7 +73,8 @@ class Engine:
     ) -> None:
         self.settings = settings
         self.registry = Registry(plugins or Plugins(settings.plugins), settings.budget, settings.folder)
-        self.now = now or (lambda: datetime.now(settings.zone))
+        clock = now or (lambda: datetime.now(UTC))
+        self.now = lambda: clock().astimezone(settings.zone)
         self.progress = progress
         self.sleep = sleep
         self.warnings: list[str] = []

@@ -171,7 +171,7 @@ def _guarded(rule: RuleSpec, course: Course, index: int, holds: Sequence[Hold], 
 
 
 def _days(since: datetime, form: ScoredForm) -> int:
-    """Calendar days from a moment to a form, both in the form's own offset."""
+    """Calendar days from a moment to a form, both in the form's own zone (in a practice: the practice's)."""
     return (form.authored.date() - since.astimezone(form.authored.tzinfo).date()).days
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 
 import msgspec
 from sqlalchemy import bindparam, delete, func, insert, literal, select, update
@@ -155,8 +155,14 @@ def stamp(tx: Tx, stamps: Mapping[str, int]) -> None:
     tx.conn.execute(update(responses).where(where).values(updated_ms=bindparam("m")), values)
 
 
-def forms_of(tx: Tx, client_keys: Sequence[str]) -> dict[str, list[tuple[str, str, ScoredForm]]]:
-    """The active forms of clients, oldest first: client key -> (instrument, version, form). Form ids are our keys."""
+def forms_of(
+    tx: Tx, client_keys: Sequence[str], zone: tzinfo | None = None
+) -> dict[str, list[tuple[str, str, ScoredForm]]]:
+    """The active forms of clients, oldest first: client key -> (instrument, version, form). Form ids are our keys.
+
+    :param zone: the practice's; many platforms write times in UTC, and a form of the evening belongs to that day. None:
+        each form in the offset that it came with.
+    """
     columns = (
         responses.c.key,
         responses.c.client,
@@ -174,7 +180,7 @@ def forms_of(tx: Tx, client_keys: Sequence[str]) -> dict[str, list[tuple[str, st
         for key, client, instrument, version, ms, offset, sealed in tx.conn.execute(query).all():
             stored = _form_of.decode(tx.sealer.open(_place(tx, key), sealed))
             ours = found[client]
-            form = _form(key, from_ms(ms, offset), stored)
+            form = _form(key, from_ms(ms, offset) if zone is None else from_ms(ms).astimezone(zone), stored)
             if ours and ours[-1][2].authored == form.authored:
                 same.add(client)
             ours.append((instrument, version, form))

@@ -207,7 +207,9 @@ class Evaluate:
 
     def _series(self, tx: Tx, keys: Sequence[str]) -> dict[str, list[tuple[str, str, ScoredForm]]]:
         """The forms of a page of clients: client key -> (instrument, version, form), oldest first."""
-        return with_tags(tx, with_shared(tx, forms.forms_of(tx, keys), self.registry), self.read_tags)
+        return with_tags(
+            tx, with_shared(tx, forms.forms_of(tx, keys, self.context.as_of.tzinfo), self.registry), self.read_tags
+        )
 
     def _more(self) -> Any:
         """What else was found on the page that was read last."""

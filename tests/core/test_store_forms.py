@@ -118,7 +118,7 @@ def test_courses_to_be_read_are_marked_with_the_page_and_cleared_when_read(store
     with store.reading(source) as tx:
         assert forms.dirty(tx, "", 3) == keys[:3]
         assert forms.dirty(tx, keys[2], 3) == keys[3:]
-    store.write(lambda tx: forms.clean(tx, keys[:4]), source)
+    store.write(lambda tx: forms.clean(tx, forms.marks(tx, keys[:4])), source)
     with store.reading(source) as tx:
         assert forms.dirty(tx, "", 9) == keys[4:]
     store.write(lambda tx: forms.mark_keys_dirty(tx, keys[:1]), source)

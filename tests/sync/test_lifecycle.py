@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -381,3 +382,21 @@ def test_good_news_and_prompts_of_one_practice(stage: Stage) -> None:
     assert stage.seen().standing() == ["c1 P1", "c2 P2", "c3 N", "c5 S", "c6 P1", "c7 P2"]
     assert stage.active() == ["c1 P1", "c2 P2", "c3 N", "c6 P1", "c7 P2"]
     assert (SHRUNK["growth"], GROWN["growth"]) == (0, 4)
+
+
+def test_a_hold_lasts_to_the_end_of_the_practice_s_day(tmp_path: Path) -> None:
+    """A platform that writes UTC has the evening of the last day on the next date; the hold must still hold there."""
+    with Stage(tmp_path / "practice") as stage:
+        text = stage.file.read_text(encoding="utf-8")
+        stage.file.write_text(text.replace('time_zone = "UTC"', 'time_zone = "America/New_York"'), encoding="utf-8")
+        stage.course("c1", [EVEN, EVEN, EVEN, LEANING], last=28)
+        stage.sync()
+        stage.ask(lambda e: e.hold("c1", stage.now.date(), "bereavement", "anna"))
+        stage.now = stage.now.replace(hour=2) + timedelta(
+            days=1
+        )  # nine in the evening in New York, the next day in UTC
+        stage.demo.clock.set(stage.now)
+        stage.put(form("c1-9", "c1", stage.now, gr18(LEANING)))
+        stage.later(minutes=5)
+        stage.sync()
+        assert stage.ask(lambda e: [row.flag.rule for row in e.flags()]) == []
