@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -16,7 +17,8 @@ class Ahead(Generic[T]):
         self._call = call
         self._value: list[T] = []
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="handrail-next-page", daemon=True)
+        language = copy_context()  # what is said of a fault is said in the caller's language
+        self._thread = threading.Thread(target=language.run, args=(self._run,), name="handrail-next-page", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:

@@ -238,5 +238,16 @@ _LOOKED_AT = Texts(
         "mail": mark("mail"),
         "mail server": mark("mail server"),
         "platform": mark("platform"),
+        "programs": mark("programs"),
+        "alarm": mark("alarm"),
+        "arriving": mark("arriving"),
+        "asking clients": mark("asking clients"),
+        "clock": mark("clock"),
+        "forms": mark("forms"),
+        "outbox": mark("outbox"),
+        "pushing": mark("pushing"),
+        "set aside": mark("set aside"),
+        "stored": mark("stored"),
+        "test letter": mark("test letter"),
     }
 )

@@ -43,6 +43,7 @@ _WORDS = Texts(
         "cleared": mark("flags cleared"),
         "withdrawn_flags": mark("flags withdrawn"),
         "vetoed": mark("flags vetoed by a plugin"),
+        "evidence_renewed": mark("flags whose reason is worded anew"),
         "to_push": mark("changes on the platform that the next sync would send"),
         "would_push": mark("flags that would be sent"),
         "pushed": mark("flags shown on the platform"),
