@@ -142,6 +142,7 @@ def connect(
 
     with Engine(app.settings) as engine:
         spec = engine.registry.adapter(platform)
+        _no_other(app, platform)
         old = app.settings.platform if app.settings.platform and app.settings.platform.platform == platform else None
         settings, references = _ask(app, spec, _pairs(given), _pairs(secrets), old)
         connection = Connection(platform, settings, references)
@@ -356,6 +357,20 @@ def _save(app: App, connection: Any, on: bool, carriers: tuple[str, ...], reason
             "push.reasons": list(reasons),
         },
     )
+
+
+def _no_other(app: App, platform: str) -> None:
+    """Refuses a second platform: what waits for the first (a safety answer that nobody has seen, a flag that stands
+    there) would be told to nobody and taken back by nobody."""
+    now = app.settings.platform
+    if now is not None and now.platform != platform:
+        raise UsageError(
+            tr(
+                "The platform {now} is connected. First take back what was pushed there and leave it: handrail "
+                "disconnect --retract-all",
+                now=now.platform,
+            )
+        )
 
 
 def _mappings(engine: Engine, confirm_all: bool) -> tuple[list[str], list[str]]:

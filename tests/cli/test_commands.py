@@ -275,3 +275,14 @@ def test_screen_judges_the_vectors(call: Call, tmp_path: Path) -> None:
     assert [json.loads(line)["rule"] for line in out.read_text().splitlines()] == ["P7"]
     assert json.loads(rejects.read_text())["line"] == 2
     assert call("screen", str(lines), "-o", str(out), "--rules", "P99")[0] == 2
+
+
+def test_a_second_platform_is_refused_while_one_is_connected(connected: Call, tmp_path: Path) -> None:
+    """Switching under an unseen safety answer would leave it to nobody, and flags on the old platform for ever."""
+    file = tmp_path / "practice" / "handrail.toml"
+    file.write_text(file.read_text(encoding="utf-8").replace('name = "fhir"', 'name = "other"'), encoding="utf-8")
+    before = file.read_text(encoding="utf-8")
+    status, _, err = connected("connect", "fhir", "--set", "base_url=http://127.0.0.1:9/fhir", "--set", "auth=none")
+    assert status == 2
+    assert "handrail disconnect --retract-all" in err
+    assert file.read_text(encoding="utf-8") == before
