@@ -13,7 +13,7 @@ from functools import partial
 from ...schemas.records import Course, Evidence, LineMove, SafetyLine, ScoredForm, Step
 from ...schemas.vocab import Blank
 from ..contracts import Reading
-from ..words import mark, tr
+from ..words import languages, mark, speaking, tr
 from . import words
 from .bands import rule_constant
 from .evidence import answer_words, used
@@ -115,13 +115,22 @@ def worse(old: Evidence, new: Evidence) -> bool:
 
 def _answered(evidence: Evidence) -> dict[str, int]:
     found = {move.item: move.after for move in evidence.moves if isinstance(move.after, int)}
-    marked = any(step.what in (MARKED, tr(MARKED)) for step in evidence.steps)
-    return found | ({MARKED: 1} if marked else {})
+    marked = _in_every_language(MARKED)
+    return found | ({MARKED: 1} if any(step.what in marked for step in evidence.steps) else {})
+
+
+def _in_every_language(text: str) -> tuple[str, ...]:
+    """What a stored text may read: the practice may have spoken another language when it was stored."""
+    found = []
+    for language in languages():
+        with speaking(language):
+            found.append(tr(text))
+    return tuple(found)
 
 
 def taken_back(evidence: Evidence) -> bool:
     """Whether it is written on the flag that its answer was taken back."""
-    return evidence.reason.endswith((*_NOTES, *map(tr, _NOTES)))
+    return evidence.reason.endswith(tuple(text for note in _NOTES for text in _in_every_language(note)))
 
 
 def with_note(evidence: Evidence) -> Evidence:
