@@ -101,6 +101,14 @@ def test_from_a_file_shows_first_and_does_it_with_yes(call: Call, who: str, tmp_
     assert json.loads(call("due", "--json")[1])["counts"] == {"due": 1}
 
 
+def test_send_alone_says_that_forms_were_not_read(call: Call, who: str) -> None:
+    """It reads none: whoever has answered since would be asked again, and nobody would know why."""
+    call("enrol", who, "--consent", "2026-01-02")
+    assert "No sync has succeeded so far" in call("send", "--dry-run")[1]
+    assert call("sync", "--no-push")[0] == 0
+    assert json.loads(call("send", "--dry-run", "--json")[1])["problems"] == []
+
+
 def test_everyone_is_who_is_known_and_not_enrolled(call: Call, who: str, demo: Demo) -> None:
     """Also after one of them opted out."""
     for number in (1, 2, 3):
