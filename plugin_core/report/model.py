@@ -18,7 +18,10 @@ PATH, STRETCH = "≈", "▓"
 class Frame(Protocol):
     """Where a date and a value lie in a picture."""
 
-    last: datetime
+    @property
+    def last(self) -> datetime:
+        """Where the picture ends."""
+        ...
 
     def x(self, when: datetime) -> float:
         """Across."""

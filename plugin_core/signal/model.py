@@ -22,6 +22,8 @@ import numpy as np
 from .constants import Condition, Constants, Path
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Pair = tuple[Array, ...]
+"""Mean and error."""
 
 GRID = 61
 """Weeks that are followed at once: 0 to 60."""
@@ -66,16 +68,14 @@ class Followed:
     """What the model says after each form, the last axis being the weeks looked at, newest first.
 
     `held` (n, J, L) how far the condition held; means and errors of the warning level, its rise since intake and the
-    quarter's change of growth; `number` (n, J) the running number; `up` and `down` (n, J, 2) mean and error of the
-    change of growth and of warning since intake.
+    quarter's change of growth; `number` (n, J) the running number; `weeks` which weeks these are.
     """
 
     number: Array
     held: Array
-    level: tuple[Array, Array]
-    rise: tuple[Array, Array]
-    change: tuple[Array, Array]
-    growth: tuple[Array, Array]
+    level: Pair
+    rise: Pair
+    change: Pair
     weeks: Array
 
 
@@ -161,7 +161,7 @@ def follow(weeks: Array, seen: Seen, constants: Constants) -> Followed:
     earlier = np.maximum(grid - constants.change_weeks, 0)
     first = np.zeros(GRID, int)
     noise = [np.where(there, one, UNSEEN) for one in (seen.growth_noise, seen.warning_noise)]
-    growth = _condition(times, seen.growth, noise[0], constants.growth, (earlier, first))
+    growth = _condition(times, seen.growth, noise[0], constants.growth, (earlier,))
     warning = _condition(times, seen.warning, noise[1], constants.warning, (None, first))
     now = np.floor(times + 0.5).astype(int)
     window = now[:, :, None] - np.arange(constants.look_back + 1)
@@ -171,11 +171,7 @@ def follow(weeks: Array, seen: Seen, constants: Constants) -> Followed:
     )
     held = np.where(inside, _held(level, rise, change, inside, constants), 0.0)
     number = np.round((held * constants.fade ** np.arange(constants.look_back + 1)).sum(2), DECIMALS)
-    grown = tuple(np.take_along_axis(part, now[:, :, None], 2)[..., 0] for part in growth[1])
-    return Followed(number, held, level, rise, change, grown, window)
-
-
-Pair = tuple[Array, ...]
+    return Followed(number, held, level, rise, change, window)
 
 
 def _condition(times: Array, seen: Array, noise: Array, path: Path, since: tuple[Array | None, ...]) -> list[Pair]:
