@@ -74,7 +74,7 @@ class Engine:
         self.settings = settings
         self.registry = Registry(plugins or Plugins(settings.plugins), settings.budget, settings.folder)
         clock = now or (lambda: datetime.now(UTC))
-        self.now = lambda: clock().astimezone(settings.zone)
+        self.now: Callable[[], datetime] = lambda: clock().astimezone(settings.zone)
         self.progress = progress
         self.sleep = sleep
         self.warnings: list[str] = []

@@ -96,7 +96,7 @@ class Schedule:
 class Settings:
     """Everything that a practice has settled. `file` is where it was read from.
 
-    `budget`: how sparing model rules are: 2, 5 or 10 of a hundred benign clients prompted about in a year, in simulation.
+    `budget`: how sparing model rules are: 2, 5 or 10 of a hundred benign clients prompted in a year, in simulation.
     `read_tags`: tags (under-age, proxy ...) of answers that the change rules shall read all the same (clinical.md 3.7).
     """
 

@@ -160,8 +160,7 @@ def forms_of(
 ) -> dict[str, list[tuple[str, str, ScoredForm]]]:
     """The active forms of clients, oldest first: client key -> (instrument, version, form). Form ids are our keys.
 
-    :param zone: the practice's; many platforms write times in UTC, and a form of the evening belongs to that day. None:
-        each form in the offset that it came with.
+    :param zone: the practice's, since many platforms write UTC. None: each form in the offset that it came with.
     """
     columns = (
         responses.c.key,
@@ -284,9 +283,9 @@ def counts(tx: Tx) -> dict[str, int]:
     tables = {
         "responses": select(func.count()).where(responses.c.source == tx.source, responses.c.active),
         "clients": select(func.count()).where(clients.c.source == tx.source),
-        "set_aside": select(func.count()).where(quarantine.c.source == tx.source),
     }
-    return {name: int(tx.conn.execute(query).scalar_one()) for name, query in tables.items()}
+    found = {name: int(tx.conn.execute(query).scalar_one()) for name, query in tables.items()}
+    return found | {"set_aside": count_set_aside(tx)}
 
 
 # --- clients -------------------------------------------------------------------------------------------------------
@@ -338,13 +337,9 @@ def dirty(tx: Tx, after: str, limit: int) -> list[str]:
 
 def marks(tx: Tx, keys: Sequence[str]) -> dict[str, int]:
     """How often each of these clients was marked, to be read together with their courses."""
-    found: dict[str, int] = {}
-    for part in chunks(keys):
-        where = (clients.c.source == tx.source) & among(tx, clients.c.key, part)
-        found.update(
-            (key, number) for key, number in tx.conn.execute(select(clients.c.key, clients.c.marks).where(where))
-        )
-    return found
+    query = select(clients.c.key, clients.c.marks).where(clients.c.source == tx.source)
+    parts = [query.where(among(tx, clients.c.key, part)) for part in chunks(keys)]
+    return {key: number for part in parts for key, number in tx.conn.execute(part)}
 
 
 def clean(tx: Tx, read: Mapping[str, int]) -> None:

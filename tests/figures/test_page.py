@@ -32,7 +32,7 @@ def test_the_figures_speak_the_practice_s_language() -> None:
     with speaking("de"):
         german = practice.rows(FIGURES)
     assert {name for name, _ in english} & {name for name, _ in german} == set()
-    assert ("22,5", "2,5") == (german[2][1], german[5][1])
+    assert (german[2][1], german[5][1]) == ("22,5", "2,5")
 
 
 def test_facts_have_the_numbers_behind_each_share() -> None:
