@@ -60,7 +60,7 @@ def seen_by_model(frame: Frame, model: Picture, score: str) -> list[Markup]:
 
 def model_legend(model: Picture) -> list[tuple[str, str]]:
     """(shape, words) of what the model adds."""
-    found = [(PATH, tr("where the answers most likely were, ordinary ups and downs taken off, and how unsure that is"))]
+    found = [(PATH, tr("the answers with ordinary ups and downs taken off, and how unsure that is"))]
     if model.stretch is not None:
         found.append((STRETCH, tr("the weeks that raised this flag")))
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -247,3 +249,14 @@ def test_a_course_is_followed_alike_whether_prepared_or_not() -> None:
     """The look-up is by the course itself, so another client's course is never mistaken for it."""
     prepare([GROWING], apart=frozenset({"under-age", "proxy", "interpreter"}))
     assert follow_course(WORSENING).view.course is WORSENING
+
+
+def test_numpy_is_not_paid_for_by_commands_that_judge_nothing() -> None:
+    """`handrail --help` and `flags` start at once; numpy takes a tenth of a second and is for judging alone."""
+    code = (
+        "import sys; from handrail.plugin_core.manager import Plugins;"
+        "from handrail.plugin_core.registry import Registry; assert 'R1' in Registry(Plugins()).rules;"
+        "from handrail.plugin_core.cli import run; run(['--help']); assert 'numpy' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
