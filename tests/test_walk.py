@@ -102,7 +102,7 @@ def walk(practice: Practice) -> None:
     assert first["outcome"] == "complete"
     assert first["counts"]["new"] == len(COURSE)
     rows = json.loads(practice.handrail("flags", "--json"))["flags"]
-    assert [row["rule"] for row in rows] == ["P1"]
+    assert [row["rule"] for row in rows] == ["R1"]
     on_server = practice.flags()
     assert [flag["status"] for flag in on_server] == ["active"]
     assert on_server[0]["subject"]["reference"].endswith("Patient/walk-client")

@@ -31,7 +31,7 @@ from .reading import Place, Seen, on_platform, seen
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 EVEN: Mapping[str, float] = {"growth": 2, "reliance": 1, "outlook": 1}
-# Reliance and outlook up: P1. Growth is up too, by less than its band, so that R1, which would come before P1, is silent.
+# Reliance and outlook up: P1. Growth is up too, by less than its band, so that R1, which comes before P1, is silent.
 LEANING: Mapping[str, float] = {"growth": 2.7, "reliance": 2, "outlook": 4}
 SHRUNK: Mapping[str, float] = {"growth": 0, "reliance": 1, "outlook": 1}  # growth down: P2
 GROWN: Mapping[str, float] = {"growth": 4, "reliance": 1, "outlook": 1}  # growth up: N
