@@ -72,6 +72,8 @@ class RuleSpec:
         most courses cost a fraction, since most rules are met on few of them; None reads every course whole.
     `prepare`: told a page of courses before `judge` and `possible` are asked about each, so that a rule that computes
         many at once can; it changes no answer, and a rule must answer as well without it.
+    `prompts`: whether its flags may be the one that is shown and pushed; False where the practice chose other rules for
+        that: its flags then wait behind "more".
     """
 
     id: str
@@ -84,6 +86,7 @@ class RuleSpec:
     at_budget: Callable[[int], RuleSpec] | None = None
     possible: Callable[[Course], bool] | None = None
     prepare: Callable[[Sequence[Course]], None] | None = None
+    prompts: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,8 @@ class Engine:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.settings = settings
-        self.registry = Registry(plugins or Plugins(settings.plugins), settings.budget, settings.folder)
+        plugins = plugins or Plugins(settings.plugins)
+        self.registry = Registry(plugins, settings.budget, settings.folder, settings.prompts)
         clock = now or (lambda: datetime.now(UTC))
         self.now: Callable[[], datetime] = lambda: clock().astimezone(settings.zone)
         self.progress = progress

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..schemas.records import Course, Instrument
 from .contracts import AdapterSpec, CollectorSpec, RuleSpec, ScorerSpec
-from .errors import PluginError, UsageError
+from .errors import PluginError, SettingsError, UsageError
 from .manager import Plugins, Registered
 from .scoring import Scorer
 from .signal.local import load, used_with
@@ -25,16 +25,20 @@ class Registry:
 
     :param plugins: where it all comes from.
     :param budget: how sparing model rules are, see `rules_at`.
+    :param prompts: ids of the rules whose prompts may be shown and pushed; none named, all may.
     :param folder: where the practice's own constants of measurement error lie, if it has any.
     A plugin that raises is left out and named in `plugins.problems()`.
 
     :raises PluginError: from any property, when two plugins claim one name.
     """
 
-    def __init__(self, plugins: Plugins, budget: int | None = None, folder: Path | None = None) -> None:
+    def __init__(
+        self, plugins: Plugins, budget: int | None = None, folder: Path | None = None, prompts: Sequence[str] = ()
+    ) -> None:
         self.plugins = plugins
         self._budget = budget
         self._folder = folder
+        self._prompts = frozenset(prompts)
         self._ordered: dict[str, list[RuleSpec]] = {}
         self._compiled: dict[tuple[str, str], Scorer] = {}
 
@@ -61,11 +65,23 @@ class Registry:
 
     @cached_property
     def rules(self) -> dict[str, Registered[RuleSpec]]:
-        """Rules by id, as sparing as the budget says."""
+        """Rules by id, as sparing as the budget says.
+
+        :raises SettingsError: the settings let a rule prompt that is not there.
+        """
         found = self.plugins.descriptors("register_rules", RuleSpec, lambda r: r.id, "rule")
-        if self._budget is None:
-            return found
-        return {name: replace(one, descriptor=_at(one.descriptor, self._budget)) for name, one in found.items()}
+        if unknown := sorted(self._prompts - found.keys()):
+            known = ", ".join(found)
+            raise SettingsError(
+                tr("The setting prompts names a rule that is not here: {rule}. There are: {known}.", rule=unknown[0],
+                   known=known)
+            )  # fmt: skip
+        return {name: replace(one, descriptor=self._settled(one.descriptor)) for name, one in found.items()}
+
+    def _settled(self, rule: RuleSpec) -> RuleSpec:
+        """The rule as the practice wants it."""
+        rule = rule if self._budget is None else _at(rule, self._budget)
+        return rule if not self._prompts or rule.id in self._prompts else replace(rule, prompts=False)
 
     @property
     def titles(self) -> dict[str, str]:

@@ -196,10 +196,12 @@ class Shown:
 def shown(opened: Iterable[Episode]) -> Shown:
     """Sorts the flags that opened with one form of one client.
 
-    Of the prompts the first by the rules' order is shown and pushed, the rest stay behind "more"; good news is always
-    shown; safety answers go their own way and are never joined with a prompt.
+    Of the prompts that may be shown (`RuleSpec.prompts`) the first by the rules' order is shown and pushed, the rest
+    stay behind "more"; good news is always shown; safety answers go their own way and are never joined with a prompt.
     """
     sorted_ = sorted(opened, key=lambda episode: (episode.rule.order, episode.rule.id))
     kinds = {kind: tuple(e for e in sorted_ if e.rule.kind == kind) for kind in (PROMPT, GOOD_NEWS, SAFETY)}
     prompts = kinds[PROMPT]
-    return Shown(prompts[0] if prompts else None, prompts[1:], kinds[GOOD_NEWS], kinds[SAFETY])
+    first = next((episode for episode in prompts if episode.rule.prompts), None)
+    more = tuple(episode for episode in prompts if episode is not first)
+    return Shown(first, more, kinds[GOOD_NEWS], kinds[SAFETY])
