@@ -1,0 +1,37 @@
+"""Which rules prompt is the practice's choice: the others are judged as before and wait behind "more"."""
+
+from __future__ import annotations
+
+import pytest
+from handrail.plugin_core.errors import SettingsError
+from handrail.plugin_core.manager import Plugins
+from handrail.plugin_core.registry import Registry
+from handrail.plugin_core.rules.life import episodes, shown
+
+from .test_r1 import WORSENING
+
+
+def test_rules_that_the_practice_did_not_choose_wait_behind_more() -> None:
+    """Seven rules that all prompt are a flood; a rule that is not pushed is still there to be read."""
+    rules = Registry(Plugins(), prompts=("R1",)).rules
+    opened = [
+        one for rule in rules.values() for one in episodes(rule.descriptor, WORSENING) if one.rule.kind == "prompt"
+    ]
+    assert {one.rule.id for one in opened} > {"R1"}
+    found = shown(opened)
+    assert found.first is not None
+    assert found.first.rule.id == "R1"
+    others = shown([one for one in opened if one.rule.id != "R1"])
+    assert others.first is None
+    assert len(others.more) == len(opened) - 1
+
+
+def test_without_a_choice_every_rule_may_prompt() -> None:
+    """A practice that settled nothing sees what it saw before."""
+    assert all(rule.descriptor.prompts for rule in Registry(Plugins()).rules.values())
+
+
+def test_a_rule_that_is_not_there_is_named() -> None:
+    """A slip in the setting must not silence all prompts."""
+    with pytest.raises(SettingsError, match="names a rule that is not here: R9"):
+        _ = Registry(Plugins(), prompts=("R9",)).rules
