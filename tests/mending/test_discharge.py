@@ -44,6 +44,8 @@ def test_the_last_day_ends_at_the_practices_midnight(stage: Stage) -> None:
     stage.sync()
     stage.later(days=2)
     stage.put(form("evening", "c1", stage.now.replace(hour=1), gr18(LEANING)))
+    text = stage.file.read_text(encoding="utf-8")
+    stage.file.write_text(text.replace('time_zone = "UTC"', 'time_zone = "America/New_York"'), encoding="utf-8")
     stage.now = stage.now.astimezone(ZoneInfo("America/New_York"))
     discharge(stage, "c1", days_ago=1)
     stage.sync()
