@@ -68,12 +68,9 @@ class RuleSpec:
     `order`: among prompts of one client and form the lowest is shown and pushed, the rest stay behind "more".
     `at_budget`: for model rules, the same rule at another sparingness (2, 5 or 10 benign clients in a hundred prompted
         about in a year, in simulation); None for rules without such a choice.
-    `possible`: a quick look at a course, False only where `judge` would find no form on which the rule is met. With it
-        most courses cost a fraction, since most rules are met on few of them; None reads every course whole.
-    `prepare`: told a page of courses before `judge` and `possible` are asked about each, so that a rule that computes
-        many at once can; it changes no answer, and a rule must answer as well without it.
-    `prompts`: whether its flags may be the one that is shown and pushed; False where the practice chose other rules for
-        that: its flags then wait behind "more".
+    `possible`: a quick look, False only where `judge` would find the rule met on no form; None reads every course whole.
+    `prepare`: told a page of courses before they are judged, to compute many at once; it changes no answer.
+    `prompts`: False where the practice chose other rules to prompt: its flags then wait behind "more".
     """
 
     id: str
