@@ -68,7 +68,7 @@ class RuleSpec:
     `order`: among prompts of one client and form the lowest is shown and pushed, the rest stay behind "more".
     `at_budget`: for model rules, the same rule at another sparingness (2, 5 or 10 benign clients in a hundred prompted
         about in a year, in simulation); None for rules without such a choice.
-    `possible`: a quick look, False only where `judge` would find the rule met on no form; None reads every course whole.
+    `possible`: a quick look, False only where `judge` would find the rule met on no form; None reads every course.
     `prepare`: told a page of courses before they are judged, to compute many at once; it changes no answer.
     `prompts`: False where the practice chose other rules to prompt: its flags then wait behind "more".
     """
