@@ -64,6 +64,5 @@ def attended(tx: Tx, keys: Sequence[str], zone: tzinfo | None) -> dict[str, tupl
     if not sessions.known(tx):
         return None
     return {
-        key: tuple(datetime.combine(day, time(), zone) for day in days)
-        for key, days in sessions.read(tx, keys).items()
+        key: tuple(datetime.combine(day, time(), zone) for day in days) for key, days in sessions.read(tx, keys).items()
     }
