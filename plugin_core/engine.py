@@ -425,16 +425,13 @@ class Engine:
     @in_practice_language
     def client(self, ref: str) -> ClientView:
         """One client by the platform's reference, its id, the name, or the start of our key."""
-        from .collecting.tags import with_tags
-        from .selfcheck import with_shared
-        from .sync.evaluate import courses_of, start_of
+        from .sync.evaluate import courses_of, series_of, start_of
         from .sync.sessions import attended
 
         key = self.client_key(ref)
         with self.store.reading(self.source) as tx:
             person = forms.read_clients(tx, [key])[key]
-            series = with_shared(tx, forms.forms_of(tx, [key], self.settings.zone), self.registry)
-            series = with_tags(tx, series, self.settings.read_tags)
+            series = series_of(tx, [key], self.registry, self.settings.zone, self.settings.read_tags)
             held = flags.holds_of(tx, [key]).get(key, [])
             rows = self._rows(tx, flags.read(tx, states=[s.value for s in FlagState], client=key))
             sessions = (attended(tx, [key], self.settings.zone) or {}).get(key)

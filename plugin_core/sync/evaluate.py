@@ -9,9 +9,9 @@ page of clients.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from typing import Any
 
 from ...schemas.records import Acknowledgement, Course, Evidence, Flag, Hold, ScoredForm
@@ -207,9 +207,7 @@ class Evaluate:
 
     def _series(self, tx: Tx, keys: Sequence[str]) -> dict[str, list[tuple[str, str, ScoredForm]]]:
         """The forms of a page of clients: client key -> (instrument, version, form), oldest first."""
-        return with_tags(
-            tx, with_shared(tx, forms.forms_of(tx, keys, self.context.as_of.tzinfo), self.registry), self.read_tags
-        )
+        return series_of(tx, keys, self.registry, self.context.as_of.tzinfo, self.read_tags)
 
     def _more(self) -> Any:
         """What else was found on the page that was read last."""
@@ -419,6 +417,14 @@ class Evaluate:
             if flag.shown and kind in PUSHED_KINDS:
                 changes.wishes[flag.key] = flags.wanted_for(flag.state)
         return settled
+
+
+def series_of(
+    tx: Tx, keys: Sequence[str], registry: Registry, zone: tzinfo | None, read_tags: Collection[str]
+) -> dict[str, list[tuple[str, str, ScoredForm]]]:
+    """What the rules read of clients, and what people are shown of them: forms by the practice's day, self-checks that
+    were shared, the tags of the enrolments. Client key -> (instrument, version, form), oldest first."""
+    return with_tags(tx, with_shared(tx, forms.forms_of(tx, keys, zone), registry), read_tags)
 
 
 def courses_of(
