@@ -26,8 +26,8 @@ bench: $(VENV)/.test ## figures beside their baselines, same run
 	$(BIN)/python -m benchmarks.run $(BENCH_ARGS)
 
 lock: ## renew the locked versions (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header setup.cfg requirements/build.in -o requirements/base.lock
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra test setup.cfg requirements/build.in -o requirements/test.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra web setup.cfg requirements/build.in -o requirements/base.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra web --extra test setup.cfg requirements/build.in -o requirements/test.lock
 
 clean:
 	rm -rf $(VENV) build .cache .mypy_cache .pytest_cache .ruff_cache
