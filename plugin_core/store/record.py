@@ -31,6 +31,8 @@ from .tables import (
     flags,
     history,
     holds,
+    logins,
+    looks,
     missing,
     notices,
     quarantine,
@@ -51,6 +53,8 @@ _BY_CLIENT: dict[str, tuple[Table, Column[str]]] = {
     "sessions": (sessions, sessions.c.client),
     "remarks": (remarks, remarks.c.client),
     "self-checks": (selfchecks, selfchecks.c.client),
+    "sign-ins about them": (logins, logins.c.client),
+    "looks at their page": (looks, looks.c.client),
     "clients": (clients, clients.c.key),
 }
 _BY_FORM: dict[str, tuple[Table, Column[str]]] = {

@@ -342,3 +342,72 @@ selfchecks = Table(
     Index("ix_selfchecks_client", "source", "client"),
     Index("ix_selfchecks_author", "source", "author"),
 )
+
+# --- the desk: who may come in, and what they looked at ---------------------------------------------------------------
+
+accounts = Table(
+    "accounts",
+    metadata,
+    # The key is a keyed hash of the name that is typed at sign-in.
+    Column("practice", Text, primary_key=True),
+    _key("key", primary_key=True),
+    Column("roles", Text, nullable=False),  # by comma
+    Column("state", Text, nullable=False),  # "open" or "closed"
+    Column("subject", Text),  # keyed hash of issuer and subject, where a sign-in by OpenID Connect was seen
+    Column("changed_ms", BigInteger, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),  # names, the password's hash, the platform's reference
+)
+
+logins = Table(
+    "logins",
+    metadata,
+    # One row for each browser that somebody is signed in with. The token is in its cookie only; here is its keyed hash.
+    Column("practice", Text, primary_key=True),
+    _key("key", primary_key=True),
+    Column("kind", Text, nullable=False),  # "account", or another way in: a client's link, a record system
+    Column("subject", Text, nullable=False),  # our key of the account, or of what that way in is for
+    Column("source", Integer),
+    Column("client", Text),  # our key of the client whom it is about, where it is about one
+    Column("begun_ms", BigInteger, nullable=False),
+    Column("seen_ms", BigInteger, nullable=False),
+    Column("until_ms", BigInteger, nullable=False),
+    Column("sealed", LargeBinary),  # what that way in needs to know; what was typed when the time ran out
+    Index("ix_logins_subject", "practice", "subject"),
+    Index("ix_logins_client", "source", "client"),
+)
+
+invites = Table(
+    "invites",
+    metadata,
+    # One-time links: the first administrator's, an invitation, a new password. Here is only the token's keyed hash.
+    Column("practice", Text, primary_key=True),
+    _key("key", primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text),  # the account that it is for, where there is one
+    Column("until_ms", BigInteger, nullable=False),
+    Column("used_ms", BigInteger),
+    Column("sealed", LargeBinary, nullable=False),  # for whom, with which rights
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    # Failed tries of what must not be guessed: passwords, codes. The key is a keyed hash of who tried what.
+    Column("practice", Text, primary_key=True),
+    _key("key", primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("last_ms", BigInteger, nullable=False),
+    Column("until_ms", BigInteger, nullable=False),  # shut until then
+)
+
+looks = Table(
+    "looks",
+    metadata,
+    # When a person last opened a client's page, and when the time before that: "since you last looked".
+    Column("source", Integer, primary_key=True),
+    Column("account", Text, primary_key=True),
+    _key("client", primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("before_ms", BigInteger),
+    Index("ix_looks_client", "source", "client"),
+)

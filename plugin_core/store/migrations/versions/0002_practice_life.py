@@ -1,4 +1,4 @@
-"""Asking clients, safety notices, self-checks, redirects, remarks, erased clients."""
+"""Asking clients, safety notices, self-checks, redirects, remarks, erased clients, who may come to the desk."""
 
 from __future__ import annotations
 
@@ -126,6 +126,65 @@ def upgrade() -> None:
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("source", "client", "on", name=op.f("pk_sessions")),
     )
+    op.create_table(
+        "accounts",
+        sa.Column("practice", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("roles", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=True),
+        sa.Column("changed_ms", sa.BigInteger(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("practice", "key", name=op.f("pk_accounts")),
+    )
+    op.create_table(
+        "logins",
+        sa.Column("practice", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("source", sa.Integer(), nullable=True),
+        sa.Column("client", sa.Text(), nullable=True),
+        sa.Column("begun_ms", sa.BigInteger(), nullable=False),
+        sa.Column("seen_ms", sa.BigInteger(), nullable=False),
+        sa.Column("until_ms", sa.BigInteger(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("practice", "key", name=op.f("pk_logins")),
+    )
+    op.create_index("ix_logins_client", "logins", ["source", "client"], unique=False)
+    op.create_index("ix_logins_subject", "logins", ["practice", "subject"], unique=False)
+
+    op.create_table(
+        "invites",
+        sa.Column("practice", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=True),
+        sa.Column("until_ms", sa.BigInteger(), nullable=False),
+        sa.Column("used_ms", sa.BigInteger(), nullable=True),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("practice", "key", name=op.f("pk_invites")),
+    )
+    op.create_table(
+        "attempts",
+        sa.Column("practice", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("last_ms", sa.BigInteger(), nullable=False),
+        sa.Column("until_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("practice", "key", name=op.f("pk_attempts")),
+    )
+    op.create_table(
+        "looks",
+        sa.Column("source", sa.Integer(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("client", sa.Text(), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("before_ms", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("source", "account", "client", name=op.f("pk_looks")),
+    )
+    op.create_index("ix_looks_client", "looks", ["source", "client"], unique=False)
+
     op.add_column("acknowledgements", sa.Column("kind", sa.Text(), nullable=True))
     op.add_column("clients", sa.Column("ended", sa.Text(), nullable=True))
     op.add_column("clients", sa.Column("marks", sa.Integer(), server_default="0", nullable=False))
@@ -139,6 +198,16 @@ def downgrade() -> None:
     op.drop_column("clients", "ended")
     op.drop_column("acknowledgements", "kind")
 
+    op.drop_index("ix_looks_client", table_name="looks")
+
+    op.drop_table("looks")
+    op.drop_table("attempts")
+    op.drop_table("invites")
+    op.drop_index("ix_logins_subject", table_name="logins")
+    op.drop_index("ix_logins_client", table_name="logins")
+
+    op.drop_table("logins")
+    op.drop_table("accounts")
     op.drop_table("sessions")
     op.drop_index("ix_selfchecks_client", table_name="selfchecks")
     op.drop_index("ix_selfchecks_author", table_name="selfchecks")
