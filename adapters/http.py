@@ -7,12 +7,14 @@ decide, who looks first (F84a).
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from ..plugin_core.errors import Denied, NotTheApi, PlatformError, Unreachable
 from ..plugin_core.words import tr
 from .addresses import Base
 from .auth import Auth
+from .budget import Budget, Spent
 from .secret import Secret
 from .transport import Interrupted, Reply, Transport
 from .waiting import Patience, retry_after
@@ -35,15 +37,38 @@ class OutcomeUnknown(Unreachable):
     """A write was sent and its answer was lost or was a server error: it may have been done or not (F81, F84a)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """What one platform wants otherwise than most.
+
+    `credential` is the header that carries the key, `headers` go with every request, `asked` reads from the headers of
+    a refusal how many seconds to wait, `budget` counts our requests against the platform's limits.
+    """
+
+    credential: str = "Authorization"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    asked: Callable[[Mapping[str, str]], float | None] = retry_after
+    budget: Budget | None = None
+
+
 class Http:
     """One connection to one configured address. `purpose` completes "... does not allow Handrail to ..."."""
 
-    def __init__(self, base: Base, transport: Transport, auth: Auth, patience: Patience, accept: str) -> None:
+    def __init__(
+        self,
+        base: Base,
+        transport: Transport,
+        auth: Auth,
+        patience: Patience,
+        accept: str,
+        manners: Manners | None = None,
+    ) -> None:
         self.base = base
         self.transport = transport
         self.patience = patience
         self._auth = auth
         self._accept = accept
+        self._manners = manners or Manners()
 
     def read(
         self,
@@ -53,30 +78,36 @@ class Http:
         parse: Callable[[Reply], T],
         also: Collection[int] = (),
         headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
     ) -> T:
         """GETs `url` and gives what `parse` makes of a 200 or of a status named in `also`.
+
+        With a `body` it POSTs one instead: a question that changes nothing, such as a GraphQL query.
 
         Repeats what may pass, a bounded number of times with growing pauses. Raises Denied (401, 403), NotTheApi,
         UnsafeLink, Unreachable (with Failing for a server error that stays), TooLarge, and PlatformError for the rest.
         """
         safe = self.base.link(url)
+        sent = dict(headers or {})
+        if body is not None:
+            sent.setdefault("Content-Type", "application/json")
         garbled = 0
         for attempt in range(self.patience.tries):
             last = attempt == self.patience.tries - 1
             try:
-                reply = self._once("GET", safe, headers or {}, None)
+                reply = self._once("GET" if body is None else "POST", safe, sent, body)
                 if reply.status not in PASSING or reply.status in also:
                     self._refuse(reply, purpose, also)
                     return parse(reply)
                 if last:
                     raise self._tired(reply.status)
-                self.patience.pause(attempt, retry_after(reply.headers))
+                self.patience.pause(attempt, self._manners.asked(reply.headers))
             except Garbled as error:
                 garbled += 1
                 if last or garbled == BODY_TRIES:
                     raise Unreachable(error.message) from None
                 self.patience.pause(attempt)
-            except (Failing, Interrupted, Denied):
+            except (Failing, Interrupted, Denied, Spent):
                 raise
             except Unreachable:
                 if last:
@@ -92,7 +123,7 @@ class Http:
         safe = self.base.link(url)
         try:
             reply = self._once(method, safe, headers, body)
-        except Denied:
+        except (Denied, Spent):  # nothing was sent
             raise
         except Unreachable as error:
             raise OutcomeUnknown(error.message, detail=error.detail) from None
@@ -121,9 +152,11 @@ class Http:
     def _exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, credential: Secret | None
     ) -> Reply:
-        sent = {"Accept": self._accept, **headers}
+        if self._manners.budget is not None:
+            self._manners.budget.take(write=method != "GET")
+        sent = {"Accept": self._accept, **self._manners.headers, **headers}
         if credential is not None:
-            sent["Authorization"] = credential.reveal()
+            sent[self._manners.credential] = credential.reveal()
         return self.transport.exchange(method, url, headers=sent, body=body, site=self.base.site)
 
     def _refuse(self, reply: Reply, purpose: str, also: Collection[int]) -> None:

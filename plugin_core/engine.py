@@ -26,14 +26,14 @@ from ..schemas.records import (
 )
 from ..schemas.records import Mapping as FormMapping
 from ..schemas.vocab import FlagState
-from .contracts import Adapter, AdapterContext, AdapterSpec, Identity, Published
+from .contracts import Adapter, AdapterSpec, Identity, Published
 from .errors import SettingsError, Unsupported, UsageError
 from .manager import Plugins
 from .mapping import FormReader, own_mapping
 from .registry import Registry
 from .safety.readiness import demand
 from .settings import Connection, Settings, load
-from .store import Store, Tx, book, flags, forms, keys, mend, notices, remarks
+from .store import Store, Tx, book, flags, forms, keys, mend, notices, outgoing, remarks
 from .views import ClientView, FlagRow, Rescored
 from .words import in_practice_language, tr
 
@@ -143,48 +143,9 @@ class Engine:
 
         :raises SettingsError: a setting is missing or wrong; the message names it.
         """
-        from marshmallow import ValidationError
+        from .opening import opened
 
-        from ..schemas.problems import problems
-
-        try:
-            loaded = spec.settings()().load({**connection.settings, **connection.secrets})
-        except ValidationError as error:
-            lines = "; ".join(line.rstrip(".") for line in problems(error, tr))
-            lines = lines.replace("Unknown field", tr("there is no setting of that name"))
-            raise SettingsError(
-                tr(
-                    "The settings of {title} are wrong: {lines}. Mend them under [platform] in the settings file, or "
-                    "run: handrail connect {name} --set NAME=VALUE (for a secret: --secret NAME=file:PATH)",
-                    title=spec.title,
-                    lines=lines,
-                    name=spec.name,
-                )
-            ) from None
-        return spec.open(
-            AdapterContext(
-                practice=self.settings.practice,
-                settings=loaded,
-                secret=lambda name: self._secret(connection, name),
-                warn=self.warnings.append,
-                now=time.time,
-                sleep=self.sleep,
-                user_agent=f"Handrail/{version()}",
-            )
-        )
-
-    def _secret(self, connection: Connection, name: str) -> str:
-        if name not in connection.secrets:
-            raise SettingsError(
-                tr(
-                    "The platform needs the secret {name}. Run: handrail connect {platform}",
-                    name=name,
-                    platform=connection.platform,
-                )
-            )
-        kind, _, place = connection.secrets[name].partition(":")
-        reference = f"file:{self.settings.folder / place}" if kind == "file" else connection.secrets[name]
-        return keys.read(reference).reveal()
+        return opened(self, spec, connection)
 
     @cached_property
     def mailer(self) -> Mailer:
@@ -473,7 +434,7 @@ class Engine:
         """Counts: responses, clients, forms set aside, flags by state, the outbox."""
         with self.store.reading(self.source) as tx:
             states = {f"flags_{state}": number for state, number in flags.count_by_state(tx).items()}
-            outbox = {f"outbox_{name}": number for name, number in flags.outbox(tx).items()}
+            outbox = {f"outbox_{name}": number for name, number in outgoing.counts(tx).items()}
             return forms.counts(tx) | states | outbox
 
     def runs(self, limit: int = 10) -> list[RunReport]:

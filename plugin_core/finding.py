@@ -13,7 +13,7 @@ from ..schemas.records import Delivery, Flag, Hold
 from ..schemas.vocab import DeliveryState, FlagState, RemoteState
 from .errors import UsageError
 from .safety import told
-from .store import Store, Tx, flags, forms, merging, notices, remarks
+from .store import Store, Tx, flags, forms, merging, notices, outgoing, remarks
 from .store.remarks import Remark
 from .views import SHORT, FlagRow
 from .words import tr
@@ -63,7 +63,7 @@ def flag_rows(tx: Tx, found: Sequence[tuple[Flag, str]], today: date, zone: Zone
     people = forms.read_clients(tx, client_keys)
     holds = flags.holds_of(tx, client_keys)
     said = remarks.of_clients(tx, client_keys)
-    sent = flags.deliveries_of(tx, flag_keys)
+    sent = outgoing.deliveries_of(tx, flag_keys)
     seen = flags.acknowledged(tx, flag_keys)
     letters = notices.of_flags(tx, [flag.key for flag, kind in found if kind == notices.SAFETY])
     rows = []

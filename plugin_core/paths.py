@@ -1,4 +1,4 @@
-"""Where the settings lie. Kept apart from settings.py, which is slow to import, for the sake of `--help`."""
+"""Where the settings lie and what runs share. Apart from settings.py, which is slow to import, for `--help`'s sake."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 APP = "handrail"
 VARIABLE = "HANDRAIL_SETTINGS"
+STATE_VARIABLE = "HANDRAIL_STATE"
 FILE = "handrail.toml"
 
 
@@ -25,3 +26,15 @@ def is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:
         return False
+
+
+def shared_folder() -> Path:
+    """A folder of this user that outlives runs and is shared by all settings files: counts against platforms' limits.
+
+    Where `HANDRAIL_STATE` points, else where the system keeps such things.
+    """
+    if named := os.environ.get(STATE_VARIABLE):
+        return Path(named)
+    import platformdirs
+
+    return Path(platformdirs.user_state_dir(APP))

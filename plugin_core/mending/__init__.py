@@ -20,7 +20,7 @@ from ..contracts import HookContext
 from ..errors import PlatformError, UsageError
 from ..rules.life import SAFETY
 from ..rules.safety import REASSIGNED_SINCE, taken_back
-from ..store import Tx, asks, book, enrolments, flags, forms, mend, merging, remarks
+from ..store import Tx, asks, book, enrolments, flags, forms, mend, merging, outgoing, remarks
 from ..store.mend import FormRow, StoredRedirect
 from ..store.sql import from_ms
 from ..sync.evaluate import PUSHED_KINDS, Evaluate
@@ -268,7 +268,7 @@ class Mending:
             mend.set_end(tx, key, on)
             ended = self._enrol(tx, key, lambda item: replace(item, end=on))
             standing = _shown_on_platform(tx, key)
-            flags.want(tx, dict.fromkeys(standing, RemoteState.INACTIVE), ())
+            outgoing.want(tx, dict.fromkeys(standing, RemoteState.INACTIVE), ())
             book.record(tx, author, "client-discharged", key, on.isoformat())
             reach("mending-before-commit")
             return Discharged(key, on, len(standing), ended)
@@ -285,7 +285,7 @@ class Mending:
             mend.set_end(tx, key, None)
             self._enrol(tx, key, lambda item: replace(item, end=None))
             standing = _shown_on_platform(tx, key)
-            flags.want(tx, dict.fromkeys(standing, RemoteState.ACTIVE), ())
+            outgoing.want(tx, dict.fromkeys(standing, RemoteState.ACTIVE), ())
             book.record(tx, author, "client-resumed", key)
             reach("mending-before-commit")
             return Discharged(key, None, len(standing), 0)

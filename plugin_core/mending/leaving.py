@@ -19,7 +19,7 @@ from ..contracts import HookContext
 from ..errors import HandrailError, PlatformError, Unreachable, UsageError
 from ..safety.standing import unseen_sentence
 from ..settings import save
-from ..store import Tx, asks, book, flags, keys, notices
+from ..store import Tx, asks, book, keys, notices, outgoing
 from ..store.database import now_ms
 from ..store.tables import deliveries, metadata, sources
 from ..sync.lock import exclusive
@@ -130,7 +130,7 @@ def want_nothing_there(tx: Tx, flag_keys: Sequence[str] | None = None) -> None:
     mine = deliveries.c.source == tx.source
     query = select(deliveries.c.flag).where(mine).distinct()
     keys_ = list(tx.conn.execute(query).scalars()) if flag_keys is None else list(flag_keys)
-    flags.want(tx, dict.fromkeys(keys_, RemoteState.RETRACTED), ())
+    outgoing.want(tx, dict.fromkeys(keys_, RemoteState.RETRACTED), ())
     again = mine & (deliveries.c.wanted == RemoteState.RETRACTED.value) & _there()
     if flag_keys is not None:
         again = again & deliveries.c.flag.in_(keys_)

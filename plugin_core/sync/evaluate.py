@@ -25,7 +25,7 @@ from ..rules.life import SAFETY, Episode, episodes, shown, stale
 from ..rules.safety import REASSIGNED_SINCE as REASSIGNED_SINCE
 from ..safety.arrival import Settled, note_taken_back, settle
 from ..selfcheck import with_shared
-from ..store import Store, Tx, flags, forms, mend
+from ..store import Store, Tx, flags, forms, mend, outgoing
 from ..words import tr
 from . import hooks
 from .basis import basis_of
@@ -160,7 +160,7 @@ class Evaluate:
             flags.set_evidence(tx, changes.evidence, changes.bases)
             for key, is_shown in changes.shown.items():
                 flags.set_shown(tx, key, is_shown)
-            flags.want(tx, _wishes(changes), self.carriers)
+            outgoing.want(tx, _wishes(changes), self.carriers)
             if settled:
                 forms.clean(tx, read.marks)
             reach("rules-before-commit")
@@ -369,7 +369,7 @@ class Evaluate:
         if item.shown != row.shown:
             changes.shown[row.key] = item.shown
         if row.kind in PUSHED_KINDS and (state is not row.state or item.shown != row.shown):
-            changes.wishes[row.key] = flags.wanted_for(state) if item.shown else RemoteState.INACTIVE
+            changes.wishes[row.key] = outgoing.wanted_for(state) if item.shown else RemoteState.INACTIVE
 
     def _withdraw(self, row: flags.FlagRow, changes: _Changes, done: Evaluated) -> None:
         """What the flag rests on is gone or says otherwise now."""
@@ -415,7 +415,7 @@ class Evaluate:
         changes.told = [flag for flag, _ in changes.new]
         for flag, kind in changes.new:
             if flag.shown and kind in PUSHED_KINDS:
-                changes.wishes[flag.key] = flags.wanted_for(flag.state)
+                changes.wishes[flag.key] = outgoing.wanted_for(flag.state)
         return settled
 
 

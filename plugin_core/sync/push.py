@@ -16,7 +16,7 @@ from ...schemas.vocab import DeliveryState, RemoteState
 from ..contracts import Adapter, Carrier, HookContext, Notice
 from ..errors import Denied, PlatformError, Unreachable, Unsupported
 from ..registry import Registry
-from ..store import Store, Tx, book, entries, flags, forms
+from ..store import Store, Tx, book, entries, flags, forms, outgoing
 from ..store.sql import to_ms
 from ..words import mark, tr
 from . import hooks
@@ -70,7 +70,7 @@ class Push:
         now = to_ms(self.context.as_of)
         while done.error is None:
             with self.store.reading(self.source) as tx:
-                batch = flags.pending(tx, BATCH, now, self.only)
+                batch = outgoing.pending(tx, BATCH, now, self.only)
                 notices = self._notices(tx, batch)
             if not batch:
                 break
@@ -82,8 +82,10 @@ class Push:
                 break
         return done
 
-    def _notices(self, tx: Tx, batch: list[flags.Outgoing]) -> dict[tuple[str, str], Notice]:
-        people = forms.read_clients(tx, sorted({item.client for item in batch}))
+    def _notices(self, tx: Tx, batch: list[outgoing.Outgoing]) -> dict[tuple[str, str], Notice]:
+        clients = sorted({item.client for item in batch})
+        people = forms.read_clients(tx, clients)
+        standing = outgoing.standing_on(tx, clients)
         evidence = flags.evidence_of(tx, [item.flag for item in batch])
         based = {form.id for found in evidence.values() for form in found.forms}
         ids = forms.remote_ids(tx, sorted(based))
@@ -103,11 +105,12 @@ class Push:
                 reason=found.reason if self.reasons.get(item.carrier) else None,
                 based_on=tuple(remote[form.id] for form in found.forms if form.id in remote),
                 clinician=person.clinician,
+                beside=standing.get((item.client, item.carrier), 0) - (item.wanted is RemoteState.ACTIVE),
             )
         return notices
 
     def _batch(
-        self, batch: list[flags.Outgoing], notices: Mapping[tuple[str, str], Notice], done: Pushed
+        self, batch: list[outgoing.Outgoing], notices: Mapping[tuple[str, str], Notice], done: Pushed
     ) -> list[Delivery]:
         results = []
         for item in batch:
@@ -122,15 +125,15 @@ class Push:
             self.progress("pushing", 1, None)
         return results
 
-    def _one(self, item: flags.Outgoing, notice: Notice, done: Pushed) -> Delivery:
+    def _one(self, item: outgoing.Outgoing, notice: Notice, done: Pushed) -> Delivery:
         carrier = self._carrier(item.carrier)
-        self.store.write(lambda tx: flags.sending(tx, item), self.source)
+        self.store.write(lambda tx: outgoing.sending(tx, item), self.source)
         reach("push-before-send")
         made = carrier.deliver(notice, item.remote_id, item.remote_version)
         reach("push-after-send")
         done.counts["doubles_retracted"] += made.doubles
         if made.refused is not None:
-            self.store.write(lambda tx: flags.not_sent(tx, item, str(made.refused), refused=True), self.source)
+            self.store.write(lambda tx: outgoing.not_sent(tx, item, str(made.refused), refused=True), self.source)
             done.counts["refused"] += 1
             done.problems.append(
                 tr("A flag of rule {rule} was refused by the platform: {refused}", rule=item.rule, refused=made.refused)
@@ -138,7 +141,7 @@ class Push:
             return _result(item, DeliveryState.REFUSED, item.on_platform, made.refused)
 
         def mark(tx: Tx) -> None:
-            flags.sent(tx, item, made.remote_id, made.remote_version)
+            outgoing.sent(tx, item, made.remote_id, made.remote_version)
             book.record(tx, "handrail", _ACTION[item.wanted], item.flag, item.carrier)
 
         self.store.write(mark, self.source)
@@ -151,11 +154,11 @@ class Push:
             self._carriers[name] = self.adapter.carrier(name)
         return self._carriers[name]
 
-    def _failed(self, item: flags.Outgoing, error: PlatformError, done: Pushed) -> Delivery:
+    def _failed(self, item: outgoing.Outgoing, error: PlatformError, done: Pushed) -> Delivery:
         """A fault of this one delivery: refused for good when the platform cannot do it at all, else tried later."""
         refused = isinstance(error, Unsupported)
         if refused:
-            self.store.write(lambda tx: flags.not_sent(tx, item, error.message, refused=True), self.source)
+            self.store.write(lambda tx: outgoing.not_sent(tx, item, error.message, refused=True), self.source)
         else:
             self._later(item, error)
         done.counts["refused" if refused else "to_try_again"] += 1
@@ -164,12 +167,14 @@ class Push:
             item, DeliveryState.REFUSED if refused else DeliveryState.PENDING, item.on_platform, error.message
         )
 
-    def _later(self, item: flags.Outgoing, error: PlatformError) -> None:
+    def _later(self, item: outgoing.Outgoing, error: PlatformError) -> None:
         minutes = RETRY_MINUTES[min(item.attempts, len(RETRY_MINUTES) - 1)]
         # An unreachable platform is no fault of this flag: the next run tries it at once.
         wait = None if isinstance(error, (Unreachable, Denied)) else to_ms(self.context.as_of) + minutes * 60_000
         message = error.message
-        self.store.write(lambda tx: flags.not_sent(tx, item, message, refused=False, not_before_ms=wait), self.source)
+        self.store.write(
+            lambda tx: outgoing.not_sent(tx, item, message, refused=False, not_before_ms=wait), self.source
+        )
 
 
 _ACTION = {
@@ -184,7 +189,7 @@ _COUNT = {
 }
 
 
-def _result(item: flags.Outgoing, state: DeliveryState, now: RemoteState, problem: str | None) -> Delivery:
+def _result(item: outgoing.Outgoing, state: DeliveryState, now: RemoteState, problem: str | None) -> Delivery:
     return Delivery(
         flag=item.flag,
         carrier=item.carrier,

@@ -16,7 +16,7 @@ from ...schemas.records import ScoredForm
 from ..contracts import HookContext
 from ..registry import Registry
 from ..settings import Settings
-from ..store import Store, Tx, flags, forms
+from ..store import Store, Tx, forms, outgoing
 from . import judged
 from .evaluate import Evaluate, Evaluated, Read
 
@@ -39,7 +39,7 @@ def rescore(
     from ..views import Rescored
 
     with store.reading(source) as tx:
-        waiting = flags.outbox(tx).get("pending", 0)
+        waiting = outgoing.counts(tx).get("pending", 0)
     store.write(forms.mark_all_dirty, source)
     carriers = settings.push.carriers if settings.push.on else ()
     context = HookContext(settings.practice, settings.platform.platform if settings.platform else "", as_of)
@@ -48,7 +48,7 @@ def rescore(
     done = work.run()
     judged.note(store, source, registry)
     with store.reading(source) as tx:
-        done.counts["to_push"] = max(flags.outbox(tx).get("pending", 0) - waiting, 0)
+        done.counts["to_push"] = max(outgoing.counts(tx).get("pending", 0) - waiting, 0)
     return Rescored(work.seen, work.changed, dict(done.counts))
 
 

@@ -23,7 +23,7 @@ from ..mapping import FormReader
 from ..registry import Registry
 from ..safety.during import Telling
 from ..settings import Settings
-from ..store import Store, Tx, book, entries, flags, forms, mend
+from ..store import Store, Tx, book, entries, forms, mend, outgoing
 from ..store.sql import chunks
 from ..words import tr, trn
 from . import hooks, judged, sessions
@@ -406,7 +406,7 @@ class Sync:
             return
         self._queue_standing(push.carriers)
         with self.store.reading(self.source) as tx:
-            waiting = flags.outbox(tx).get("pending", 0)
+            waiting = outgoing.counts(tx).get("pending", 0)
             begun = book.pushing_since(tx)
         if options.dry_run:
             run.counts["would_push"] += waiting
@@ -443,7 +443,7 @@ class Sync:
         """Flags that stand and that a carrier does not have yet: it was chosen after they rose."""
 
         def write(tx: Tx) -> None:
-            flags.want(tx, flags.unqueued(tx, carriers, PUSHED_KINDS), carriers)
+            outgoing.want(tx, outgoing.unqueued(tx, carriers, PUSHED_KINDS), carriers)
 
         self.store.write(write, self.source)
 
@@ -464,7 +464,7 @@ class Sync:
             run.problems[:0] = untold
             run.outcome = RunOutcome.FAILED
         with self.store.reading(self.source) as tx:
-            outbox = flags.outbox(tx)
+            outbox = outgoing.counts(tx)
             set_aside = forms.count_set_aside(tx)
         pending = 0 if options.dry_run or run.undone else outbox.get("pending", 0)
         run.undone += still_waiting(pending, outbox.get("refused", 0), set_aside)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from handrail.plugin_core.store import Store, Tx, forms
+from handrail.plugin_core.store import Store, Tx, forms, outgoing
 from handrail.plugin_core.store import flags as flag_store
 from handrail.plugin_core.store.sql import Row
 from handrail.plugin_core.store.tables import metadata
@@ -88,7 +88,7 @@ def raise_flag(store: Store, source: int, key: str, carriers: Iterable[str] = ("
     def work(tx: Tx) -> None:
         forms.mark_dirty(tx, {made.client: f"Patient/{CANARY}-1"})
         flag_store.save(tx, [(made, "prompt")])
-        flag_store.want(tx, {key: RemoteState.ACTIVE}, list(carriers))
+        outgoing.want(tx, {key: RemoteState.ACTIVE}, list(carriers))
 
     store.write(work, source)
     return made

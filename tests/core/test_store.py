@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from handrail.plugin_core.errors import KeyProblem, SealBroken, StoreError
-from handrail.plugin_core.store import Store, Tx, book, flags, forms
+from handrail.plugin_core.store import Store, Tx, book, flags, forms, outgoing
 from handrail.plugin_core.store.tables import metadata
 from handrail.schemas.records import Acknowledgement, Client, Cursor, Hold, Quarantined
 from handrail.schemas.vocab import QuarantineReason, RemoteState
@@ -46,7 +46,7 @@ def fill(store: Store, source: int) -> None:
         flags.add_hold(tx, Hold(one, date(2026, 3, 2), date(2026, 4, 2), f"away to {CANARY}", f"Dr {CANARY}"))
         aside = Quarantined(f"{CANARY}-9", QuarantineReason.SHAPE, "item[3]", "is missing", f"form {CANARY}", "1")
         forms.set_aside(tx, {"a" * 32: aside})
-        flags.sent(tx, flags.pending(tx, 1, 0)[0], f"Flag/{CANARY}", "3")
+        outgoing.sent(tx, outgoing.pending(tx, 1, 0)[0], f"Flag/{CANARY}", "3")
         forms.deactivate(tx, [key_of(store, source, response(1))], "entered-in-error")
         book.set_cursor(tx, Cursor("responses", START))
         book.record(tx, "handrail", "flag-shown-on-platform", "f" * 32, "flag")
@@ -106,7 +106,7 @@ SEALED: dict[str, Callable[[Tx, str], object]] = {
     "clients": lambda tx, one: forms.read_clients(tx),
     "quarantine": lambda tx, one: forms.in_quarantine(tx),
     "flags": lambda tx, one: flags.read(tx),
-    "deliveries": lambda tx, one: flags.pending(tx, 9, 0),
+    "deliveries": lambda tx, one: outgoing.pending(tx, 9, 0),
     "acknowledgements": lambda tx, one: flags.acknowledged(tx, ["f" * 32]),
     "holds": lambda tx, one: flags.holds_of(tx, [one]),
 }
@@ -129,9 +129,9 @@ def double(store: Store, source: int) -> None:
             flags.add_hold(tx, Hold(one, date(2026, 3, day), date(2026, 4, 2), f"reason {day}", "Dr A"))
             aside = Quarantined(f"remote-{day}", QuarantineReason.SHAPE, "item", "is missing")
             forms.set_aside(tx, {str(day) * 32: aside})
-        for item in flags.pending(tx, 9, 0):
-            flags.sent(tx, item, f"{item.carrier}/{item.flag[0]}", "1")
-        flags.want(tx, {"f" * 32: RemoteState.RETRACTED, "e" * 32: RemoteState.RETRACTED}, [])
+        for item in outgoing.pending(tx, 9, 0):
+            outgoing.sent(tx, item, f"{item.carrier}/{item.flag[0]}", "1")
+        outgoing.want(tx, {"f" * 32: RemoteState.RETRACTED, "e" * 32: RemoteState.RETRACTED}, [])
 
     store.write(work, source)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from handrail.plugin_core.store import Store, Tx, flags
-from handrail.plugin_core.store.flags import Outgoing
+from handrail.plugin_core.store import Store, Tx, flags, outgoing
+from handrail.plugin_core.store.outgoing import Outgoing
 from handrail.schemas.vocab import DeliveryState, FlagState, RemoteState
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -24,18 +24,18 @@ ACTIVE, INACTIVE, RETRACTED, ABSENT = (
 
 def pending(store: Store, source: int, now: int = 0) -> list[Outgoing]:
     with store.reading(source) as tx:
-        return flags.pending(tx, 50, now)
+        return outgoing.pending(tx, 50, now)
 
 
 def want(store: Store, source: int, state: RemoteState, carriers: tuple[str, ...] = ("flag",)) -> None:
-    store.write(lambda tx: flags.want(tx, {KEY: state}, carriers), source)
+    store.write(lambda tx: outgoing.want(tx, {KEY: state}, carriers), source)
 
 
 def send(store: Store, source: int, remote_id: str = "Flag/1") -> None:
     """The platform takes what is pending."""
     (item,) = pending(store, source)
-    store.write(lambda tx: flags.sending(tx, item), source)
-    store.write(lambda tx: flags.sent(tx, item, remote_id, "1"), source)
+    store.write(lambda tx: outgoing.sending(tx, item), source)
+    store.write(lambda tx: outgoing.sent(tx, item, remote_id, "1"), source)
 
 
 def test_a_raised_flag_goes_out_once_with_what_the_platform_needs(store: Store, source: int) -> None:
@@ -76,7 +76,7 @@ def test_f82_what_may_have_arrived_does_not_cancel_out(store: Store, source: int
     """The process died after the POST: the flag may stand on the platform, so it must be looked for and taken back."""
     raise_flag(store, source, KEY)
     (item,) = pending(store, source)
-    store.write(lambda tx: flags.sending(tx, item), source)
+    store.write(lambda tx: outgoing.sending(tx, item), source)
     want(store, source, then)
     assert [(found.wanted, found.remote_id) for found in pending(store, source)] == [(then, None)]
     want(store, source, RETRACTED)
@@ -89,7 +89,7 @@ def test_f81_a_lost_answer_does_not_cancel_out_either(store: Store, source: int)
     """The outcome of the write is unknown until somebody looked."""
     raise_flag(store, source, KEY)
     (item,) = pending(store, source)
-    store.write(lambda tx: flags.not_sent(tx, item, "the platform did not answer", refused=False), source)
+    store.write(lambda tx: outgoing.not_sent(tx, item, "the platform did not answer", refused=False), source)
     want(store, source, INACTIVE)
     assert [found.wanted for found in pending(store, source)] == [INACTIVE]
 
@@ -99,13 +99,13 @@ def test_f88_a_refusal_is_kept_and_shown_and_costs_the_others_nothing(store: Sto
     raise_flag(store, source, KEY)
     raise_flag(store, source, "e" * 32, number=1)
     item = pending(store, source)[0]
-    store.write(lambda tx: flags.not_sent(tx, item, "the chart is closed", refused=True), source)
+    store.write(lambda tx: outgoing.not_sent(tx, item, "the chart is closed", refused=True), source)
     want(store, source, ACTIVE)
     assert [found.flag for found in pending(store, source)] == ["e" * 32]
     with store.reading(source) as tx:
-        (row,) = flags.deliveries_of(tx, [KEY])[KEY]
+        (row,) = outgoing.deliveries_of(tx, [KEY])[KEY]
         assert (row.state, row.problem) == ("refused", "the chart is closed")
-        assert flags.outbox(tx)["refused"] == 1
+        assert outgoing.counts(tx)["refused"] == 1
     want(store, source, INACTIVE)
     assert [found.flag for found in pending(store, source)] == ["e" * 32], "never created, hence nothing to take back"
 
@@ -114,23 +114,23 @@ def test_a_delivery_waits_until_its_time(store: Store, source: int) -> None:
     """A fault of one delivery is tried again later, with the reason kept; the same wish does not shorten the wait."""
     raise_flag(store, source, KEY)
     (item,) = pending(store, source)
-    store.write(lambda tx: flags.not_sent(tx, item, "came back as 409", refused=False, not_before_ms=5000), source)
+    store.write(lambda tx: outgoing.not_sent(tx, item, "came back as 409", refused=False, not_before_ms=5000), source)
     want(store, source, ACTIVE)
     assert pending(store, source, 4999) == []
     (again,) = pending(store, source, 5000)
     assert again.attempts == 1
     with store.reading(source) as tx:
-        assert flags.outbox(tx)["pending"] == 1
-        assert flags.outbox(tx)["oldest_ms"] > 0
+        assert outgoing.counts(tx)["pending"] == 1
+        assert outgoing.counts(tx)["oldest_ms"] > 0
 
 
 def test_a_result_does_not_hide_what_was_wanted_meanwhile(store: Store, source: int) -> None:
     """A person withdraws while the creation is on its way: the retraction must still go out."""
     raise_flag(store, source, KEY)
     (item,) = pending(store, source)
-    store.write(lambda tx: flags.sending(tx, item), source)
+    store.write(lambda tx: outgoing.sending(tx, item), source)
     want(store, source, RETRACTED)
-    store.write(lambda tx: flags.sent(tx, item, "Flag/1", "1"), source)
+    store.write(lambda tx: outgoing.sent(tx, item, "Flag/1", "1"), source)
     (left,) = pending(store, source)
     assert (left.wanted, left.on_platform, left.remote_id) == (RETRACTED, ACTIVE, "Flag/1")
 
@@ -157,8 +157,8 @@ def test_a_carrier_chosen_later_gets_what_stands(store: Store, source: int) -> N
     store.write(work, source)
     store.write(lambda tx: tx.conn.exec_driver_sql(f"UPDATE flags SET shown = false WHERE key = '{'d' * 32}'"), source)
     with store.reading(source) as tx:
-        assert flags.unqueued(tx, ["flag", "task"], ["prompt"]) == {KEY: ACTIVE}
-        assert flags.unqueued(tx, ["flag"], ["prompt"]) == {}
+        assert outgoing.unqueued(tx, ["flag", "task"], ["prompt"]) == {KEY: ACTIVE}
+        assert outgoing.unqueued(tx, ["flag"], ["prompt"]) == {}
     want(store, source, ACTIVE, ("flag", "task"))
     assert [(item.carrier, item.wanted) for item in pending(store, source)] == [("task", ACTIVE)]
 
@@ -168,7 +168,7 @@ def test_oldest_flags_go_first_and_no_more_than_asked_for(store: Store, source: 
     for number in (3, 1, 2):
         raise_flag(store, source, str(number) * 32, number=number)
     with store.reading(source) as tx:
-        assert [item.flag[0] for item in flags.pending(tx, 2, 0)] == ["1", "2"]
+        assert [item.flag[0] for item in outgoing.pending(tx, 2, 0)] == ["1", "2"]
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -190,16 +190,16 @@ def test_whatever_happens_the_platform_ends_as_wanted(store: Store, source: int,
             want(store, source, wanted)
             continue
         for item in pending(store, source):
-            store.write(partial(flags.sending, item=item), source)
+            store.write(partial(outgoing.sending, item=item), source)
             if step == "refuse":
-                store.write(partial(flags.not_sent, item=item, problem="no", refused=True), source)
+                store.write(partial(outgoing.not_sent, item=item, problem="no", refused=True), source)
                 refused = True
                 continue
             there = deliver(item)
             if step == "send":
-                store.write(partial(flags.sent, item=item, remote_id="Flag/1", remote_version="1"), source)
+                store.write(partial(outgoing.sent, item=item, remote_id="Flag/1", remote_version="1"), source)
             elif step == "lose":
-                store.write(partial(flags.not_sent, item=item, problem="?", refused=False), source)
+                store.write(partial(outgoing.not_sent, item=item, problem="?", refused=False), source)
     if refused:
         assert everything(store)["deliveries"][0]["state"] == DeliveryState.REFUSED
     elif there is ABSENT:

@@ -12,7 +12,8 @@ import requests
 from handrail.adapters.fhir.carriers import KEY_SYSTEM
 from handrail.plugin_core.engine import Engine
 from handrail.plugin_core.store import book, forms
-from handrail.plugin_core.store.flags import FlagState, deliveries_of, holds_of, read
+from handrail.plugin_core.store.flags import FlagState, holds_of, read
+from handrail.plugin_core.store.outgoing import deliveries_of
 from sqlalchemy import text
 
 PUSHED = ("Flag", "DetectedIssue", "Task")

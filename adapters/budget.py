@@ -1,0 +1,141 @@
+"""Counts our own requests against a platform's published limits, so that the platform never has to refuse them.
+
+The count outlives the process and is shared by all practices that use the same key (one file a key, locked), since
+DrChrono's 500 an hour belong to the application and IntakeQ's 500 a day to the account, whoever asks. Where no folder
+is given the count lives as long as the connection. A platform's own refusal (429) still stands: `http.py` obeys it.
+The libraries that limit rates count sliding windows only or need a server; DrChrono's window begins on the hour.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+from filelock import FileLock
+
+from ..plugin_core.errors import Unreachable
+from ..plugin_core.words import tr
+
+LONGEST_WAIT = 120.0
+
+
+class Spent(Unreachable):
+    """The budget of a day or an hour is used up; what is left goes on in a later run (exit status 3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `most` requests within `seconds`.
+
+    `aligned`: the window begins on whole multiples of `seconds` in UTC, as where a platform resets "at the top of the
+    hour"; else it slides. `keep` of the requests are not used by readers, so that a prompt can always be taken back.
+    """
+
+    most: int
+    seconds: float
+    aligned: bool = False
+    keep: int = 0
+
+
+@dataclass(slots=True)
+class Budget:
+    """Waits until a request fits all limits, or raises `Spent` where that would take longer than two minutes.
+
+    :param name: what is shared: a platform and the key whose limit it is. Only its hash is written down.
+    :param folder: where the counts lie; None keeps them in memory.
+    """
+
+    name: str
+    limits: Sequence[Limit]
+    now: Callable[[], float]
+    sleep: Callable[[float], None]
+    site: str
+    folder: Path | None = None
+    _memory: list[float] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self, *, write: bool = False) -> None:
+        """One request more. A `write` may use what readers leave.
+
+        :raises Spent: the sentence names when it goes on.
+        """
+        waited = 0.0
+        while True:
+            with self._times() as times:
+                now = self.now()
+                self._forget(times, now)
+                wait = max((_wait(limit, times, now, write=write) for limit in self.limits), default=0.0)
+                if wait <= 0:
+                    times.append(now)
+                    return
+            waited += wait
+            if waited > LONGEST_WAIT:
+                raise Spent(
+                    tr(
+                        "The number of requests that {site} allows is used up. It goes on after {time} UTC by itself, "
+                        "at the next run; nothing is lost.",
+                        site=self.site,
+                        time=datetime.fromtimestamp(self.now() + wait, UTC).strftime("%Y-%m-%d %H:%M"),
+                    )
+                )
+            self.sleep(wait)
+
+    def left(self) -> int:
+        """How many reads fit now."""
+        with self._times() as times:
+            now = self.now()
+            return min((limit.most - limit.keep - len(_within(limit, times, now)) for limit in self.limits), default=0)
+
+    def _forget(self, times: list[float], now: float) -> None:
+        longest = max((limit.seconds for limit in self.limits), default=0.0)
+        # A clock that was set back leaves times in the future: they count as now, so that nobody waits for years.
+        times[:] = [min(at, now) for at in times if at > now - longest]
+
+    @contextmanager
+    def _times(self) -> Iterator[list[float]]:
+        """The moments of the requests so far; what is changed is kept."""
+        if self.folder is None:
+            with self._lock:
+                yield self._memory
+            return
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place = self.folder / f"requests-{sha256(self.name.encode()).hexdigest()[:24]}.json"
+        with FileLock(f"{place}.lock", timeout=30):
+            times = _read(place)
+            before = list(times)
+            yield times
+            if times != before:
+                fresh = place.with_suffix(".new")
+                fresh.write_text(json.dumps([round(at, 3) for at in times]), encoding="ascii")
+                fresh.replace(place)
+
+
+def _read(place: Path) -> list[float]:
+    """What was counted; a file that cannot be read counts as nothing, as the platform's own 429 stands behind it."""
+    try:
+        found = json.loads(place.read_text(encoding="ascii"))
+        return [float(at) for at in found]
+    except (OSError, ValueError, TypeError):
+        return []
+
+
+def _within(limit: Limit, times: Sequence[float], now: float) -> list[float]:
+    begin = now - now % limit.seconds if limit.aligned else now - limit.seconds
+    return [at for at in times if at >= begin] if limit.aligned else [at for at in times if at > begin]
+
+
+def _wait(limit: Limit, times: Sequence[float], now: float, *, write: bool) -> float:
+    """Seconds until one request more fits this limit."""
+    used = _within(limit, times, now)
+    most = limit.most if write else limit.most - limit.keep
+    if len(used) < most:
+        return 0.0
+    if limit.aligned:
+        return limit.seconds - now % limit.seconds
+    return sorted(used)[len(used) - most] + limit.seconds - now

@@ -1,0 +1,152 @@
+"""What the core hands to an adapter, and how an adapter introduces itself: settings, abilities, ways in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ...schemas.records import Instrument, Json
+from ..errors import SettingsError
+from .platforms import Adapter
+from .preparing import Refusal
+
+if TYPE_CHECKING:
+    from marshmallow import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class CarrierSpec:
+    """A carrier's name, and who sees it. `clinicians_only` says whether reasons may be shown there at all."""
+
+    name: str
+    title: str
+    seen_by: str
+    clinicians_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an adapter can do; what is not named here is refused as unsupported, never skipped silently.
+
+    `sends`: asks clients by itself (`Asking`). `hears`: takes the platform's webhooks (`AdapterSpec.webhook`).
+    """
+
+    lists_forms: bool = False
+    publishes: bool = False
+    reports_deletions: bool = False
+    gives_clinicians: bool = False
+    gives_sessions: bool = False
+    sends: bool = False
+    hears: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """What the support matrix says of an adapter beside its capabilities, in English sentences of the documentation.
+
+    `tested` is how far: `live` (a real server or account), `contract` (the vendor's own machine-readable contract),
+    `third-party contract`, or `hand-made` (a server of the tests' own); `against` names it. `pulls` says what is read
+    and how it is found out what changed, `limits` what the platform allows, `quirks` what a practice ought to know.
+    """
+
+    tested: str
+    against: str
+    pulls: str
+    asks: str = "No; forms are given out in the platform."
+    limits: str = "None published."
+    quirks: Sequence[str] = ()
+
+
+def _no_place(name: str, value: str) -> None:  # noqa: ARG001 - the protocol's
+    """`AdapterContext.keep` where there is no place for secrets: a lost refresh token would lock the practice out."""
+    raise SettingsError(f"There is no place where the secret {name} could be kept.")
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterContext:
+    """What an adapter is handed: its own settings (loaded through its schema), secrets by name, hashing for logs.
+
+    `secret(name)` reads the secret that setting `name` refers to, each time anew (it may rotate). `warn` takes a
+    plain sentence for the run report. `now` is the local clock, for token expiry and waiting only, never for cursors.
+    `zone` is the practice's, for platforms whose times name none. `keep(name, value)` puts a new value where the secret
+    `name` lies (a refresh token that was rotated). `folder` is a private folder that outlives the run and is shared by
+    all practices of this installation, for counting against the platform's limits; None: count in memory alone.
+    """
+
+    practice: str
+    settings: Mapping[str, Any]
+    secret: Callable[[str], str]
+    warn: Callable[[str], None]
+    now: Callable[[], float]
+    sleep: Callable[[float], None]
+    user_agent: str
+    zone: tzinfo = UTC
+    keep: Callable[[str, str], None] = _no_place
+    folder: Path | None = None
+
+
+class Browser(Protocol):
+    """A person's browser, for platforms that sign in a person (OAuth 2.0 authorization code, RFC 8252)."""
+
+    @property
+    def returns_to(self) -> str:
+        """The address on this machine to which the platform sends the person back: the `redirect_uri`."""
+        ...
+
+    def visit(self, url: str) -> Mapping[str, str]:
+        """Shows `url` and waits until the person comes back; gives the parameters that came with them.
+
+        Raises PlatformError when nobody comes back in time.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRequest:
+    """One request to the practice's webhook address. Header names are in lower case; nothing here prints."""
+
+    method: str
+    path: str
+    query: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What a verified webhook is worth: a reason to pull soon, never data.
+
+    `key` is the same when the platform delivers the same event again, so that a replay is seen. `forms` are ids of
+    the forms that it is about, where it says so. `reply` is the body that the platform wants back, if any; `pull` is
+    False for a request that only proves the address.
+    """
+
+    key: str
+    forms: Sequence[str] = ()
+    reply: bytes = field(default=b"", repr=False)
+    pull: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterSpec:
+    """A platform. `settings` gives the marshmallow schema that `connect` asks by: each field's metadata has `help`,
+    secrets are marked `metadata={"secret": True}` and are stored by reference only.
+
+    `exports` turn an instrument into a format of the platform, by name, for `handrail instruments export`. `login`
+    signs a person in and keeps the tokens by `AdapterContext.keep`; `connect` calls it where it is there. `webhook`
+    verifies one request and says what it hints at, or refuses it with the reason.
+    """
+
+    name: str
+    title: str
+    settings: Callable[[], type[Schema]]
+    capabilities: Capabilities
+    carriers: Sequence[CarrierSpec]
+    open: Callable[[AdapterContext], Adapter]
+    exports: Mapping[str, Callable[[Instrument], Json]] = field(default_factory=dict)
+    support: Support | None = None
+    login: Callable[[AdapterContext, Browser], None] | None = None
+    webhook: Callable[[AdapterContext, WebhookRequest], Hint | Refusal] | None = None
