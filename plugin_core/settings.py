@@ -21,7 +21,9 @@ from ..schemas.base import BaseSchema, Many, One, Table, Text, Whole, YesNo
 from ..schemas.problems import problems
 from . import private
 from .errors import SettingsError
+from .settings_web import Web, WebSchema
 from .words import language_of, languages, mark, tr
+from .words.kept import told, why_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,7 @@ class Settings:
     mail: Mail = Mail()
     safety: SafetyChannel = SafetyChannel()
     schedule: Schedule = Schedule()
+    web: Web = Web()
 
     @property
     def folder(self) -> Path:
@@ -270,6 +273,7 @@ class SettingsSchema(BaseSchema):
     mail = One(_MailSchema)
     safety = One(_SafetySchema)
     schedule = One(_ScheduleSchema)
+    web = One(WebSchema)
 
     @validates("store")
     def _no_password(self, value: str, **_: Any) -> None:
@@ -310,7 +314,7 @@ def load(file: Path) -> Settings:
     except FileNotFoundError:
         raise SettingsError(tr("There are no settings at {file}. Run: handrail init", file=file)) from None
     except OSError as error:
-        raise SettingsError(tr("The settings {file} cannot be read ({why}).", file=file, why=error.strerror)) from None
+        raise SettingsError(tr("The settings {file} cannot be read ({why}).", file=file, why=why_of(error))) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         found = re.search(r"at line (\d+)", str(error))
         where = tr(" (line {number})", number=found[1]) if found else ""
@@ -327,7 +331,7 @@ def load(file: Path) -> Settings:
         data = SettingsSchema().load(raw)
     except ValidationError as error:
         raise SettingsError(
-            tr("The settings {file} are wrong: {problems}.", file=file, problems="; ".join(problems(error, tr)))
+            tr("The settings {file} are wrong: {problems}.", file=file, problems="; ".join(problems(error, told)))
         ) from None
     lists = {name: tuple(data[name]) for name in ("plugins", "read_tags", "prompts")}
     return Settings(file=file.absolute(), **(data | lists))
@@ -342,6 +346,7 @@ def _check_names(raw: Mapping[str, Any], file: Path) -> None:
         "mail": _MailSchema,
         "safety": _SafetySchema,
         "schedule": _ScheduleSchema,
+        "web": WebSchema,
     }
     known = {"": list(SettingsSchema().fields)} | {name: list(kind().fields) for name, kind in sections.items()}
     for section, names in known.items():
@@ -399,5 +404,5 @@ def save(file: Path, changes: Mapping[str, Any]) -> None:
         private.write(file, tomlkit.dumps(document))
     except OSError as error:
         raise SettingsError(
-            tr("The settings {file} cannot be written ({why}).", file=file, why=error.strerror)
+            tr("The settings {file} cannot be written ({why}).", file=file, why=why_of(error))
         ) from None

@@ -27,6 +27,8 @@ _KINDS = Texts(
         "sessions": mark("sessions"),
         "remarks": mark("remarks"),
         "self-checks": mark("self-checks"),
+        "sign-ins about them": mark("sign-ins by links of theirs"),
+        "looks at their page": mark("notes of who looked at their page"),
         "clients": mark("clients"),
         "earlier versions": mark("earlier versions"),
         "set aside": mark("set aside"),
