@@ -58,9 +58,15 @@ class Server:
             return int(json.load(answer)["touched"])
 
 
+def _environment(home: Path | None) -> dict[str, str]:
+    """As where pip has installed Handrail: its modules are compiled once, not at each start."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | (measure.home(home) if home else {})
+
+
 def run(python: Path, module: str, *arguments: str, home: Path | None = None) -> dict[str, Any]:
     """Run a module in a fresh process and give the JSON of its last line; raises `Failed` when there is none."""
-    environment = {**os.environ, **(measure.home(home) if home else {})}
+    environment = _environment(home)
     command = [str(python), "-m", module, *arguments]
     done = subprocess.run(command, cwd=TOP, env=environment, capture_output=True, text=True, timeout=LONGEST)
     if done.returncode != 0 or not done.stdout.strip():
@@ -72,7 +78,7 @@ def run(python: Path, module: str, *arguments: str, home: Path | None = None) ->
 
 def seconds_of(command: list[str], home: Path) -> float:
     """The whole time of a command from start to end; raises `Failed` when it is absent or ends in an error."""
-    environment = {**os.environ, **measure.home(home)}
+    environment = _environment(home)
     if not Path(command[0]).exists():
         raise Failed(f"there is no {Path(command[0]).name} command")
     began = time.perf_counter()
