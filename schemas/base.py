@@ -25,6 +25,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, missing, post_lo
 
 from .records import Answer
 from .vocab import Blank
+from .words import COUNT, ONE_OF, RANGE, YEARS, mark
 
 FIRST_YEAR, LAST_YEAR = 1900, 2199
 ID_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
@@ -46,8 +47,8 @@ class BaseSchema(Schema):
     """The base of every schema: unknown keys are refused, messages are plain."""
 
     error_messages = {
-        "unknown": "is not a key of this format",
-        "type": "must be an object",
+        "unknown": mark("is not a key of this format"),
+        "type": mark("must be an object"),
     }
 
     class Meta:
@@ -79,22 +80,22 @@ def parse_time(text: str) -> datetime:
         try:
             return datetime.fromisoformat(text)
         except ValueError:
-            raise ValueError("is not a date and time that exists") from None
+            raise ValueError(mark("is not a date and time that exists")) from None
     match = _TIME.fullmatch(text)
     if match is None:
-        raise ValueError("must be a date, time and offset such as 2026-03-02T10:00:00+00:00")
+        raise ValueError(mark("must be a date, time and offset such as 2026-03-02T10:00:00+00:00"))
     year, leap, offset = match.groups()
     if offset is None:
-        raise ValueError("has no time-zone offset")
+        raise ValueError(mark("has no time-zone offset"))
     if not FIRST_YEAR <= int(year) <= LAST_YEAR:
-        raise ValueError(f"has a year outside {FIRST_YEAR}-{LAST_YEAR}")
+        raise ValueError(YEARS.format(first=FIRST_YEAR, last=LAST_YEAR))
     try:
         if leap is None:
             return datetime.fromisoformat(text)
         start = match.start(2)
         return datetime.fromisoformat(f"{text[:start]}59{text[start + 2 :]}") + timedelta(seconds=1)
     except (ValueError, OverflowError):
-        raise ValueError("is not a date and time that exists") from None
+        raise ValueError(mark("is not a date and time that exists")) from None
 
 
 def parse_answer(value: object) -> Answer:
@@ -108,7 +109,7 @@ def parse_answer(value: object) -> Answer:
         return Blank.EMPTY
     if isinstance(value, str) and value in (Blank.EMPTY, Blank.DECLINED):
         return Blank(value)
-    raise ValueError('must be a whole number, null, "empty" or "declined"')
+    raise ValueError(mark('must be a whole number, null, "empty" or "declined"'))
 
 
 def storable(text: str) -> bool:
@@ -128,7 +129,7 @@ class Strict(fields.Field[Any]):
     a flat response a third cheaper to load. So `validate=` and the like are refused here instead of being ignored.
     """
 
-    default_error_messages = {"required": "is missing", "null": "must not be null"}
+    default_error_messages = {"required": mark("is missing"), "null": mark("must not be null")}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -150,11 +151,11 @@ class Text(Strict):
     """A text of at least one letter, at most `most`. `pattern` must match all of it. `blank` allows none at all."""
 
     default_error_messages = {
-        "type": "must be text",
-        "empty": "must not be empty",
-        "long": "is too long",
-        "pattern": "is not of the allowed form",
-        "letters": "holds a character that cannot be stored",
+        "type": mark("must be text"),
+        "empty": mark("must not be empty"),
+        "long": mark("is too long"),
+        "pattern": mark("is not of the allowed form"),
+        "letters": mark("holds a character that cannot be stored"),
     }
 
     def __init__(self, *, most: int = 4000, pattern: str | None = None, blank: bool = False, **kwargs: Any) -> None:
@@ -196,7 +197,7 @@ class Ref(Text):
 class Word(Strict):
     """One word of a closed list, by value."""
 
-    default_error_messages = {"word": "must be one of: {words}"}
+    default_error_messages = {"word": ONE_OF}
 
     def __init__(self, words: type[StrEnum], **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -216,7 +217,7 @@ class Word(Strict):
 class OneOf(Strict):
     """One of a few texts that are no enum of the field."""
 
-    default_error_messages = {"word": "must be one of: {words}"}
+    default_error_messages = {"word": ONE_OF}
 
     def __init__(self, *words: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -232,8 +233,8 @@ class Whole(Strict):
     """A whole number that JSON wrote as one, at least `least` and at most `most`."""
 
     default_error_messages = {
-        "type": "must be a whole number",
-        "range": "must be from {least} to {most}",
+        "type": mark("must be a whole number"),
+        "range": RANGE,
     }
 
     def __init__(self, *, least: int = 0, most: int = 2**53, **kwargs: Any) -> None:
@@ -251,7 +252,7 @@ class Whole(Strict):
 class Number(Strict):
     """A finite number, kept as it was written: 3 stays 3 and 3.0 stays 3.0, so that a round trip changes nothing."""
 
-    default_error_messages = {"type": "must be a finite number"}
+    default_error_messages = {"type": mark("must be a finite number")}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not is_number(value):
@@ -270,7 +271,7 @@ def is_number(value: object) -> bool:
 class YesNo(Strict):
     """true or false, written as such."""
 
-    default_error_messages = {"type": "must be true or false"}
+    default_error_messages = {"type": mark("must be true or false")}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
         if value.__class__ is not bool:
@@ -282,7 +283,7 @@ class Plain(Strict):
     """A number, a text, true, false or null, kept as it is: the result of one step of a worked sum."""
 
     default_error_messages = {
-        "type": "must be a number, text, true, false or null",
+        "type": mark("must be a number, text, true, false or null"),
     }
 
     def __init__(self, **kwargs: Any) -> None:
@@ -298,7 +299,7 @@ class Plain(Strict):
 class Time(Strict):
     """An aware time, see `parse_time`. Written as ISO 8601 in its own offset."""
 
-    default_error_messages = {"type": "must be text"}
+    default_error_messages = {"type": mark("must be text")}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
         if value.__class__ is not str:
@@ -315,7 +316,7 @@ class Time(Strict):
 class Day(Strict):
     """A calendar day, YYYY-MM-DD, in the years 1900-2199."""
 
-    default_error_messages = {"type": "must be a day such as 2026-03-02"}
+    default_error_messages = {"type": mark("must be a day such as 2026-03-02")}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> date:
         if value.__class__ is not str or _DAY.fullmatch(value) is None:
@@ -355,9 +356,9 @@ class Many(Strict):
     """A JSON array, as a tuple (`gives` names another collection). At most `most`, at least `least` entries."""
 
     default_error_messages = {
-        "type": "must be a list",
-        "count": "must have from {least} to {most} entries",
-        "twice": "has an entry twice",
+        "type": mark("must be a list"),
+        "count": COUNT,
+        "twice": mark("has an entry twice"),
     }
 
     def __init__(
@@ -398,9 +399,9 @@ class Table(Strict):
     """
 
     default_error_messages = {
-        "type": "must be an object",
-        "name": "has a name that is not of the allowed form",
-        "count": "has too many entries",
+        "type": mark("must be an object"),
+        "name": mark("has a name that is not of the allowed form"),
+        "count": mark("has too many entries"),
     }
 
     def __init__(self, inner: fields.Field[Any], *, key: Text | None = None, most: int = 1000, **kwargs: Any) -> None:
@@ -450,7 +451,7 @@ class One(fields.Nested):
     """Another record, in place."""
 
     default_error_messages = {
-        "required": "is missing",
-        "null": "must not be null",
-        "type": "must be an object",
+        "required": mark("is missing"),
+        "null": mark("must not be null"),
+        "type": mark("must be an object"),
     }

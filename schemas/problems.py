@@ -12,6 +12,8 @@ from typing import Any
 
 from marshmallow import ValidationError
 
+from .words import MORE
+
 # A key that somebody misspelled may be a name or a sentence; only what looks like an id is repeated.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,31}")
 MOST = 20
@@ -27,7 +29,7 @@ def problems(error: ValidationError, say: Callable[[str], str] = str) -> tuple[s
     """
     lines = [f"{path}: {say(message)}" if path else say(message) for path, message in _walk(error.messages, "")]
     if len(lines) > MOST:
-        lines[MOST:] = [f"and {len(lines) - MOST} more"]
+        lines[MOST:] = [say(MORE.format(count=len(lines) - MOST))]
     return tuple(lines)
 
 

@@ -38,6 +38,7 @@ from .instruments import INSTRUMENT_ID, ITEM_ID, VERSION, InstrumentSchema
 from .problems import by_index
 from .records import Answer, Instrument, Response
 from .vocab import Blank, Mode, QuarantineReason, ResponseStatus
+from .words import WITH_MORE, mark
 
 Checker = Callable[[MappingABC[str, object]], dict[str, Answer]]
 
@@ -78,12 +79,12 @@ def _complaints(answers: MappingABC[str, object], allowed: MappingABC[str, froze
     found: dict[str, list[str]] = {}
     for line, value in answers.items():
         if line not in allowed:
-            found[str(line)] = ["the form has no such line"]
+            found[str(line)] = [mark("the form has no such line")]
         elif value.__class__ is int:
             if value not in allowed[line]:
-                found[line] = ["is not among the answers that the line offers"]
+                found[line] = [mark("is not among the answers that the line offers")]
         elif not ((value is None or isinstance(value, str)) and value in _BLANKS):
-            found[line] = ['must be a whole number, null, "empty" or "declined"']
+            found[line] = [mark('must be a whole number, null, "empty" or "declined"')]
     return found
 
 
@@ -95,8 +96,8 @@ class Answers(Strict):
     """
 
     default_error_messages = {
-        "type": "must be an object",
-        "form": "no form of that name and version is known here",
+        "type": mark("must be an object"),
+        "form": mark("no form of that name and version is known here"),
     }
 
     def __init__(self, *, version_key: str = "instrument_version", **kwargs: Any) -> None:
@@ -257,7 +258,9 @@ def judge(schema: ResponseSchema, page: Sequence[dict[str, Any]]) -> tuple[list[
 def _refused(index: int, lines: tuple[str, ...]) -> Refused:
     where, _, message = lines[0].partition(": ")
     reason = next((reason for name, reason in _REASONS if where.split(".")[0] == name), QuarantineReason.SHAPE)
-    return Refused(index, reason, where, f"{message} ({len(lines) - 1} more)" if len(lines) > 1 else message)
+    if len(lines) > 1:
+        message = WITH_MORE.format(message=message, count=len(lines) - 1)
+    return Refused(index, reason, where, message)
 
 
 class ScoreSchema(RecordSchema):

@@ -27,6 +27,7 @@ from ...plugin_core.store import Store, keys
 from ...plugin_core.sync.run import Options
 from ...plugin_core.views import FlagRow
 from ...plugin_core.words import ENGLISH, Texts, mark, spoken, tr, trn
+from ...plugin_core.words.kept import why_of
 from .practice import DEFAULT_SEED
 from .stage import Demo, open_demo
 
@@ -81,7 +82,7 @@ def run(folder: Path | None, as_of: date | None, seed: int | None, as_json: bool
             (place / name).unlink(missing_ok=True)
     except OSError as error:
         told = tr(
-            "The demo cannot write to {folder} ({why}). Choose another: --folder DIR", folder=place, why=error.strerror
+            "The demo cannot write to {folder} ({why}). Choose another: --folder DIR", folder=place, why=why_of(error)
         )
         raise UsageError(told) from None
     with open_demo(place, as_of, DEFAULT_SEED if seed is None else seed) as demo:

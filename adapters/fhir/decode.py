@@ -15,7 +15,7 @@ from hashlib import sha256
 import msgspec
 
 from ...plugin_core.contracts import RemoteResponse
-from ...plugin_core.words import tr
+from ...plugin_core.words.kept import THE_WHOLE_FORM
 from ...schemas.records import Quarantined
 from ...schemas.vocab import QuarantineReason
 from .flatten import REFUSED, UNREADABLE, BadShape, flatten
@@ -216,7 +216,7 @@ def _complete(data: bytes) -> bool:
 
 
 def _unreadable(piece: bytes) -> Quarantined:
-    return Quarantined(_id_of(piece), QuarantineReason.UNREADABLE, "the whole form", tr(UNREADABLE))
+    return Quarantined(_id_of(piece), QuarantineReason.UNREADABLE, THE_WHOLE_FORM, UNREADABLE)
 
 
 def _id_of(piece: bytes) -> str:

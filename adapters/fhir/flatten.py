@@ -13,7 +13,8 @@ import msgspec
 
 from ...plugin_core.contracts import RemoteAnswer, RemoteLine, RemoteResponse
 from ...plugin_core.uris import BASE
-from ...plugin_core.words import mark, tr
+from ...plugin_core.words import mark
+from ...plugin_core.words.kept import THE_WHOLE_FORM, TOO_LARGE
 from ...schemas.vocab import QuarantineReason
 from .shapes import Answer, Item, Meta, Resource
 from .weights import weight_in
@@ -53,7 +54,7 @@ def flatten(resource: Resource, local: str) -> RemoteResponse:
     `local` is our base URL; the client's reference is given without it, as `Patient/<id>`.
     """
     if resource.id is None or not _ID.fullmatch(resource.id):
-        raise BadShape(QuarantineReason.UNREADABLE, "id", tr("the platform gives the form no proper id"))
+        raise BadShape(QuarantineReason.UNREADABLE, "id", mark("the platform gives the form no proper id"))
     meta, source = resource.meta, resource.source
     form, _, form_version = (resource.questionnaire or "").partition("|")
     subject = resource.subject
@@ -91,7 +92,9 @@ def client_of(reference: str | None, local: str) -> str:
     text = text.partition("/_history/")[0]
     if not _CLIENT.fullmatch(text):
         raise BadShape(
-            QuarantineReason.NO_CLIENT, "subject", tr("the form does not say which client of this platform it is about")
+            QuarantineReason.NO_CLIENT,
+            "subject",
+            mark("the form does not say which client of this platform it is about"),
         )
     return text
 
@@ -123,11 +126,7 @@ def _walk(items: Sequence[msgspec.Raw]) -> tuple[RemoteLine, ...]:
             raise BadShape(
                 QuarantineReason.SHAPE,
                 "item",
-                tr(
-                    "the form has more than {max_lines} lines or {max_depth} levels",
-                    max_lines=MAX_LINES,
-                    max_depth=MAX_DEPTH,
-                ),
+                TOO_LARGE.format(lines=MAX_LINES, levels=MAX_DEPTH),
             )
     return tuple(lines)
 
@@ -137,7 +136,7 @@ def _line(data: bytes, lines: list[RemoteLine]) -> list[list[msgspec.Raw]]:
     try:
         item = _ITEM.decode(data)
     except REFUSED:
-        raise BadShape(QuarantineReason.UNREADABLE, "the whole form", tr(UNREADABLE)) from None
+        raise BadShape(QuarantineReason.UNREADABLE, THE_WHOLE_FORM, UNREADABLE) from None
     answers = item.answer or []
     nested = [item.item] if item.item else []
     if nested and not answers:
@@ -193,4 +192,4 @@ def _plain(answer: Answer, weight: float | None) -> RemoteAnswer:
 
 
 def _two_values() -> BadShape:
-    return BadShape(QuarantineReason.SHAPE, "item.answer", tr("one answer holds two values of different kinds"))
+    return BadShape(QuarantineReason.SHAPE, "item.answer", mark("one answer holds two values of different kinds"))

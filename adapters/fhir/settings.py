@@ -9,6 +9,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from ...plugin_core.contracts import AdapterContext
 from ...plugin_core.errors import SettingsError
+from ...plugin_core.words import mark
 from ..addresses import Base
 from ..auth import Auth, NoAuth, basic, bearer
 from ..smart import Registration, SmartBackend
@@ -43,89 +44,103 @@ class FhirSettings(Schema):
         required=True,
         validate=validate.Length(1, 2000),
         metadata=_asked(
-            "The address of the FHIR R4 API, for example https://ehr.example/fhir. The platform's vendor gives it."
+            mark(
+                "The address of the FHIR R4 API, for example https://ehr.example/fhir. The platform's vendor gives it."
+            )
         ),
     )
     auth = fields.String(
         load_default="none",
         validate=validate.OneOf(AUTH_KINDS),
         metadata=_asked(
-            "How Handrail signs in, as the vendor says: none, basic (a user name and a password), bearer (a fixed "
-            "token) or smart (SMART Backend Services).",
+            mark(
+                "How Handrail signs in, as the vendor says: none, basic (a user name and a password), bearer (a fixed "
+                "token) or smart (SMART Backend Services)."
+            ),
             choices=AUTH_KINDS,
         ),
     )
     username = fields.String(
-        metadata=_asked("The user name, or the client id, for auth = basic.", needed_for=("basic",))
+        metadata=_asked(mark("The user name, or the client id, for auth = basic."), needed_for=("basic",))
     )
-    password = fields.String(metadata=_asked("The password for auth = basic.", secret=True, needed_for=("basic",)))
-    token = fields.String(metadata=_asked("The token for auth = bearer.", secret=True, needed_for=("bearer",)))
+    password = fields.String(
+        metadata=_asked(mark("The password for auth = basic."), secret=True, needed_for=("basic",))
+    )
+    token = fields.String(metadata=_asked(mark("The token for auth = bearer."), secret=True, needed_for=("bearer",)))
     client_id = fields.String(
-        metadata=_asked("The client id under which the platform registered Handrail (smart).", needed_for=("smart",))
+        metadata=_asked(
+            mark("The client id under which the platform registered Handrail (smart)."), needed_for=("smart",)
+        )
     )
     private_key = fields.String(
-        metadata=_asked("The private key for smart, as PEM or JWK.", secret=True, needed_for=("smart",))
+        metadata=_asked(mark("The private key for smart, as PEM or JWK."), secret=True, needed_for=("smart",))
     )
-    key_id = fields.String(metadata=_asked("The kid of the key as registered; by default the key's thumbprint."))
+    key_id = fields.String(metadata=_asked(mark("The kid of the key as registered; by default the key's thumbprint.")))
     algorithm = fields.String(
         validate=validate.OneOf(("RS384", "ES384")),
-        metadata=_asked("The signing algorithm, if not the one that follows from the key."),
+        metadata=_asked(mark("The signing algorithm, if not the one that follows from the key.")),
     )
-    scopes = fields.String(load_default=SCOPES, metadata=_asked("The rights to ask for when signing in with smart."))
-    token_url = fields.String(metadata=_asked("The sign-in address, where the server does not announce it."))
+    scopes = fields.String(
+        load_default=SCOPES, metadata=_asked(mark("The rights to ask for when signing in with smart."))
+    )
+    token_url = fields.String(metadata=_asked(mark("The sign-in address, where the server does not announce it.")))
     token_host_allowed = fields.List(
         fields.String(),
         load_default=list,
-        metadata=_asked("Other hosts to which the signed sign-in request may go, as host or host:port."),
+        metadata=_asked(mark("Other hosts to which the signed sign-in request may go, as host or host:port.")),
     )
     also_known_as = fields.List(
         fields.String(),
         load_default=list,
-        metadata=_asked("Addresses that the server writes into its links though it is reached by base_url."),
+        metadata=_asked(mark("Addresses that the server writes into its links though it is reached by base_url.")),
     )
     allow_http = fields.Boolean(
         load_default=False,
         truthy={True},
         falsy={False},
-        metadata=_asked("Allow an unprotected connection to another machine; only inside a protected network."),
+        metadata=_asked(mark("Allow an unprotected connection to another machine; only inside a protected network.")),
     )
-    ca_file = fields.String(metadata=_asked("A file with the practice's own certificate authority (PEM)."))
-    proxy = fields.String(metadata=_asked("The proxy to use, as http://host:port; the environment's is not read."))
+    ca_file = fields.String(metadata=_asked(mark("A file with the practice's own certificate authority (PEM).")))
+    proxy = fields.String(
+        metadata=_asked(mark("The proxy to use, as http://host:port; the environment's is not read."))
+    )
     page_size = fields.Integer(
         load_default=500,
         strict=True,
         validate=validate.Range(1, 1000),
-        metadata=_asked("How many forms to ask for at once; it shrinks by itself where that is too much."),
+        metadata=_asked(mark("How many forms to ask for at once; it shrinks by itself where that is too much.")),
     )
     overlap_minutes = fields.Integer(
         load_default=5,
         strict=True,
         validate=validate.Range(0, 1440),
-        metadata=_asked("How far each pull reaches back before the last one, for forms that become visible late."),
+        metadata=_asked(
+            mark("How far each pull reaches back before the last one, for forms that become visible late.")
+        ),
     )
     carriers = fields.List(
         fields.String(validate=validate.OneOf(CARRIER_NAMES)),
         load_default=list,
-        metadata=_asked("Carriers that the server takes although its description of itself does not say so."),
+        metadata=_asked(mark("Carriers that the server takes although its description of itself does not say so.")),
     )
     create_by = fields.String(
         load_default="auto",
         validate=validate.OneOf(CREATE_WAYS),
         metadata=_asked(
-            "How objects are made safely: auto reads it from the server; put, conditional and search force one."
+            mark("How objects are made safely: auto reads it from the server; put, conditional and search force one.")
         ),
     )
     task_intent = fields.String(
         load_default="proposal",
         validate=validate.OneOf(("proposal", "plan", "order", "unknown")),
-        metadata=_asked("The intent of a Task; some platforms take only one word."),
+        metadata=_asked(mark("The intent of a Task; some platforms take only one word.")),
     )
     provenance = fields.Boolean(
         load_default=True,
         truthy={True},
         falsy={False},
         metadata=_asked(
-            "Write down with each prompt from which forms it was made (Provenance), where the server takes it."
+            mark("Write down with each prompt from which forms it was made (Provenance), where the server takes it.")
         ),
     )
 
@@ -133,30 +148,36 @@ class FhirSettings(Schema):
         load_default="none",
         validate=validate.OneOf(ASK_WAYS),
         metadata=_asked(
-            "How clients are asked through the platform: none, auto, task or service-request. A client portal, or "
-            "whoever may read tasks there, can see that a form was asked for: find out before switching it on."
+            mark(
+                "How clients are asked through the platform: none, auto, task or service-request. A client portal, or "
+                "whoever may read tasks there, can see that a form was asked for: find out before switching it on."
+            )
         ),
     )
     sessions = fields.String(
         load_default="auto",
         validate=validate.OneOf(SESSION_WAYS),
-        metadata=_asked("Where attended sessions are read: auto, encounter, appointment, or none."),
+        metadata=_asked(mark("Where attended sessions are read: auto, encounter, appointment, or none.")),
     )
-    client_email = _switch("Read clients' e-mail addresses; only where the practice asks clients by e-mail.")
+    client_email = _switch(mark("Read clients' e-mail addresses; only where the practice asks clients by e-mail."))
     take_in_progress = _switch(
-        "Read forms that the platform does not mark as finished, as they stand. Only for platforms that never do: an "
-        "unfinished form would be scored, and scored anew when it goes on."
+        mark(
+            "Read forms that the platform does not mark as finished, as they stand. Only for platforms that never do: "
+            "an unfinished form would be scored, and scored anew when it goes on."
+        )
     )
     date_by_server = _switch(
-        "Date forms that carry no time of their own by when the platform last stored them. Not where the platform "
-        "stamps the time of each request instead."
+        mark(
+            "Date forms that carry no time of their own by when the platform last stored them. Not where the platform "
+            "stamps the time of each request instead."
+        )
     )
 
     @validates_schema
     def _whole(self, data: Mapping[str, Any], **_: Any) -> None:
         for name in NEEDS.get(data.get("auth", "none"), ()):
             if not data.get(name):
-                raise ValidationError("is needed for this kind of sign-in", name)
+                raise ValidationError(mark("is needed for this kind of sign-in"), name)
         try:
             base_of(data)
         except SettingsError as error:

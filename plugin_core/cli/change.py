@@ -11,6 +11,7 @@ import click
 
 from ..errors import HandrailError, UsageError
 from ..words import tr
+from ..words.kept import why_of
 from ..words.spelling import exact, whole
 from .app import App, json_option, pass_app
 
@@ -127,7 +128,7 @@ def _write(out: Path, clients: Sequence[str], pairs: Pairs, result: Result) -> N
             rows.writerow(["client", "pre", "post", "index", "change"])
             rows.writerows(zip(clients, pairs.pre, pairs.post, result.index, result.kinds, strict=True))
     except OSError as error:
-        told = tr("The file {name} could not be written: {why}.", name=out.name, why=error.strerror)
+        told = tr("The file {name} could not be written: {why}.", name=out.name, why=why_of(error))
         raise HandrailError(told) from None
 
 

@@ -14,6 +14,7 @@ import click
 
 from ..errors import UsageError
 from ..words import mark, tr
+from ..words.kept import why_of
 from .app import App, Day, author, json_option, pass_app
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def sheet(app: App, instrument: str, client: str | None, out: Path, as_json: boo
     try:
         private.write(out, page.decode())
     except OSError as error:
-        told = tr("The sheet {file} cannot be written ({why}). Choose another place.", file=out, why=error.strerror)
+        told = tr("The sheet {file} cannot be written ({why}). Choose another place.", file=out, why=why_of(error))
         raise UsageError(told) from None
     if as_json:
         app.json({"format": 1, "file": str(out.absolute()), "code": bool(key)})

@@ -10,6 +10,7 @@ import click
 
 from ..errors import UsageError
 from ..words import mark, tr
+from ..words.kept import told
 from ..words.spelling import one
 from .app import App, Day, author, json_option, pass_app
 
@@ -240,7 +241,7 @@ def _one(app: App, own: Own, as_json: bool, what: str) -> int:
 
 
 def _score(own: Own) -> str:
-    return own.score.reason or "-" if own.score.value is None else one(own.score.value)
+    return told(own.score.reason or "-") if own.score.value is None else one(own.score.value)
 
 
 def _facts(own: Own) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import click
 from ...schemas.records import RunReport
 from ...schemas.vocab import RunOutcome
 from ..errors import Busy
+from ..sync.outcome import only_untold
 from ..words import Texts, mark, tr, trn
 from ..words.spelling import tenths, whole
 from .app import App, Day, json_option, pass_app
@@ -72,6 +73,7 @@ _HEADS = Texts(
         RunOutcome.FAILED: mark("Sync failed"),
     }
 )
+_UNTOLD = mark("Sync failed: all was read, but not everybody could be told of a safety answer")
 _FAILED, _NOTE = mark("Failed ({source}): {what}"), mark("Note ({source}): {what}")
 
 
@@ -169,7 +171,8 @@ def _notices(app: App, as_json: bool, quiet: bool) -> int:
 def show(report: RunReport, *, dry_run: bool = False) -> None:
     """Prints a run's report for people."""
     seconds = (report.finished - report.started).total_seconds()
-    head = _HEADS[report.outcome] + (" " + tr("(dry run, nothing kept)") if dry_run else "")
+    head = tr(_UNTOLD) if only_untold(report) else _HEADS[report.outcome]
+    head += " " + tr("(dry run, nothing kept)") if dry_run else ""
     click.echo(f"{head}, {tenths(seconds)} s.")
     shown = [(words, report.counts[name]) for name, words in _WORDS.items() if report.counts.get(name)]
     for words, number in shown:

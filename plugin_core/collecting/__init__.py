@@ -14,6 +14,7 @@ from ...schemas.records import Enrolment
 from ...schemas.vocab import AskState
 from ..errors import Unsupported, UsageError
 from ..store import Tx, asks, book, enrolments, forms, sessions
+from ..sync.points import reach
 from ..words import in_practice_language, tr
 from . import enrolling
 from .cadence import day_of
@@ -107,8 +108,10 @@ class Collecting:
             self._close_unwanted(tx, list(items))
             for key in items:
                 book.record(tx, author, action, key)
+            reach("enrol-before-commit")
 
         self.engine.store.write(write, self.engine.source)
+        reach("enrol-after-commit")
 
     def _close_unwanted(self, tx: Tx, clients: list[str]) -> None:
         from .send import unwanted

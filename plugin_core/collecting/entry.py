@@ -22,6 +22,7 @@ from ..sync.evaluate import Evaluate
 from ..sync.ingest import Ingest, Ingested
 from ..sync.lock import exclusive
 from ..words import mark, tr
+from ..words.kept import told
 from ..words.spelling import day as day_words
 from .codes import start_of_key
 from .paper import key_of
@@ -226,7 +227,7 @@ class Entry:
         if not done.counts["set_aside"]:
             return
         with self.engine.store.reading(self.engine.source) as tx:
-            why = next(item.message for item in forms.in_quarantine(tx) if item.remote_id == form_id)
+            why = next(told(item.message) for item in forms.in_quarantine(tx) if item.remote_id == form_id)
         raise UsageError(tr(REFUSED, reason=why))
 
     def _told(self, done: Ingested, context: HookContext) -> list[str]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from .. import private
 from ..errors import UsageError
 from ..words import mark, tr
+from ..words.kept import why_of
 from .facts import HandOver
 
 NO_FOLDER = mark("The folder for what is handed over cannot be written ({problem}). Choose another: --by-hand FOLDER")
@@ -46,7 +47,7 @@ def prepare(folder: Path) -> None:
         probe.write_bytes(b"")
         probe.unlink()
     except OSError as error:
-        raise UsageError(tr(NO_FOLDER, problem=error.strerror or type(error).__name__)) from None
+        raise UsageError(tr(NO_FOLDER, problem=why_of(error))) from None
 
 
 def write_sheet(folder: Path, key: str, page: bytes) -> None:
@@ -65,7 +66,7 @@ def write_sheet(folder: Path, key: str, page: bytes) -> None:
             os.fsync(out.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise UsageError(tr(NO_FOLDER, problem=error.strerror or type(error).__name__)) from None
+        raise UsageError(tr(NO_FOLDER, problem=why_of(error))) from None
 
 
 def write_list(folder: Path, rows: Sequence[HandOver], now: datetime) -> str:
@@ -83,7 +84,7 @@ def write_list(folder: Path, rows: Sequence[HandOver], now: datetime) -> str:
     try:
         private.write(path, text.getvalue())
     except OSError as error:
-        raise UsageError(tr(NO_FOLDER, problem=error.strerror or type(error).__name__)) from None
+        raise UsageError(tr(NO_FOLDER, problem=why_of(error))) from None
     return str(path)
 
 

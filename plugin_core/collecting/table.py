@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..words import mark, tr
+from ..words.kept import why_of
 from .enrolling import Wish
 
 MOST_BYTES = 5_000_000
@@ -53,7 +54,7 @@ def read(path: Path) -> list[Wish]:
             raise UsageError(tr(TOO_LARGE, most=MOST_BYTES // 1_000_000))
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise UsageError(tr(UNREADABLE, problem=error.strerror or type(error).__name__)) from None
+        raise UsageError(tr(UNREADABLE, problem=why_of(error))) from None
     except UnicodeDecodeError:
         raise UsageError(tr(ENCODING)) from None
     return parse(text)

@@ -13,6 +13,7 @@ from ..engine import Engine
 from ..errors import HandrailError
 from ..settings import load
 from ..words import speaking, tr
+from ..words.kept import why_of
 from . import computer, remote, running, safety, storing
 from .check import NOTE, OK, WRONG, Check
 
@@ -63,7 +64,7 @@ def _guarded(name: str, look: Callable[[Engine], Iterator[Check]], engine: Engin
     except HandrailError as error:
         found.append(Check(name, WRONG, error.message))
     except OSError as error:
-        why = error.strerror or type(error).__name__
+        why = why_of(error)
         if error.filename:
             text = tr("could not be looked at ({why} at {file}).", why=why, file=error.filename)
         else:

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+from ...schemas.vocab import RunOutcome
 from ..engine import Engine
 from ..paths import is_file
 from ..schedule import alarm, making, watch
+from ..sync import outcome
 from ..words import mark, tr
 from .check import NOTE, OK, WRONG, Check
 
@@ -32,7 +34,8 @@ def last_run(engine: Engine) -> Iterator[Check]:
         return
     last = runs[0]
     local = last.finished.astimezone(engine.settings.zone).strftime("%Y-%m-%d %H:%M")
-    yield Check("last sync", OK if last.outcome == "complete" else NOTE, f"{last.outcome}, {local}")
+    state = OK if last.outcome is RunOutcome.COMPLETE else NOTE
+    yield Check("last sync", state, f"{outcome.words(last)}, {local}")
     for problem in last.problems:
         yield Check("last sync", WRONG if problem.fatal else NOTE, problem.what)
 

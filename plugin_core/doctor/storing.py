@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from ..engine import Engine
 from ..store import book
 from ..words import mark, tr, trn
+from ..words.kept import told
 from ..words.spelling import whole
 from .check import NOTE, OK, WRONG, Check
 
@@ -47,7 +48,7 @@ def _set_aside(engine: Engine) -> Iterator[Check]:
         reasons[item.reason.value, item.message] = reasons.get((item.reason.value, item.message), 0) + 1
     for (reason, message), number in sorted(reasons.items(), key=lambda pair: -pair[1]):
         advice = tr(_ADVICE.get(reason, _ELSE))
-        yield Check("set aside", NOTE, f"{number} x {message}. {advice}")
+        yield Check("set aside", NOTE, f"{number} x {told(message)}. {advice}")
 
 
 _ELSE = mark("Mend it on the platform; it is read again when it changes there.")

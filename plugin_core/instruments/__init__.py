@@ -20,6 +20,7 @@ from ...schemas.problems import problems
 from ...schemas.records import Instrument
 from ..errors import InstrumentProblem
 from ..words import tr
+from ..words.kept import told
 from .checks import faults
 
 BUILTIN = ("gr18", "ts8", "phq9", "gad7", "core10")
@@ -57,7 +58,7 @@ def read(raw: bytes, *, name: str) -> Instrument:
     try:
         instrument: Instrument = _schema().load(data)
     except ValidationError as error:
-        found = problems(error)
+        found = problems(error, told)
     else:
         found = faults(instrument)
     if found:

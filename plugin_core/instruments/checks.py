@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from ...schemas.records import Instrument, Item, ScoreDefinition
+from ..words import mark, tr
 
+NO_LINE = mark("there is no line {line}")
 _TINY = 1e-9
 
 
@@ -29,20 +31,20 @@ def _faults(instrument: Instrument) -> Iterator[str]:
     yield from _unknown("straight_line", instrument.straight_line, lines)
     for at, line in enumerate(instrument.safety):
         if line.item not in lines:
-            yield f"safety[{at}].item: there is no line {line.item}"
+            yield f"safety[{at}].item: {tr(NO_LINE, line=line.item)}"
         elif line.at_least not in lines[line.item].values:
-            yield f"safety[{at}].at_least: is not among the values of {line.item}"
+            yield f"safety[{at}].at_least: {tr('is not among the values of {line}', line=line.item)}"
 
 
 def _item(path: str, item: Item) -> Iterator[str]:
     if not item.options:
-        yield f"{path}.scale: there is no scale of that name under scales"
+        yield f"{path}.scale: {tr('there is no scale of that name under scales')}"
         return
     yield from _twice(f"{path} options", (option.code for option in item.options))
     yield from _twice(f"{path} labels", (option.label for option in item.options))
     yield from _twice(f"{path} values", (str(value) for value in item.values))
     if len(item.values) < 2:
-        yield f"{path}: has fewer than two answers with a value"
+        yield f"{path}: {tr('has fewer than two answers with a value')}"
 
 
 def _score(path: str, score: ScoreDefinition, lines: dict[str, Item], names: set[str]) -> Iterator[str]:
@@ -50,13 +52,13 @@ def _score(path: str, score: ScoreDefinition, lines: dict[str, Item], names: set
     missing = list(_unknown(f"{path}.items", score.items, lines))
     yield from missing
     if score.least > len(score.items):
-        yield f"{path}.least: is more than the score has lines"
+        yield f"{path}.least: {tr('is more than the score has lines')}"
     if score.low >= score.high:
-        yield f"{path}.low: is not below high"
+        yield f"{path}.low: {tr('is not below high')}"
     if (score.method == "special") != (score.scorer is not None):
-        yield f"{path}.scorer: goes with the method special, and only with it"
+        yield f"{path}.scorer: {tr('goes with the method special, and only with it')}"
     if score.beside is not None and (score.beside not in names or score.beside == score.id):
-        yield f"{path}.beside: there is no other score of that name"
+        yield f"{path}.beside: {tr('there is no other score of that name')}"
     if not missing and score.method != "special":
         yield from _bounds(path, score, [lines[name] for name in score.items])
 
@@ -69,21 +71,21 @@ def _bounds(path: str, score: ScoreDefinition, items: list[Item]) -> Iterator[st
     low, high = float(sum(v[0] for v in values)), float(sum(v[-1] for v in values))
     if score.method == "mean":
         if len({(v[0], v[-1]) for v in values}) > 1:
-            yield f"{path}.items: a mean needs lines of one range"
+            yield f"{path}.items: {tr('a mean needs lines of one range')}"
             return
         low, high = float(values[0][0]), float(values[0][-1])
     for name, given, found in (("low", score.low, low), ("high", score.high, high)):
         if abs(given - found) > _TINY:
-            yield f"{path}.{name}: the options give {found:g}"
+            yield f"{path}.{name}: {tr('the options give {number}', number=f'{found:g}')}"
 
 
 def _unknown(path: str, names: Iterable[str], lines: dict[str, Item]) -> Iterator[str]:
     for name in names:
         if name not in lines:
-            yield f"{path}: there is no line {name}"
+            yield f"{path}: {tr(NO_LINE, line=name)}"
 
 
 def _twice(path: str, names: Iterable[str]) -> Iterator[str]:
     for name, count in Counter(names).items():
         if count > 1:
-            yield f"{path}: {name} stands there {count} times"
+            yield f"{path}: {tr('{name} stands there {count} times', name=name, count=count)}"

@@ -21,6 +21,7 @@ from ...schemas.problems import problems
 from ...schemas.records import Instrument, Item, ScoreDefinition
 from ..errors import InstrumentProblem, UsageError
 from ..words import spoken, tr
+from ..words.kept import told
 from . import BUILTIN, builtin_one
 
 Json = dict[str, Any]
@@ -97,9 +98,9 @@ def read(raw: bytes, instrument: Instrument, *, name: str) -> Instrument:
     try:
         data: Json = TranslationFileSchema().load(json.loads(raw.decode("utf-8")))
     except ValidationError as error:
-        found = list(problems(error))
+        found = list(problems(error, told))
     except ValueError:
-        found = ["it is not UTF-8 JSON"]
+        found = [tr("it is not UTF-8 JSON")]
     else:
         found = list(_differences(data, instrument))
     if found:
@@ -121,7 +122,7 @@ def read(raw: bytes, instrument: Instrument, *, name: str) -> Instrument:
 
 def _differences(data: Json, instrument: Instrument) -> Iterator[str]:
     if (data["instrument"], data["version"]) != instrument.key:
-        yield "it is of another form or version"
+        yield tr("it is of another form or version")
     options = {option.code for item in instrument.items for option in item.options}
     hints = {item.id for item in instrument.items if item.hint}
     told = {name for name, line in data["items"].items() if "hint" in line}
@@ -132,7 +133,8 @@ def _differences(data: Json, instrument: Instrument) -> Iterator[str]:
         ("items with a hint", hints, told),
     ):
         if wanted != there:
-            yield f"{what}: not the same as the form's ({', '.join(sorted(wanted ^ there))})"
+            names = ", ".join(sorted(wanted ^ there))
+            yield tr("{part}: not the same as the form's ({names})", part=what, names=names)
 
 
 def _item(item: Item, data: Mapping[str, Any]) -> Item:

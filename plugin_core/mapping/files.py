@@ -15,6 +15,7 @@ from ...schemas.records import Mapping
 from .. import private
 from ..errors import InstrumentProblem
 from ..words import tr
+from ..words.kept import told
 
 
 def load_all(folder: Path, platform: str) -> list[Mapping]:
@@ -31,7 +32,7 @@ def _load(path: Path) -> Mapping:
         raw = json.loads(path.read_text(encoding="utf-8"))
         mapping: Mapping = MappingSchema().load(raw)
     except ValidationError as error:
-        lines = "; ".join(problems(error))
+        lines = "; ".join(problems(error, told))
         raise InstrumentProblem(
             tr("The mapping {path} cannot be used: {lines}. Run: handrail connect", path=path, lines=lines)
         ) from None

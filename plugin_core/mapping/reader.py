@@ -17,7 +17,7 @@ from ...schemas.records import Answer, Instrument, MappedQuestion, Mapping, Opti
 from ...schemas.vocab import Blank, QuarantineReason
 from ..contracts import RemoteAnswer, RemoteLine, RemoteResponse
 from ..uris import BASE
-from ..words import ENGLISH, mark, tr
+from ..words import ENGLISH, kept, mark
 from .texts import plain, same
 
 MOST_MET = 4096
@@ -27,6 +27,8 @@ _REWORDED = mark("the question is worded differently than when it was mapped")
 _RENAMED = mark("an option is named differently than when it was mapped")
 _DOUBLED = mark("two options read the same")
 _UNKNOWN = mark("a question that the form's mapping does not know")
+_NO_VERSION = mark("a form without a version than those that are mapped")
+_OTHER_VERSION = mark("a form of another version than those that are mapped")
 MOST_PAIRS = 1000
 
 
@@ -72,13 +74,13 @@ class _Question:
 
     def number(self, answer: RemoteAnswer) -> Answer:
         """The number of an answer, or why it has none."""
-        where = f"line {self.item}"
+        where = kept.LINE.format(line=self.item)
         value = self._look_up(answer, where)
         if value is None:
-            raise _SetAside(R.UNKNOWN_ANSWER, where, tr("an answer that the form's mapping does not know"))
+            raise _SetAside(R.UNKNOWN_ANSWER, where, mark("an answer that the form's mapping does not know"))
         if answer.weight is not None and (isinstance(value, str) or answer.weight != value):
             raise _SetAside(
-                R.WEIGHT_DIFFERS, where, tr("the answer came with another number than the mapping gives it")
+                R.WEIGHT_DIFFERS, where, mark("the answer came with another number than the mapping gives it")
             )
         return value
 
@@ -92,7 +94,7 @@ class _Question:
             and named != coded
             and (named is not None or coded in self.several)
         ):
-            raise _SetAside(R.CHANGED_DEFINITION, where, tr(_RENAMED))
+            raise _SetAside(R.CHANGED_DEFINITION, where, _RENAMED)
         found = named if coded is None else coded
         if found is None and answer.code is None and answer.label is None and answer.number is not None:
             return self.numbers.get(answer.number)
@@ -103,7 +105,7 @@ class _Question:
     def _named(self, label: str | None, where: str) -> Answer | None:
         values = self.labels.get(plain(label), set()) if label is not None else set()
         if len(values) > 1:
-            raise _SetAside(R.CHANGED_DEFINITION, where, tr(_DOUBLED))
+            raise _SetAside(R.CHANGED_DEFINITION, where, _DOUBLED)
         return next(iter(values), None)
 
 
@@ -138,12 +140,12 @@ class _Form:
                 self._other(line, totals)
                 continue
             if line.text not in question.seen and not question.accepts(line.text):
-                raise _SetAside(R.CHANGED_DEFINITION, f"line {question.item}", tr(_REWORDED))
+                raise _SetAside(R.CHANGED_DEFINITION, kept.LINE.format(line=question.item), _REWORDED)
             given = line.answers
             if not given:
                 continue
             if len(given) > 1 or question.item in answers:
-                raise _SetAside(R.TWO_ANSWERS, f"line {question.item}", tr("two answers on one line"))
+                raise _SetAside(R.TWO_ANSWERS, kept.LINE.format(line=question.item), mark("two answers on one line"))
             answer = given[0]
             value = question.pairs.get((answer.code, answer.label))
             if value is None or (answer.weight is not None and answer.weight != value):
@@ -161,7 +163,7 @@ class _Form:
             if stored is not None:
                 totals[score] = stored
         elif line.question not in self.ignored:
-            raise _SetAside(R.UNKNOWN_QUESTION, "a line of the form", tr(_UNKNOWN))
+            raise _SetAside(R.UNKNOWN_QUESTION, kept.A_LINE, _UNKNOWN)
 
 
 class FormReader:
@@ -237,8 +239,8 @@ class FormReader:
                 if form.version == version:
                     return form
         if remote.form_version is None:
-            raise _SetAside(R.UNKNOWN_VERSION, "the form", tr("a form without a version than those that are mapped"))
-        raise _SetAside(R.UNKNOWN_VERSION, "the form", tr("a form of another version than those that are mapped"))
+            raise _SetAside(R.UNKNOWN_VERSION, kept.THE_FORM, _NO_VERSION)
+        raise _SetAside(R.UNKNOWN_VERSION, kept.THE_FORM, _OTHER_VERSION)
 
 
 # --- our own forms -------------------------------------------------------------------------------------------------

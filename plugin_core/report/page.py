@@ -20,7 +20,9 @@ from markupsafe import Markup
 from ...schemas.records import Course, Quarantined, RunReport
 from ...schemas.vocab import STANDING_STATES, FlagState
 from ..rules import words
+from ..sync import outcome
 from ..words import Texts, mark, speaking, spoken, tr, trn, trp
+from ..words.kept import told
 from ..words.spelling import moment, short_day, tenths, whole
 from . import phrases, practice
 from .charts import course_figure
@@ -261,15 +263,15 @@ def _aside(one: Quarantined) -> Json:
     return {
         "remote_id": one.remote_id,
         "why": phrases.SET_ASIDE[one.reason],
-        "where": one.where,
-        "message": one.message,
+        "where": told(one.where),
+        "message": told(one.message),
     }
 
 
 def _run(run: RunReport) -> Json:
     return {
         "begun": moment(run.started),
-        "outcome": phrases.OUTCOMES[run.outcome],
+        "outcome": outcome.words(run),
         "seconds": tenths((run.finished - run.started).total_seconds()),
         "counts": [whole(run.counts.get(name, 0)) for name, _ in phrases.RUN_COUNTS],
         "problems": [

@@ -11,7 +11,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from ...schemas.records import Acknowledgement, Constant, Course, Delivery, Hold
-from ...schemas.vocab import DeliveryState, Direction, FlagState, QuarantineReason, RemoteState, RunOutcome
+from ...schemas.vocab import DeliveryState, Direction, FlagState, QuarantineReason, RemoteState
 from ..rules import words
 from ..safety import told
 from ..store.flags import CLOSED
@@ -88,13 +88,6 @@ RUN_COUNTS = (
     ("raised", mark("flags raised")),
     ("cleared", mark("flags cleared")),
     ("pushed", mark("flags sent")),
-)
-OUTCOMES = Texts(
-    {
-        RunOutcome.COMPLETE: mark("complete"),
-        RunOutcome.INCOMPLETE: mark("incomplete: goes on with the next sync"),
-        RunOutcome.FAILED: mark("did not work"),
-    }
 )
 SET_ASIDE = Texts(
     {

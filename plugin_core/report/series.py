@@ -6,7 +6,6 @@ rules' own view of the course; nothing is computed a second time.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from ...schemas.vocab import Blank, Mode
 from ..rules import KEPT_APART, words
 from ..rules.view import Baseline, Place, score_of, view_of
 from ..words import Texts, mark, tr
+from ..words.kept import told
 
 SHARED = "shared"
 FEWEST = 3
@@ -273,12 +273,7 @@ def shown_value(form: ScoredForm, score_id: str) -> tuple[str, str | None]:
 
 
 def _why(score: Score) -> str | None:
-    """Why there is no score. It is kept in English with the score, so the common reasons are told anew here."""
-    least = re.fullmatch(r"\d+ of \d+ lines answered, (\d+) needed", score.reason or "")
-    if least is None:
-        return tr(score.reason) if score.reason else None
-    template = mark("{answered} of {of} lines answered, {least} needed")
-    return tr(template, answered=score.answered, of=score.of, least=least[1])
+    return told(score.reason) if score.reason else None
 
 
 def plain(text: object) -> str:

@@ -21,6 +21,7 @@ from ..sync.lock import exclusive
 from ..sync.points import reach
 from ..views import SHORT
 from ..words import in_practice_language, tr
+from ..words.kept import why_of
 from .tables import Cell, as_csv
 
 if TYPE_CHECKING:
@@ -301,5 +302,5 @@ def _write_new(path: Path, text: str) -> None:
         raise UsageError(tr("There is something at {path} already. It was left as it is.", path=path)) from None
     except OSError as error:
         raise UsageError(
-            tr("{path} cannot be written ({why}). Choose another place.", path=path, why=error.strerror)
+            tr("{path} cannot be written ({why}). Choose another place.", path=path, why=why_of(error))
         ) from None

@@ -21,6 +21,7 @@ from ...schemas.records import Course
 from ..report.charts import series_svg
 from ..report.series import FEWEST, Mark, Series, main_scores, plain, series_of
 from ..words import Texts, mark, tr
+from ..words.kept import told
 from ..words.spelling import day, exact, moment
 
 if TYPE_CHECKING:
@@ -213,7 +214,7 @@ def _lines(answers: Sequence[Json]) -> list[tuple[str, str]]:
 
 
 def _score(score: Json) -> tuple[str, str, str]:
-    value = exact(score["value"]) if score["value"] is not None else tr(NO_SCORE, reason=score["reason"])
+    value = exact(score["value"]) if score["value"] is not None else tr(NO_SCORE, reason=told(score["reason"] or ""))
     return score["title"], value, f"{score['answered']} / {score['of']}"
 
 

@@ -15,6 +15,7 @@ from ...schemas.vocab import RunOutcome
 from ..contracts import Letter
 from ..errors import Busy, HandrailError
 from ..store import book
+from ..sync.outcome import only_untold
 from ..words import mark, tr, trn
 from . import watch
 
@@ -47,6 +48,25 @@ STALE = mark(
     "here. See: handrail doctor"
 )
 NEVER = mark("NOT UP TO DATE: no sync has succeeded yet. What clients have answered is not here. See: handrail doctor")
+UNTOLD = mark(
+    "NOT EVERYBODY COULD BE TOLD of a safety answer, so no sync has succeeded for long. What clients have answered is "
+    "here: the last sync read everything on {when}. See: handrail doctor"
+)
+SUBJECT_UNTOLD = mark("Handrail: not everybody could be told of a safety answer")
+LETTER_UNTOLD = mark("""\
+Handrail for {practice} reads what clients answer as it should. But since {since} no sync has succeeded, because not \
+everybody could be told of a safety answer. What clients have answered is in Handrail.
+
+What happened at the last try: {problem}
+
+What to do: on the computer that runs Handrail, run these commands. The first shows the answer, the second says what \
+is wrong and how to mend it.
+
+    handrail flags
+    handrail doctor
+
+This letter comes once a day and stops by itself with the next sync that succeeds.
+""")
 AHEAD = mark(
     "NOT UP TO DATE as far as can be told: this computer's clock was put back since the last sync that succeeded. "
     "Check the date and run: handrail sync"
@@ -66,13 +86,27 @@ def last_success(engine: Engine) -> datetime | None:
 def stale(engine: Engine) -> str | None:
     """What to say first when the last success is older than the practice's alarm time; None: it is recent."""
     now, last = engine.now(), last_success(engine)
+    recent = timedelta(hours=engine.settings.schedule.alarm_hours)
+    if last is not None and now - last < recent:
+        return None
+    if (read := _read_lately(engine, now - recent)) is not None:
+        return tr(UNTOLD, when=_local(engine, read))
     if last is None:
         ahead = any(run.outcome is RunOutcome.COMPLETE for run in engine.runs(1))
         return tr(AHEAD if ahead else NEVER)
-    if now - last < timedelta(hours=engine.settings.schedule.alarm_hours):
+    return tr(STALE, when=_local(engine, last), ago=_words(now - last))
+
+
+def _read_lately(engine: Engine, since: datetime) -> datetime | None:
+    """When the last run ended, if it read everything since then and only could not tell somebody."""
+    last = next(iter(engine.runs(1)), None)
+    if last is None or not only_untold(last) or not since < last.finished <= engine.now() + JUMP:
         return None
-    when = last.astimezone(engine.settings.zone).strftime("%Y-%m-%d %H:%M")
-    return tr(STALE, when=when, ago=_words(now - last))
+    return last.finished
+
+
+def _local(engine: Engine, time: datetime) -> str:
+    return time.astimezone(engine.settings.zone).strftime("%Y-%m-%d %H:%M")
 
 
 def sync(engine: Engine, options: Options, say: Callable[[str], None]) -> RunReport:
@@ -94,7 +128,7 @@ def sync(engine: Engine, options: Options, say: Callable[[str], None]) -> RunRep
         ended(engine, tr("An unforeseen fault ({fault}).", fault=type(error).__name__), say)
         raise
     if not options.dry_run:
-        ended(engine, _problem(report), say)
+        ended(engine, _problem(report), say, read=only_untold(report))
     return report
 
 
@@ -103,10 +137,11 @@ def brief(error: Busy, now: datetime) -> bool:
     return error.since is not None and abs(now - error.since) < OTHERS_TIME
 
 
-def ended(engine: Engine, problem: str | None, say: Callable[[str], None]) -> None:
+def ended(engine: Engine, problem: str | None, say: Callable[[str], None], *, read: bool = False) -> None:
     """Notes the end of a run, and sends the letter of the day when no run has succeeded for the alarm time.
 
     :param problem: what failed, a plain sentence without client data; None: the run succeeded.
+    :param read: whether everything was read all the same, and only somebody could not be told of a safety answer.
     """
     settings, now = engine.settings, engine.now()
     path = watch.place(settings)
@@ -121,7 +156,7 @@ def ended(engine: Engine, problem: str | None, say: Callable[[str], None]) -> No
     if not settings.schedule.alarm_to or not _due(engine, before, succeeded or (since if kept else None), kept):
         return
     try:
-        engine.mailer.send(_letter(engine, succeeded, since, problem))
+        engine.mailer.send(_letter(engine, succeeded, since, problem, read))
     except HandrailError as error:
         told = tr("No sync has succeeded for long, and the letter about it could not be sent.")
         say(f"{told} {error.message}")
@@ -158,14 +193,17 @@ def _due(engine: Engine, before: watch.Record, since: datetime | None, kept: boo
     return before.told != local.date() and not (asleep and before.failures == 0)
 
 
-def _letter(engine: Engine, succeeded: datetime | None, since: datetime, problem: str) -> Letter:
+def _letter(engine: Engine, succeeded: datetime | None, since: datetime, problem: str, read: bool) -> Letter:
     settings = engine.settings
-    when = (succeeded or since).astimezone(settings.zone).strftime("%Y-%m-%d %H:%M")
+    when = _local(engine, succeeded or since)
+    subject = SUBJECT_UNTOLD if read else SUBJECT if succeeded else SUBJECT_NEVER
     day = engine.now().astimezone(settings.zone).date()
     return Letter(
         to=settings.schedule.alarm_to,
-        subject=tr(SUBJECT if succeeded else SUBJECT_NEVER, since=when),
-        text=tr(LETTER, practice=settings.name or settings.practice, since=when, problem=problem),
+        subject=tr(subject, since=when),
+        text=tr(
+            LETTER_UNTOLD if read else LETTER, practice=settings.name or settings.practice, since=when, problem=problem
+        ),
         key=f"alarm {settings.practice} {day.isoformat()}",
     )
 

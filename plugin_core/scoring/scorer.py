@@ -10,7 +10,7 @@ from ...schemas.records import Answer, Answers, Instrument, Item, Response, Scor
 from ...schemas.vocab import Blank
 from ..contracts import ScorerSpec
 from ..errors import InstrumentProblem
-from ..words import tr
+from ..words import kept, tr
 
 _NONE: Mapping[str, ScorerSpec] = MappingProxyType({})
 _Weights = dict[int, int]
@@ -169,8 +169,8 @@ def _result(definition: ScoreDefinition, answered: int, total: int) -> Score:
 
 def _too_few(answered: int, lines: int, least: int) -> str:
     if lines == 1:
-        return "the line was not answered"
-    return f"{answered} of {lines} lines answered, {least} needed"
+        return kept.NOT_ANSWERED
+    return kept.TOO_FEW.format(answered=answered, of=lines, least=least)
 
 
 def _special(
@@ -202,9 +202,10 @@ def _special(
         try:
             found = spec.score(instrument, definition, answers)
         except Exception as error:  # noqa: BLE001 - a vendor's code; the failure is the stored result, not lost
-            return none(f"the scorer {method} failed ({type(error).__name__})")
+            return none(kept.SCORER_FAILED.format(scorer=method, fault=type(error).__name__))
         if not isinstance(found, Score) or not _sound(found, definition):
-            return none(f"the scorer {method} gave no score between {definition.low:g} and {definition.high:g}")
+            low, high = f"{definition.low:g}", f"{definition.high:g}"
+            return none(kept.SCORER_BEYOND.format(scorer=method, low=low, high=high))
         return found
 
     return score

@@ -18,18 +18,23 @@ CLIENTS_A_PAGE = 200
 
 
 def courses(engine: Engine) -> Iterator[list[Course]]:
-    """The courses of all clients, a page at a time."""
+    """The courses of all clients as the rules of a sync read them, a page at a time."""
     from ..store import forms
-    from ..sync.evaluate import courses_of, start_of
+    from ..sync.evaluate import courses_of, series_of, start_of
+    from ..sync.sessions import attended
 
+    settings, registry = engine.settings, engine.registry
     keys = [key for key, _ in engine.clients()]
     for start in range(0, len(keys), CLIENTS_A_PAGE):
         page = keys[start : start + CLIENTS_A_PAGE]
         with engine.store.reading(engine.source) as tx:
-            people, series = forms.read_clients(tx, page), forms.forms_of(tx, page)
+            people = forms.read_clients(tx, page)
+            series = series_of(tx, page, registry, settings.zone, settings.read_tags)
+            held = attended(tx, page, settings.zone)
         found: list[Course] = []
         for key in page:
-            found += courses_of(key, series[key], list(map(start_of, people[key].changes)), engine.registry)
+            starts = list(map(start_of, people[key].changes))
+            found += courses_of(key, series[key], starts, registry, held[key] if held else None)
         yield found
 
 

@@ -25,6 +25,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 from .. import private
 from ..errors import KeyProblem, StoreError
 from ..words import mark, tr
+from ..words.kept import why_of
 from . import seal
 from .tables import keys, practices, sources
 
@@ -256,7 +257,7 @@ def _create_private(path: Path) -> None:
         return
     except OSError as error:
         raise StoreError(
-            tr("The store cannot be made at {path} ({why}). Choose another folder.", path=path, why=error.strerror)
+            tr("The store cannot be made at {path} ({why}). Choose another folder.", path=path, why=why_of(error))
         ) from None
 
 

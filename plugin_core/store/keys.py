@@ -15,6 +15,7 @@ from pathlib import Path
 from .. import private
 from ..errors import KeyProblem, SettingsError
 from ..words import tr
+from ..words.kept import why_of
 from .seal import KEY_BYTES
 
 SERVICE = "handrail"
@@ -69,7 +70,7 @@ def write(reference: str, value: str) -> None:
             tr(
                 "The secret file {name} cannot be written ({why}). Choose another place for it.",
                 name=name,
-                why=error.strerror,
+                why=why_of(error),
             )
         ) from None
 
@@ -92,7 +93,7 @@ def remove(reference: str) -> None:
         Path(name).unlink(missing_ok=True)
     except OSError as error:
         raise KeyProblem(
-            tr("The secret file {name} cannot be removed ({why}). Remove it by hand.", name=name, why=error.strerror)
+            tr("The secret file {name} cannot be removed ({why}). Remove it by hand.", name=name, why=why_of(error))
         ) from None
 
 
@@ -141,7 +142,7 @@ def _from_file(path: Path) -> str:
             tr(
                 "The secret file {path} cannot be read ({why}). Put it back from your copy.",
                 path=path,
-                why=error.strerror,
+                why=why_of(error),
             )
         ) from None
     except UnicodeDecodeError:

@@ -29,7 +29,7 @@ from ..safety.unstored import Unstored
 from ..scoring import differences
 from ..store import Store, Tx, book, forms, mend
 from ..store.sql import Row, to_ms
-from ..words import tr
+from ..words import kept, tr
 from . import hooks
 from .points import reach
 from .redirects import Redirects
@@ -258,7 +258,7 @@ class Ingest:
         for one, response in zip((f for i, f in enumerate(fresh) if i not in broken), loaded, strict=True):
             if response.authored > latest:
                 reason = QuarantineReason.FUTURE_TIME
-                work.set_aside[one.key] = _aside(one.remote, reason, "authored", tr("lies in the future"))
+                work.set_aside[one.key] = _aside(one.remote, reason, "authored", kept.IN_THE_FUTURE)
             else:
                 good.append((one, response))
         return self._prepared(good, work)
@@ -271,8 +271,8 @@ class Ingest:
         kept = []
         for index, ((one, _), answer) in enumerate(zip(good, answers, strict=True)):
             if isinstance(answer, Refusal):
-                message = tr("refused by {index}: {reason}", index=refused[index], reason=answer.reason)
-                work.set_aside[one.key] = _aside(one.remote, QuarantineReason.REFUSED_BY_PLUGIN, "the form", message)
+                message = kept.REFUSED.format(plugin=refused[index], reason=answer.reason)
+                work.set_aside[one.key] = _aside(one.remote, QuarantineReason.REFUSED_BY_PLUGIN, kept.THE_FORM, message)
             else:
                 kept.append((one, answer))
         return kept

@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from .. import private
 from ..errors import Busy, StoreError
 from ..store import Store
-from ..words import tr
+from ..words import kept, tr
 
 log = logging.getLogger(__name__)
 MOST_HOST = 10  # PostgreSQL keeps 63 letters of a connection's name
@@ -75,8 +75,7 @@ def _file(database: Path, doing: str) -> Iterator[None]:
 def _who(owner: Path) -> tuple[str, datetime | None]:
     try:
         found = json.loads(owner.read_text(encoding="utf-8"))
-        name = f" (process {found['pid']} on {found['host']}, {found['doing']} since {found['since']})"
-        return name, datetime.fromisoformat(found["since"])
+        return _named(kept.HOLDER.format_map(found)), datetime.fromisoformat(found["since"])
     except (OSError, ValueError, KeyError, TypeError):
         return "", None  # it has just begun or just ended: the lock itself decides, this is only for the reader
 
@@ -104,7 +103,7 @@ def _advisory(store: Store, doing: str, part: str) -> Iterator[None]:
             )
             raise Busy(sentence, since=_since(who))
         host = socket.gethostname()[:MOST_HOST]
-        conn.execute(_SAY, {"me": f"process {os.getpid()} on {host}, {doing} since {now}"})
+        conn.execute(_SAY, {"me": kept.HOLDER.format(pid=os.getpid(), host=host, doing=doing, since=now)})
         try:
             yield
         finally:
@@ -117,7 +116,7 @@ def _advisory(store: Store, doing: str, part: str) -> Iterator[None]:
 
 
 def _named(who: str | None) -> str:
-    return f" ({who})" if who else ""
+    return f" ({kept.told(who)})" if who else ""
 
 
 def _since(who: str | None) -> datetime | None:

@@ -19,6 +19,7 @@ import pytest
 from handrail.plugin_core.report import phrases
 from handrail.plugin_core.report.page import report_html
 from handrail.plugin_core.rules import words
+from handrail.plugin_core.sync.outcome import OUTCOMES
 from handrail.schemas.vocab import Blank, DeliveryState, FlagState
 
 from .report_fake import (
@@ -349,7 +350,7 @@ def test_no_forbidden_word_stands_on_it() -> None:
 def test_no_phrase_that_is_shared_holds_a_forbidden_word() -> None:
     """The same for what this practice happens not to show."""
     told = [*phrases.ABOUT, phrases.NO_FLAG, phrases.NO_SAFETY, phrases.NEXT]
-    for table in (phrases.STATES, phrases.KINDS, phrases.USEFUL, phrases.OUTCOMES, phrases.SET_ASIDE, phrases.HOPED):
+    for table in (phrases.STATES, phrases.KINDS, phrases.USEFUL, OUTCOMES, phrases.SET_ASIDE, phrases.HOPED):
         told += table.values()
     assert FORBIDDEN.findall(" ".join(told)) == []
 

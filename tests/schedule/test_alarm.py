@@ -16,12 +16,13 @@ from pathlib import Path
 import pytest
 from handrail.plugin_core.contracts import Letter
 from handrail.plugin_core.errors import MailProblem
+from handrail.plugin_core.instruments import builtin_one
 from handrail.plugin_core.mail import Mailer
 from handrail.plugin_core.schedule import watch
 from handrail.plugin_core.settings import load
 from handrail.plugin_core.sync.lock import exclusive
 
-from tests.sync.stage import EVEN, Stage
+from tests.sync.stage import EVEN, Stage, form
 
 from .conftest import Command
 
@@ -264,6 +265,38 @@ def test_flags_never_look_fresh_when_they_are_stale(command: Command, letters: l
     as_json = command("flags", "--json")
     assert "NOT UP TO DATE" in as_json.err
     assert "NOT UP TO DATE" not in as_json.out
+
+
+def test_a_run_that_only_could_not_tell_is_named_for_what_it_is(
+    command: Command, letters: list[Letter], stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answers are here. "Not here" would send people to the platform, away from the answer that waits on top."""
+
+    def only_the_alarm(_: Mailer, letter: Letter) -> None:
+        if letter.to != "anna@practice.example":
+            raise MailProblem("The mail server does not answer.", passing=True)
+        letters.append(letter)
+
+    monkeypatch.setattr(Mailer, "send", only_the_alarm)
+    stage.person("secret-client")
+    answers = {item.id: 1 for item in builtin_one("phq9").items}
+    stage.put(form("urgent", "secret-client", stage.now - timedelta(minutes=5), answers, instrument="phq9"))
+    first = command("sync")
+    assert first.status == 1
+    assert first.out.startswith("Sync failed: all was read, but not everybody could be told of a safety answer")
+    assert set(hours(command, stage, 25)) == {1}
+    shown = command("flags").out
+    assert shown.startswith("NOT EVERYBODY COULD BE TOLD of a safety answer")
+    assert "read everything on 2026-11-21 13:00" in shown
+    assert "NOT UP TO DATE" not in shown
+    assert len(letters) == 1
+    assert letters[0].subject == "Handrail: not everybody could be told of a safety answer"
+    assert "What clients have answered is in Handrail" in letters[0].text
+    assert "is not in Handrail" not in letters[0].text
+    assert "all was read, but not everybody could be told" in command("doctor", "--offline").out
+    cut(stage)
+    hours(command, stage, 25)
+    assert "NOT UP TO DATE" in command("flags").out, "nor is what was read a day ago taken for today's"
 
 
 def test_doctor_quiet_is_for_a_monitor(command: Command, letters: list[Letter], stage: Stage) -> None:

@@ -29,6 +29,8 @@ DAYS = 365
 STEPS = ("page-", "rules-", "push-", "send-", "clients-", "run-", "notice-")
 """Beginnings of the names of steps at which a run is killed; the hit is drawn beside."""
 BY_HAND = {
+    "enrol": ("enrol-",),
+    "opt-out": ("enrol-",),
     "merge": ("mending-", "rules-"),
     "reassign": ("mending-", "rules-"),
     "discharge": ("mending-", "rules-"),
@@ -60,7 +62,8 @@ class Year:
         self.random = random.Random(seed + 1)
         self.by_hand = random.Random(seed + 2)
         self.today = BEGINS
-        self.killed = self.killed_by_hand = 0
+        self.killed = 0
+        self.killed_by_hand: Counter[str] = Counter()
         self.acknowledged = 0
 
     def now(self, hour: int = 19) -> datetime:
@@ -73,7 +76,7 @@ class Year:
         if words[0] in BY_HAND and self.by_hand.random() < 0.5:
             die = (self.by_hand.choice(BY_HAND[words[0]]), self.by_hand.randrange(1, 3))
             killed = run(self.file, list(words), self.now(hour), self.folder, die).status is None
-            self.killed_by_hand += killed
+            self.killed_by_hand[words[0]] += killed
         done = run(self.file, list(words), self.now(hour), self.folder)
         assert done.status in ok or (killed and "already" in done.err), (self.today, words, done)
         return done
@@ -218,7 +221,8 @@ def test_it_was_killed_often_and_answered_mostly(year: Played) -> None:
     """Else the rest would prove little."""
     played, seen = year
     assert played.killed >= 15
-    assert played.killed_by_hand >= 2
+    assert sum(played.killed_by_hand.values()) >= 4
+    assert played.killed_by_hand["enrol"] >= 1
     assert played.acknowledged >= 5
     assert sum(seen.forms.values()) > 250
     assert seen.ends["cancelled"] > 20
