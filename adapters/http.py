@@ -13,7 +13,7 @@ from typing import TypeVar
 from ..plugin_core.errors import Denied, NotTheApi, PlatformError, Unreachable
 from ..plugin_core.words import tr
 from .addresses import Base
-from .auth import Auth
+from .auth import Auth, NoAuth
 from .budget import Budget, Spent
 from .secret import Secret
 from .transport import Interrupted, Reply, Transport
@@ -163,6 +163,15 @@ class Http:
         status, site, purpose = reply.status, self.base.site, tr(purpose)
         if status == 200 or status in also:
             return
+        if status == 401 and isinstance(self._auth, NoAuth):
+            raise Denied(
+                tr(
+                    "{site} wants a sign-in, and Handrail is set to use none. Ask the platform's vendor how programs "
+                    "sign in there and change the setting auth to that (basic, bearer or smart): run handrail connect "
+                    "again with --set auth=WAY, or edit it under [platform] in the settings file.",
+                    site=site,
+                )
+            )
         if status == 401:
             raise Denied(
                 tr(

@@ -31,7 +31,8 @@ from .settings import auth_of, base_of
 from .single import fetch, listing_pages
 from .unfinished import Leniency
 
-PATIENT = re.compile(r"Patient/([A-Za-z0-9\-.]{1,64})")
+# As the server shows it, or the bare id. One without a digit may be a person's name, which belongs into no address.
+PATIENT = re.compile(r"(?:Patient/|(?=[^/]*[0-9]))([A-Za-z0-9\-.]{1,64})")
 CLIENT_BATCH = 50
 LISTING_PAGE = 1000
 CLIENT_PURPOSE = mark("look up clients (Patient)")
@@ -108,8 +109,12 @@ class FhirAdapter:
             yield {remote_id: version for remote_id, (version, _) in listing.rows.items()}
 
     def clients(self, refs: Sequence[str]) -> Iterator[Client]:
-        """Names and clinicians of these clients; asked for in batches, alone where the server has no such search."""
-        ids = [found.group(1) for ref in dict.fromkeys(refs) if (found := PATIENT.fullmatch(ref))]
+        """Names and clinicians of these clients; asked for in batches, alone where the server has no such search.
+
+        A bare id is understood, too: there is only one way to read it here.
+        """
+        found = filter(None, map(PATIENT.fullmatch, refs))
+        ids = list(dict.fromkeys(match.group(1) for match in found))
         for start in range(0, len(ids), CLIENT_BATCH):
             some = ids[start : start + CLIENT_BATCH]
             known: dict[str, Json] = {}

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from ..engine import Engine
 
 UNKNOWN = mark(
-    "No client by that reference or name is known here, nor to the platform. Give the reference as the platform shows "
-    "it{place}."
+    "No client by that reference or name is known here, nor to the platform. Give the reference or the id as "
+    "the platform shows it{place}."
 )
 MANY = mark("{count} clients go by that name{place}. Give the reference as the platform shows it.")
 IN_LINE = mark(" (entry {number})")
@@ -55,7 +55,7 @@ class People:
             self._ask(list(dict.fromkeys(strange)))
         keys = []
         for number, (text, key) in enumerate(zip(wanted, found, strict=True), 1):
-            key = key or self._hash(text)
+            key = key or self._answered(text)
             if key not in self.known and key not in self.new:
                 raise UsageError(tr(UNKNOWN, place=self._place(number, wanted)))
             keys.append(key)
@@ -81,7 +81,14 @@ class People:
         if not self.engine.spec.capabilities.gives_clinicians:
             return
         for client in self.engine.adapter.clients(refs):
-            self.new[self._hash(client.ref)] = client
+            if (key := self._hash(client.ref)) not in self.known:
+                self.new[key] = client
+
+    def _answered(self, text: str) -> str:
+        """Our key of one whom the platform was asked about: by its reference, or by the bare id where it took that."""
+        key = self._hash(text)
+        by_id = [new for new, client in self.new.items() if client.ref.rpartition("/")[2] == text]
+        return by_id[0] if key not in self.new and len(by_id) == 1 else key
 
     def name(self, key: str) -> str:
         """The name, or the reference."""

@@ -198,12 +198,12 @@ class Mending:
 
     def _asked(self, ref: str, error: UsageError) -> tuple[str, str]:
         try:
-            found = next((one for one in self.engine.adapter.clients([ref]) if one.ref == ref), None)
+            found = next((one for one in self.engine.adapter.clients([ref]) if ref in _names(one.ref)), None)
         except PlatformError:
             found = None
         if found is None:
             raise error from None
-        return self.engine.store.sealer.hash("client", str(self.engine.source), ref), ref
+        return self.engine.store.sealer.hash("client", str(self.engine.source), found.ref), found.ref
 
     # --- two records of one person -----------------------------------------------------------------------------------
 
@@ -389,3 +389,8 @@ def _note_on_safety(tx: Tx, row: FormRow) -> None:
         for flag in silent
     }
     flags.set_evidence(tx, noted)
+
+
+def _names(ref: str) -> tuple[str, str]:
+    """The reference, and the id at its end."""
+    return ref, ref.rpartition("/")[2]

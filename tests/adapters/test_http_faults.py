@@ -85,6 +85,16 @@ def test_f34_refusals_are_not_repeated(connect, status: int, kind: type[Handrail
         assert "QuestionnaireResponse" in str(caught.value)
 
 
+def test_a_server_that_wants_a_sign_in_says_which_setting(connect) -> None:  # type: ignore[no-untyped-def]
+    """"Check the credential" sends people looking for one that they never had."""
+    with Script(lambda _: fhir({}, 401)) as server, pytest.raises(Denied) as caught:
+        list(connect(server.base).pull(None))
+    assert "wants a sign-in" in str(caught.value)
+    assert "auth" in str(caught.value)
+    with Script(lambda _: fhir({}, 401)) as server, pytest.raises(Denied, match="Check the credential"):
+        list(connect(server.base, {"token": CANARY}, auth="bearer", token="ref").pull(None))
+
+
 def test_f35_nobody_listens(connect) -> None:  # type: ignore[no-untyped-def]
     """A laptop without network must say so and go on later, not look broken."""
     with socket.socket() as free:

@@ -274,6 +274,19 @@ def test_a_client_who_is_not_known_yet_is_looked_up(practice: Practice) -> None:
     assert practice.due().client == "Invented c1"
 
 
+def test_the_bare_id_is_enough_where_it_can_be_read_in_one_way_only(practice: Practice) -> None:
+    """"Patient/" is the server's word, not the practice's; and a name must not end in an address of the platform."""
+    found = practice.ask(lambda engine: engine.collecting.enrol([Wish("c1", consent=practice.today)], "anna"))
+    assert [one.client for one in found] == ["Invented c1"]
+    assert practice.due().client == "Invented c1"
+    (again,) = practice.ask(lambda engine: engine.collecting.enrol([Wish("Patient/c1")], "anna"))
+    assert not again.changed
+    asked = practice.requests()["GET", "Patient"]
+    with pytest.raises(UsageError, match="nor to the platform"):
+        practice.ask(lambda engine: engine.collecting.enrol([Wish("Keller")], "anna"))
+    assert practice.requests()["GET", "Patient"] == asked, "a name was looked up as if it were an id"
+
+
 def test_nothing_readable_in_the_store_says_who_is_asked(practice: Practice) -> None:
     """Names, references and the practice's settlement with a client are sealed."""
     practice.enrol(consent_by="Dr. Zebrafinch", tags=frozenset({"under-age"}))

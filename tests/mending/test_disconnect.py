@@ -118,6 +118,17 @@ def test_single_clients_can_be_read_exported_and_erased_afterwards(pushed: Stage
     assert [name for _, name in pushed.ask(lambda e: e.clients())] == ["Invented c2"]
 
 
+def test_their_forms_are_listed_and_can_be_remarked_on_afterwards(pushed: Stage) -> None:
+    """Who wants to look at what is kept, or correct it, must not hear that there is no platform."""
+    before = [one.id for one in pushed.ask(lambda e: e.mending.forms("c1"))]
+    disconnect(pushed, retract=True)
+    status, said = command(pushed, "forms", "c1", "--json")
+    assert (status, [one["id"] for one in json.loads(said)]) == (0, before)
+    status, said = command(pushed, "forms", "c1")
+    assert (status, said.count("gr18")) == (0, 5)
+    assert command(pushed, "forms", "nobody")[0] == 2
+
+
 def test_what_was_left_there_is_not_forgotten_by_erasing(pushed: Stage) -> None:
     """Nobody can take it back any more: the practice has to know, and to say that it sees to it by hand."""
     disconnect(pushed, leave=True)
