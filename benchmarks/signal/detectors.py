@@ -10,9 +10,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from handrail.plugin_core.rules import builtin_rules
+from handrail.plugin_core.rules import KEPT_APART, builtin_rules
 from handrail.plugin_core.rules.life import fold
 from handrail.plugin_core.scoring import Scorer
+from handrail.plugin_core.signal.constants import BUDGETS, constants
+from handrail.plugin_core.signal.rule import follow_course, judge, spacing_of
+from handrail.schemas.records import Course
 
 from .answers import IS_GROWTH, MISSING, REVERSED, instrument
 from .courses import WEEKS, Floats
@@ -109,11 +112,24 @@ def slope(world: World) -> Floats:
     return _walk(world, step)
 
 
-def by_rules(world: World, rules: tuple[str, ...]) -> Mapping[str, Floats]:
-    """Handrail's own rules by the product's own code. R1 and P1: the running number; others 1 while the flag stands."""
-    scorer = Scorer(instrument())
+SPACING = "spacing"
+
+
+def met_at(budget: int) -> str:
+    """The name under which `by_rules` says where R1 is met at the limit that ships."""
+    return f"R1 met at {budget}"
+
+
+def by_rules(world: World, rules: tuple[str, ...]) -> dict[str, Floats]:
+    """Handrail's own rules by the product's own code. R1, P1 and P2: the running number; others 1 while the flag stands.
+
+    With R1 come, for each budget, where it is met at the limit that ships (1, else 0), and the weeks between forms.
+    """
+    scorer, shape = Scorer(instrument()), (len(world.present), WEEKS)
     chosen = [rule for rule in builtin_rules() if rule.id in rules]
-    out = {rule.id: np.full((len(world.present), WEEKS), NONE) for rule in chosen}
+    out = {rule.id: np.full(shape, NONE) for rule in chosen}
+    if "R1" in out:
+        out |= {name: np.full(shape, NONE) for name in (SPACING, *map(met_at, BUDGETS))}
     for start in range(0, len(world.present), 200):
         page = {n: course(world, n, scorer) for n in range(start, min(start + 200, len(world.present)))}
         for rule in chosen:
@@ -125,10 +141,23 @@ def by_rules(world: World, rules: tuple[str, ...]) -> Mapping[str, Floats]:
                 readings = rule.judge(one)
                 if rule.id in ("R1", "P1", "P2"):
                     out[rule.id][client, weeks] = [NONE if r.score is None else r.score for r in readings]
+                    if rule.id == "R1":
+                        _at_limits(out, client, weeks, one)
                     continue
                 for episode in fold(rule, one, readings):
                     out[rule.id][client, weeks[episode.opened : episode.closed]] = 1.0
     return out
+
+
+def _at_limits(out: dict[str, Floats], client: int, weeks: Any, one: Course) -> None:
+    """Where R1 is met at each budget, and how many weeks lie between the forms, for one client."""
+    for budget in BUDGETS:
+        met = [reading.met for reading in judge(one, apart=KEPT_APART, budget=budget)]
+        out[met_at(budget)][client, weeks] = [NONE if found is None else float(found) for found in met]
+    found = follow_course(one)
+    for stretch in found.read:
+        spacings = spacing_of([found.view.days[index] for index in stretch], constants())
+        out[SPACING][client, weeks[stretch]] = spacings
 
 
 BASELINES: Mapping[str, Detector] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import IO
 
@@ -36,13 +36,16 @@ def course(world: World, client: int, scorer: Scorer) -> Course:
     return Course(f"c{client:06d}", instrument(), forms)
 
 
-def write(world: World, out: IO[str]) -> int:
-    """Writes the world as JSON Lines for `handrail screen`, sorted by client; gives the number of forms."""
+def write(world: World, out: IO[str], chosen: Iterable[int] | None = None, first: int = 0) -> int:
+    """Writes the world as JSON Lines for `handrail screen`, sorted by client; gives the number of forms.
+
+    `chosen` are the clients to write, all by default; they are numbered on from `first`.
+    """
     forms = 0
-    for client in range(len(world.present)):
+    for number, client in enumerate(range(len(world.present)) if chosen is None else chosen, first):
         for response in responses(world, client):
             line = {
-                "client": response.client,
+                "client": f"c{number:06d}",
                 "instrument": response.instrument,
                 "version": response.instrument_version,
                 "authored": response.authored.isoformat(),

@@ -17,8 +17,10 @@ SHIFTED = Manner(
 )
 """Other loadings, weaker reliability, heavy tails, other means. Its figures are looked at, never tuned on."""
 
-SPACINGS = {"weekly": (1, 0.75), "fortnightly": (2, 0.85), "four-weekly": (4, 0.92), "sparse": (1, 0.45)}
+SPACINGS = {"weekly": (1, 0.75), "fortnightly": (2, 0.85), "four-weekly": (4, 0.92), "sparse": (1, 0.45), "monthly": (4, 1.0)}
 """Weeks between forms as planned, and how often the planned one is answered."""
+MIXED = "mixed"
+"""Each client by one of the first three."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,9 @@ def _last_week(rng: np.random.Generator, courses: Courses) -> Any:
 
 
 def _present(rng: np.random.Generator, n: int, spacing: str) -> Any:
+    if spacing == MIXED:
+        parts = [_present(rng, n, name) for name in ("weekly", "fortnightly", "four-weekly")]
+        return np.choose(rng.integers(0, len(parts), n)[:, None], parts)
     every, chance = SPACINGS[spacing]
     present = (rng.random((n, WEEKS)) < chance) & (np.arange(WEEKS) % every == 0)[None, :]
     present[:, 0] = True

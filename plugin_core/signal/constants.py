@@ -34,19 +34,19 @@ class Style:
 
 @dataclass(frozen=True, slots=True)
 class Extremity:
-    """How far lines of one trait usually lie apart (variance in squared points), read on forms with more than
-    `least_lines`, each counted as at most `cap`; half trusted after `forms` forms.
+    """How far lines of one trait usually lie apart, as a share of the room that their mean leaves them: the squared
+    distances from the mean over (mean - lowest) * (highest - mean), summed over the forms so far.
 
-    `pull` is how strongly it counts, and the logarithm of the factor is held within `most`. Beyond `doubt_from` a
-    form's error variance grows with the power `doubt_power` of it.
+    `before` squared points of room count as if `usual` had been seen in them already, and no form counts for more than
+    `cap` of its room. `pull` is how strongly the share counts; the logarithm of the factor is held within `most`.
+    Beyond `doubt_from` squared points a line, a form's error variance grows with the power `doubt_power` of it.
     """
 
     usual: float
-    least_lines: int
-    forms: float
-    most: float
-    pull: float
+    before: float
     cap: float
+    pull: float
+    most: float
     doubt_from: float
     doubt_power: float
 
@@ -65,10 +65,20 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """The limit of the running number where forms come every week, and the power of the weeks between forms by which it
+    rises where they come more seldom: from fewer forms a number strays further."""
+
+    weekly: float
+    power: float
+
+
+@dataclass(frozen=True, slots=True)
 class Constants:
     """Everything that the model assumes. Names are explained in docs/signal.md.
 
-    `thresholds` maps a budget to the running number beyond which the rule is met; `calibration` says which run made it.
+    `limits` maps a budget to the running number beyond which the rule is met; `calibration` says which run made them.
+    `least_spacing` and `most_spacing`: weeks between forms, below and above which the limit stays as it is there.
     """
 
     origin: str
@@ -88,12 +98,18 @@ class Constants:
     change_weeks: int
     least_weeks: int
     least_forms: int
-    thresholds: Mapping[str, float]
+    least_spacing: float
+    most_spacing: float
+    limits: Mapping[str, Limit]
     calibration: Mapping[str, str | int]
 
-    def threshold(self, budget: int) -> float:
-        """The limit of the running number at a budget. Raises KeyError for one that was not calibrated."""
-        return self.thresholds[str(budget)]
+    def limit(self, budget: int, spacing: float) -> float:
+        """The limit of the running number at a budget where forms lie so many weeks apart.
+
+        :raises KeyError: the budget was not calibrated.
+        """
+        found = self.limits[str(budget)]
+        return round(found.weekly * min(max(spacing, self.least_spacing), self.most_spacing) ** found.power, 3)
 
 
 @cache

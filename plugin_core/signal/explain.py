@@ -25,9 +25,10 @@ _LITTLE = 0.05
 _NUMBERS = ("level", "level_error", "rise", "rise_error", "change", "change_error")
 
 
-def explain(found: Followable, stretch: tuple[int, ...], place: Place, limit: float, budget: int) -> Evidence:
+def explain(found: Followable, stretch: tuple[int, ...], place: Place, spacing: float, budget: int) -> Evidence:
     """Evidence for the last form of `stretch`, the forms of one therapist that were read up to then."""
     known, course = constants(), found.view.course
+    limit = known.limit(budget, spacing)
     base = _base(found, stretch)
     window = [i for i in stretch if found.view.days[stretch[-1]] - found.view.days[i] <= 7 * known.look_back]
     last = window[-SHOWN_FORMS:]
@@ -39,8 +40,12 @@ def explain(found: Followable, stretch: tuple[int, ...], place: Place, limit: fl
             used(course.forms[i], roles[i], ("growth", "warning"), model_lines(course.instrument))
             for i in sorted(roles)
         ),
-        steps=(*_seen_steps(found, place, sorted(roles)), *_week_steps(found, stretch, place, limit, known)),
-        constants=_constants(course, known, limit, budget),
+        steps=(
+            *_seen_steps(found, place, sorted(roles)),
+            *_week_steps(found, stretch, place, known),
+            *_limit_steps(place.number, limit, spacing, budget, known),
+        ),
+        constants=_constants(course, known, budget),
         moves=tuple(moves),
         clears_when=tr(texts.CLEARS, limit=words.exact(limit)),
     )
@@ -148,9 +153,7 @@ def _seen_steps(found: Followable, place: Place, forms: Sequence[int]) -> list[S
     return steps
 
 
-def _week_steps(
-    found: Followable, stretch: tuple[int, ...], place: Place, limit: float, known: Constants
-) -> list[Step]:
+def _week_steps(found: Followable, stretch: tuple[int, ...], place: Place, known: Constants) -> list[Step]:
     """How far the condition held in each week that adds something, newest first, and their sum."""
     followed, at = place.followed, (place.row, place.column)
     first = found.view.course.forms[stretch[0]].authored.date()
@@ -170,8 +173,18 @@ def _week_steps(
     if left > 0:
         steps.append(Step(tr(texts.OTHER_WEEKS), "", round(left, 4)))
     steps.append(Step(tr(texts.SUM), "", place.number))
-    steps.append(Step(tr(texts.LIMIT), f"{words.exact(place.number)} > {words.exact(limit)}", True))
     return steps
+
+
+def _limit_steps(number: float, limit: float, spacing: float, budget: int, known: Constants) -> list[Step]:
+    """How the limit follows from how often forms came, and that the running number lies beyond it."""
+    weekly, power = known.limits[str(budget)].weekly, known.limits[str(budget)].power
+    inside = min(max(spacing, known.least_spacing), known.most_spacing)
+    working = f"{words.exact(weekly)} × {words.exact(inside)}^{words.exact(power)}"
+    return [
+        Step(tr(texts.SPACED, spacing=words.exact(spacing)), working, limit),
+        Step(tr(texts.LIMIT), f"{words.exact(number)} > {words.exact(limit)}", True),
+    ]
 
 
 def _day(first: date, week: float) -> date:
@@ -182,9 +195,9 @@ def _two(value: float) -> str:
     return f"{value:.2f}".replace("-", "−")
 
 
-def _constants(course: Course, known: Constants, limit: float, budget: int) -> tuple[Constant, ...]:
-    asked = known.condition
-    numbers = {"limit": limit, "level": asked.level, "rise": asked.rise, "floor": asked.floor}
+def _constants(course: Course, known: Constants, budget: int) -> tuple[Constant, ...]:
+    asked, limit = known.condition, known.limits[str(budget)]
+    numbers = {"limit": limit.weekly, "power": limit.power, "level": asked.level, "rise": asked.rise, "floor": asked.floor}
     numbers |= {"growth": asked.growth, "fade": known.fade}
     own = tuple(
         Constant(texts.CONSTANTS[name].format(budget=budget), value, "rule", "docs/signal.md")

@@ -36,7 +36,8 @@ _LEAST_VARIANCE = 1e-4
 
 @dataclass(frozen=True)
 class Scale:
-    """How answers become observations. `reverse`, `is_growth` one boolean a line; `top` is min + max of the answers.
+    """How answers become observations. `reverse`, `is_growth` one boolean a line; `top` is min + max of the answers,
+    `low` their min.
 
     `unit` (growth, warning): points of the form in one SD of the intake population; `noise` the error variance of a
     complete form in squared SDs, from SD and retest correlation.
@@ -45,6 +46,7 @@ class Scale:
     reverse: Array
     is_growth: Array
     top: int
+    low: int
     unit: tuple[float, float]
     noise: tuple[float, float]
 
@@ -128,23 +130,26 @@ def _style(scored: Array, answered: Array, scale: Scale, constants: Constants) -
 def _spread(scored: Array, answered: Array, scale: Scale, constants: Constants) -> tuple[Array, Array]:
     """What follows from how far lines of one trait lie apart on a form, two factors (n, J).
 
-    The first draws forms together that show a liking for the ends of the scale (below 1) or for its middle: averaged
-    over the forms so far, and drawn towards 1 while these are few. The second widens the error of a form on which
-    lines that ask the same lie so far apart that it may have been filled in without care.
+    The first draws forms together that show a liking for the ends of the scale (below 1) or for its middle: judged by
+    all forms so far, against the room that their means leave, since lines near an end of the scale cannot lie far
+    apart. The second widens the error of a form on which lines that ask the same lie so far apart that it may have
+    been filled in without care.
     """
-    apart, lines = np.zeros(answered.shape[:-1]), answered.sum(-1)
-    for part in (scale.is_growth, ~scale.is_growth):
-        some = answered & part
-        mean = (scored * some).sum(-1) / np.maximum(some.sum(-1), 1)
-        apart += (((scored - mean[..., None]) ** 2) * some).sum(-1)
+    apart = np.zeros(answered.shape[:-1])
+    room = np.zeros(answered.shape[:-1])
+    for name, part in (("growth", scale.is_growth), ("warning", ~scale.is_growth)):
+        there = answered[..., part]
+        lines = np.maximum(there.sum(-1), 1)
+        mean = scored[..., part].sum(-1) / lines
+        apart += (((scored[..., part] - mean[..., None]) * there) ** 2).sum(-1)
+        low = mean + constants.centre[name] - scale.low
+        room += (lines - 1) * np.maximum(low * (scale.top - 2 * scale.low - low), 0.0)
     known = constants.extremity
-    seen = lines > known.least_lines
-    forms = np.cumsum(seen, axis=1)
-    here = np.where(seen, apart / np.maximum(lines - 2, 1), 0.0)
-    usual = np.cumsum(np.minimum(here, known.cap), axis=1) / np.maximum(forms, 1)
-    spread = 0.5 * known.pull * np.log(np.maximum(usual, known.usual / 16) / known.usual)
-    sure = forms / (forms + known.forms)
-    drawn: Array = np.exp(-np.clip(spread, -known.most, known.most) * sure)
+    seen = known.usual * known.before + np.minimum(apart, known.cap * room).cumsum(1)
+    share = seen / (known.before + room.cumsum(1))
+    spread = 0.5 * known.pull * np.log(share / known.usual)
+    drawn: Array = np.exp(-np.clip(spread, -known.most, known.most))
+    here = apart / np.maximum(answered.sum(-1) - 2, 1)
     doubt: Array = np.maximum(1.0, here / known.doubt_from) ** known.doubt_power
     return drawn, doubt
 

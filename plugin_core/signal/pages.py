@@ -135,6 +135,7 @@ def _scale(instrument: Instrument, known: Constants) -> Scale | None:
         np.array([item.reverse for item in items]),
         np.arange(len(items)) < growth,
         values[0] + values[-1],
+        values[0],
         (units[0], units[1]),
         (noises[0], noises[1]),
     )

@@ -1,7 +1,7 @@
 """Rule R1: reliance has been high while growth stood still, by the joint model of both courses (docs/signal.md).
 
 Met where the model's running number, about the number of recent weeks in which the condition held, lies beyond the
-limit of the practice's budget. Nothing here needs numpy until a course is judged.
+limit of the practice's budget; the limit follows how often this client's forms have come of late. Nothing here needs numpy until a course is judged.
 """
 
 from __future__ import annotations
@@ -84,13 +84,27 @@ def judge(course: Course, *, apart: frozenset[str], budget: int) -> Sequence[Rea
     if found.scale is None:
         return [NO_CONSTANTS] * len(course.forms)
     known = constants()
-    limit = known.threshold(budget)
     readings = [place if isinstance(place, Reading) else FEW_FORMS for place in found.places]
     for stretch in found.read:
+        spacings = spacing_of([found.view.days[index] for index in stretch], known)
         for nth, index in enumerate(stretch):
             reason = _guard(found, stretch, nth, known)
-            readings[index] = reason or _reading(found, stretch, nth, limit, budget)
+            readings[index] = reason or _reading(found, stretch, nth, spacings[nth], budget)
     return readings
+
+
+def spacing_of(days: Sequence[int], known: Constants) -> list[float]:
+    """How many weeks lie between the forms of the weeks looked back on, on average, as of each form; to one decimal.
+
+    Where no other form lies in these weeks, the most that the limit knows.
+    """
+    found, first = [], 0
+    for nth, day in enumerate(days):
+        while day - days[first] > 7 * known.look_back:
+            first += 1
+        between = nth - first
+        found.append(round((day - days[first]) / 7 / between, 1) if between else known.most_spacing)
+    return found
 
 
 def _guard(found: Followable, stretch: Sequence[int], nth: int, known: Constants) -> Reading | None:
@@ -105,13 +119,13 @@ def _guard(found: Followable, stretch: Sequence[int], nth: int, known: Constants
     return None
 
 
-def _reading(found: Followable, stretch: Sequence[int], nth: int, limit: float, budget: int) -> Reading:
+def _reading(found: Followable, stretch: Sequence[int], nth: int, spacing: float, budget: int) -> Reading:
     place = found.places[stretch[nth]]
     if place is None or isinstance(place, Reading):
         raise AssertionError("a form that is read has a place")
     number = place.number
-    if number <= limit:
+    if number <= constants().limit(budget, spacing):
         return Reading(False, number)
     from .explain import explain
 
-    return Reading(True, number, None, partial(explain, found, tuple(stretch[: nth + 1]), place, limit, budget))
+    return Reading(True, number, None, partial(explain, found, tuple(stretch[: nth + 1]), place, spacing, budget))

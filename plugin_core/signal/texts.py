@@ -36,10 +36,12 @@ WEEK_WORKING = mark(
 EARLIER = mark("13 weeks before")
 OTHER_WEEKS = mark("The other weeks together")
 SUM = mark("Running number: the sum of these weeks")
+SPACED = mark("Limit of the running number, with {spacing} weeks between the forms of these weeks on average")
 LIMIT = mark("Running number beyond the limit of the budget")
 CONSTANTS = Texts(
     {
-        "limit": mark("limit of the running number at a budget of {budget}"),
+        "limit": mark("limit of the running number at a budget of {budget}, forms coming every week"),
+        "power": mark("power of the weeks between forms by which this limit rises"),
         "level": mark("reliance and outlook count as high from"),
         "rise": mark("or risen since the first form by"),
         "floor": mark("if they are then at least"),
