@@ -19,6 +19,7 @@ import click
 
 from ..errors import HandrailError
 from ..words import mark, tr
+from . import clickwords
 from .helping import speak_as_set, translated
 
 # name -> (module in this package, one line of help); the order is the order of the help.
@@ -37,6 +38,7 @@ COMMANDS = {
     "explain": ("read", mark("Redo a flag step by step.")),
     "client": ("read", mark("One client's course.")),
     "report": ("read", mark("The practice's page as one HTML file.")),
+    "serve": ("serve", mark("Open the desk in a browser: clients, prompts, who is due.")),
     "ack": ("act", mark("Say that you have seen a flag.")),
     "hold": ("act", mark("Pause new flags for a client, with a reason and an end.")),
     "forms": ("mend", mark("A client's forms with their short ids.")),
@@ -60,11 +62,25 @@ COMMANDS = {
 }
 
 
+clickwords.install()
 _BROUGHT, _RAW = "handrail.brought", "handrail.settings"
 
 
 class Commands(click.Group):
     """A group that imports a command when it is run, not when it is listed."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does; what is wrong with the words before the command is said in the practice's language, too."""
+        if (named := _named(args)) is not None:
+            ctx.params["settings"] = named
+        speak_as_set(_raw(ctx))
+        ctx.find_root().meta.pop(_RAW)
+        ctx.params.pop("settings", None)
+        return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """What may follow the name, in the language that is spoken."""
+        return [clickwords.place(piece) or piece for piece in super().collect_usage_pieces(ctx)]
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*sorted(_brought(ctx)), *COMMANDS]
@@ -92,7 +108,7 @@ class Commands(click.Group):
         """Lists commands without importing ours."""
         brought = _brought(ctx)
         rows = [(name, translated(brought[name]).get_short_help_str(80)) for name in sorted(brought)]
-        with formatter.section("Commands"):
+        with formatter.section(tr("Commands")):
             formatter.write_dl([*rows, *((name, tr(help_line)) for name, (_, help_line) in COMMANDS.items())])
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -135,6 +151,18 @@ def _brought(ctx: click.Context) -> dict[str, click.Command]:
                 found[name] = command
     root.meta[_BROUGHT] = found
     return found
+
+
+def _named(args: list[str]) -> Path | None:
+    """The settings file that the words before the command name."""
+    for number, word in enumerate(args):
+        if word == "--settings" and number + 1 < len(args):
+            return Path(args[number + 1])
+        if word.startswith("--settings="):
+            return Path(word.partition("=")[2])
+        if not word.startswith("-"):
+            break
+    return None
 
 
 def _raw(ctx: click.Context) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class Day(click.DateTime):
         super().__init__(["%Y-%m-%d"])
 
     def get_metavar(self, *_args: Any, **_more: Any) -> str:
-        return "YYYY-MM-DD"
+        return tr("YYYY-MM-DD")
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:

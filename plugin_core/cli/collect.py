@@ -15,6 +15,7 @@ from ..errors import UsageError
 from ..words import mark, tr, trn
 from ..words.spelling import short_day, whole
 from .app import App, Day, author, json_option, pass_app
+from .clickwords import agree
 
 if TYPE_CHECKING:
     from ..collecting import Collecting
@@ -144,7 +145,7 @@ def _agreed(collecting: Collecting, wishes: Sequence[Wish], who: str, as_json: b
     if as_json or not sys.stdin.isatty() or not wishes:
         return False
     _show(collecting.enrol(wishes, who, dry_run=True))
-    return click.confirm(tr("Enrol these clients?"), default=False)
+    return agree(tr("Enrol these clients?"), default=False)
 
 
 def _tell(app: App, items: Sequence[Enrolled], as_json: bool, *, done: bool) -> int:

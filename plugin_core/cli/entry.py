@@ -16,6 +16,7 @@ from ..errors import UsageError
 from ..words import mark, tr
 from ..words.kept import why_of
 from .app import App, Day, author, json_option, pass_app
+from .clickwords import agree
 
 if TYPE_CHECKING:
     from ...schemas.records import Answer, Instrument, Item
@@ -207,7 +208,7 @@ def _may_replace(entry: Entry, wanted: Sheet, on: date, typed: dict[str, Answer]
     before = entry.before(wanted, on)
     if before is None or before == typed:
         return False
-    return click.confirm(
+    return agree(
         tr("A form of this client for that day was typed in before. Replace it? It stays in the history.")
     )
 

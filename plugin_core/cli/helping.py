@@ -1,8 +1,7 @@
 """Help in the practice's language: the texts of commands and options are looked up when help is shown.
 
 The decorators of click keep English texts, which are the catalogue's keys; tests/words finds them by the same `flat`.
-Click's own words ("Usage", "Options", "default") stay English: click takes them from catalogues of the whole process,
-chosen by the system's locale, and a practice's language is neither.
+Click's own words ("Usage", "Options", "default") are in clickwords.py.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import click
 
 from ..errors import SettingsError
 from ..words import ENGLISH, speak, spoken, tr
+from . import clickwords
 
 C = TypeVar("C", bound=click.Command)
 
@@ -41,17 +41,20 @@ def translated(command: C) -> C:
         return command
     made = copy(command)
     made.help, made.short_help = _said(command.help), _said(command.short_help)
-    made.params = [_option(param) for param in command.params]
+    made.params = [_param(param) for param in command.params]
+    made.options_metavar = clickwords.place(made.options_metavar)
+    if getattr(made, "_help_option", None) is not None:
+        made._help_option = None  # click keeps the one that it made first, in whatever language that was
     if isinstance(made, click.Group):
+        made.subcommand_metavar = clickwords.place(made.subcommand_metavar) or ""
         made.commands = {name: translated(one) for name, one in made.commands.items()}
     return made
 
 
-def _option(param: click.Parameter) -> click.Parameter:
-    if not isinstance(param, click.Option) or not param.help:
-        return param
-    made = copy(param)
-    made.help = _said(param.help)
+def _param(param: click.Parameter) -> click.Parameter:
+    made = clickwords.with_kind(param)
+    if isinstance(made, click.Option):
+        made.help = _said(made.help)
     return made
 
 

@@ -12,6 +12,7 @@ from ..errors import UsageError
 from ..words import Texts, mark, tr
 from ..words.spelling import whole
 from .app import App, Day, author, json_option, pass_app
+from .clickwords import agree
 
 _DAY = Day()
 _by = click.option("--by", help="Who decides it (default: this computer's user).")
@@ -204,7 +205,7 @@ def disconnect(app: App, retract_all: bool, leave: bool, erase: bool, yes: bool,
         status = engine.status()
         if erase and not yes:
             clients, stored = status["clients"], status["responses"]
-            click.confirm(tr(_DELETE, clients=clients, forms=stored), abort=True)
+            agree(tr(_DELETE, clients=clients, forms=stored), abort=True)
         left = engine.mending.disconnect(by or author(), retract=retract_all, leave=leave, erase=erase)
     if as_json:
         app.json(

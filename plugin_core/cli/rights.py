@@ -12,6 +12,7 @@ from ..errors import UsageError
 from ..words import Texts, mark, tr
 from ..words.spelling import whole
 from .app import App, author, json_option, pass_app
+from .clickwords import agree
 
 if TYPE_CHECKING:
     from ..rights import Erased
@@ -163,7 +164,7 @@ def _confirm(app: App, client: str, leave: bool, as_json: bool) -> None:
         where = tr("entries on the platform, left there") if leave else tr("entries on the platform, taken back first")
         click.echo(f"  {where}: {whole(standing)}")
     click.echo(tr("If it is stopped, go on with: handrail erase {key}", key=key[:8]))
-    click.confirm(tr("Delete all of this for good?"), abort=True)
+    agree(tr("Delete all of this for good?"), abort=True)
 
 
 def _problems(done: Erased) -> list[str]:

@@ -11,6 +11,7 @@ import click
 from ..errors import SettingsError, UsageError
 from ..words import tr
 from .app import App, json_option, pass_app
+from .clickwords import agree
 
 if TYPE_CHECKING:
     from ..schedule.job import Installed, Job, Plan
@@ -77,7 +78,7 @@ def schedule(
 
 
 def _agreed() -> bool:
-    return sys.stdin is not None and sys.stdin.isatty() and click.confirm(tr("Make it?"), default=True)
+    return sys.stdin is not None and sys.stdin.isatty() and agree(tr("Make it?"), default=True)
 
 
 def _settle(app: App, job: Job) -> None:

@@ -13,6 +13,7 @@ from ..words import mark, tr
 from ..words.kept import told
 from ..words.spelling import one
 from .app import App, Day, author, json_option, pass_app
+from .clickwords import agree
 
 if TYPE_CHECKING:
     from ...schemas.records import Instrument
@@ -189,7 +190,7 @@ def due(app: App, by: str | None, key: str | None, as_json: bool) -> int:
 def _sure(question: str, as_json: bool) -> None:
     if as_json:
         raise UsageError(tr("This cannot be undone. Say so with --yes. Nothing was deleted."))
-    click.confirm(question, abort=True)
+    agree(question, abort=True)
 
 
 def _parsed(instrument: Instrument, text: str) -> dict[str, int]:

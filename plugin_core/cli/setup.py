@@ -14,6 +14,7 @@ from ..errors import SettingsError, UsageError
 from ..words import mark, speak, tr
 from ..words.spelling import whole
 from .app import App, author, json_option, pass_app
+from .clickwords import agree
 
 if TYPE_CHECKING:
     from ..contracts import AdapterSpec, CarrierSpec
@@ -337,7 +338,7 @@ def _ask_pushing(spec: AdapterSpec, known: Mapping[str, CarrierSpec]) -> Any:
     for carrier in known.values():
         said = {"carrier": carrier.name, "title": tr(carrier.title), "who": tr(carrier.seen_by)}
         click.echo("  " + tr("{carrier}: {title}. Seen by: {who}", **said))
-    if not click.confirm(tr("Show flags on the platform?"), default=False):
+    if not agree(tr("Show flags on the platform?"), default=False):
         return Pushing()
     name = click.prompt(tr("Which"), type=click.Choice(list(known)))
     return Pushing(True, (name,), ())
@@ -410,7 +411,7 @@ def _agreed(proposal: Proposal, title: str, sure: bool, confirm_all: bool) -> bo
         click.echo(f"  {guess.question.text}\n    -> {item} ({guess.sure:.0f} %)  {options}")
         if guess.problem:
             click.echo("    " + tr("problem: {what}", what=guess.problem))
-    return proposal.complete and click.confirm(tr("Read the form like this?"), default=False)
+    return proposal.complete and agree(tr("Read the form like this?"), default=False)
 
 
 @click.command()

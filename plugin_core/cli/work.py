@@ -14,6 +14,7 @@ from ..sync.outcome import only_untold
 from ..words import Texts, mark, tr, trn
 from ..words.spelling import tenths, whole
 from .app import App, Day, json_option, pass_app
+from .clickwords import agree
 
 _EXIT = {RunOutcome.COMPLETE: 0, RunOutcome.FAILED: 1, RunOutcome.INCOMPLETE: 3}
 
@@ -118,7 +119,7 @@ def sync(
     def consent(count: int) -> bool:
         if yes or quiet or as_json or not sys.stdin.isatty():
             return yes
-        return click.confirm(
+        return agree(
             trn(
                 "{count} flag stands today from answers that were there before. Push it now?",
                 "{count} flags stand today from answers that were there before. Push them now?",
@@ -205,7 +206,7 @@ def rescore(app: App, yes: bool, as_json: bool) -> int:
         for name, number in done.report.items():
             if number:
                 click.echo(f"  {_WORDS.get(name, name.replace('_', ' '))}: {whole(number)}")
-        if not yes and sys.stdin.isatty() and click.confirm(tr(KEEP), default=False):
+        if not yes and sys.stdin.isatty() and agree(tr(KEEP), default=False):
             engine.rescore(dry_run=False)
             kept = True
     click.echo(tr(KEPT) if kept else tr(NOT_KEPT))

@@ -46,6 +46,11 @@ def markp(_context: str, text: str) -> str:
     return text
 
 
+def markn(one: str, more: str) -> tuple[str, str]:
+    """As `mark`, for a text by number that is shown with `plural`."""
+    return one, more
+
+
 def tr(text: str, /, **fields: object) -> str:
     """The text in the language that is spoken, its fields filled in.
 
@@ -69,12 +74,15 @@ def trn(one: str, more: str, number: int, /, **fields: object) -> str:
     """As `tr`, by number, in as many forms as the language has; `{count}` is the number as people write it."""
     from .spelling import whole
 
-    language = _language.get()
-    text = one if number == 1 else more
-    if language != ENGLISH:
-        text = _catalogue(language).ngettext(one, more, number)
+    return plural(one, more, number).format_map({"count": whole(number), **fields})
 
-    return text.format_map({"count": whole(number), **fields})
+
+def plural(one: str, more: str, number: int) -> str:
+    """The text for a number, its fields not filled in yet."""
+    language = _language.get()
+    if language == ENGLISH:
+        return one if number == 1 else more
+    return _catalogue(language).ngettext(one, more, number)
 
 
 class Texts(Mapping[K, str]):

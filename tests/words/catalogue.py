@@ -61,6 +61,7 @@ KEYWORDS: dict[str, tuple[int | tuple[int, str], ...] | None] = {
     "tr": None,
     "mark": None,
     "trn": (1, 2),
+    "markn": (1, 2),
     "trp": ((1, "c"), 2),
     "markp": ((1, "c"), 2),
 }
