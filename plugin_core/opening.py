@@ -10,6 +10,7 @@ from marshmallow import ValidationError
 from ..schemas.problems import problems
 from .contracts import Adapter, AdapterContext, AdapterSpec
 from .errors import SettingsError
+from .mapping.files import load_all
 from .paths import shared_folder
 from .store import keys
 from .words import tr
@@ -38,14 +39,18 @@ def context_of(engine: Engine, spec: AdapterSpec, connection: Connection) -> Ada
     return AdapterContext(
         practice=engine.settings.practice,
         settings=_checked(spec, connection),
-        secret=lambda name: keys.read(_place(engine, connection, name)).reveal(),
+        secret=lambda name: keys.read(place_of(engine, connection, name)).reveal(),
         warn=engine.warnings.append,
         now=time.time,
         sleep=engine.sleep,
         user_agent=f"Handrail/{version()}",
         zone=engine.settings.zone,
-        keep=lambda name, value: keys.write(_place(engine, connection, name), value),
+        keep=lambda name, value: keys.write(place_of(engine, connection, name), value),
         folder=shared_folder(),
+        mapped=lambda: {
+            one.form: (one.instrument, one.instrument_version)
+            for one in load_all(engine.settings.mappings, connection.platform)
+        },
     )
 
 
@@ -70,7 +75,11 @@ def _said(message: str) -> str:
     return tr("there is no setting of that name") if message == "Unknown field." else told(message)
 
 
-def _place(engine: Engine, connection: Connection, name: str) -> str:
+def place_of(engine: Engine, connection: Connection, name: str) -> str:
+    """The reference of a platform's secret, a relative file path taken from the settings' folder.
+
+    :raises SettingsError: nothing is said of where it lies.
+    """
     if name not in connection.secrets:
         raise SettingsError(
             tr(

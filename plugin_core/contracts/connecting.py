@@ -74,6 +74,8 @@ class AdapterContext:
     `zone` is the practice's, for platforms whose times name none. `keep(name, value)` puts a new value where the secret
     `name` lies (a refresh token that was rotated). `folder` is a private folder that outlives the run and is shared by
     all practices of this installation, for counting against the platform's limits; None: count in memory alone.
+    `mapped` gives the forms that a person has confirmed, with the (id, version) of the instrument that each is read as:
+    for platforms where reading a form costs, and for asking by a form that the practice made; None: not known.
     """
 
     practice: str
@@ -86,6 +88,7 @@ class AdapterContext:
     zone: tzinfo = UTC
     keep: Callable[[str, str], None] = _no_place
     folder: Path | None = None
+    mapped: Callable[[], Mapping[str, tuple[str, str]]] | None = None
 
 
 class Browser(Protocol):
@@ -136,7 +139,8 @@ class AdapterSpec:
     secrets are marked `metadata={"secret": True}` and are stored by reference only.
 
     `exports` turn an instrument into a format of the platform, by name, for `handrail instruments export`. `login`
-    signs a person in and keeps the tokens by `AdapterContext.keep`; `connect` calls it where it is there. `webhook`
+    signs a person in and keeps the tokens by `AdapterContext.keep`, as secrets marked `metadata={"by_login": True}`:
+    `connect` asks nobody for those, and calls `login` while one of them is missing. `webhook`
     verifies one request and says what it hints at, or refuses it with the reason.
     """
 
