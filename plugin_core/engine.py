@@ -313,13 +313,19 @@ class Engine:
             )
         demand(instrument, self.settings)
         made = self.adapter.publish(instrument)
-        own = own_mapping(instrument, self.connection.platform)
-        if made.form != own.form:
+        own = own_mapping(instrument, self.connection.platform, made.form, made.questions)
+        new = own not in self.mappings()
+        if new:
             from .mapping import files as mapping_files
 
-            mapping_files.save(self.settings.mappings, own_mapping(instrument, self.connection.platform, made.form))
-        detail = f"{instrument.id}/{instrument.version}"
-        self.store.write(lambda tx: book.record(tx, "handrail", "form-published", None, detail), self.source)
+            mapping_files.save(self.settings.mappings, own)
+
+        def write(tx: Tx) -> None:
+            if new:  # answers to it may be there already and were not ours to read
+                book.forget_cursors(tx)
+            book.record(tx, "handrail", "form-published", None, f"{instrument.id}/{instrument.version}")
+
+        self.store.write(write, self.source)
         return made
 
     # --- what people read and do --------------------------------------------------------------------------------------

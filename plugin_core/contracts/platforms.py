@@ -112,12 +112,17 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A form that was made or updated on the platform. `changed` is False when it was there already, unchanged."""
+    """A form that was made or updated on the platform. `changed` is False when it was there already, unchanged.
+
+    `questions` are the platform's own names of the lines (item id -> `RemoteLine.question`), where it lets us choose
+    none; `form` is then to name the version, too, as such platforms know no versions.
+    """
 
     form: str
     version: str
     remote_id: str
     changed: bool
+    questions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -255,19 +255,22 @@ def own_form(instrument: Instrument) -> str:
     return f"{BASE}/Questionnaire/{instrument.id}{other}"
 
 
-def own_mapping(instrument: Instrument, platform: str, form: str | None = None) -> Mapping:
+def own_mapping(
+    instrument: Instrument, platform: str, form: str | None = None, names: MappingABC[str, str] | None = None
+) -> Mapping:
     """The mapping of a form that Handrail published: questions are item ids, options are their codes.
 
-    Published codes of an option (LOINC, say) read like its own.
+    Published codes of an option (LOINC, say) read like its own. `names` are the platform's own names of the questions,
+    by item id, where it lets nobody choose them; its forms then carry no version.
     """
     questions = tuple(
-        MappedQuestion(question=item.id, item=item.id, text=item.text, options=_options(item.options))
+        MappedQuestion((names or {}).get(item.id, item.id), item.id, item.text, _options(item.options))
         for item in instrument.items
     )
     return Mapping(
         platform=platform,
         form=form or own_form(instrument),
-        form_version=instrument.version,
+        form_version=None if names else instrument.version,
         instrument=instrument.id,
         instrument_version=instrument.version,
         questions=questions,

@@ -29,9 +29,14 @@ _LOOKALIKES = str.maketrans(
 @lru_cache(maxsize=4096)
 def plain(text: str) -> str:
     """The text as it is compared: unescaped, without markup, one kind of quote, dash and blank, lower case."""
-    unescaped = html.unescape(html.unescape(text))
-    composed = unicodedata.normalize("NFC", _TAGS.sub(" ", unescaped).translate(_LOOKALIKES))
+    composed = unicodedata.normalize("NFC", readable(text).translate(_LOOKALIKES))
     return _SPACES.sub(" ", composed).strip().lower()
+
+
+def readable(text: str) -> str:
+    """The text as people read it: entities unescaped, without markup, its blanks made one."""
+    unescaped = html.unescape(html.unescape(text))
+    return _SPACES.sub(" ", _TAGS.sub(" ", unescaped)).strip()
 
 
 def same(one: str, other: str) -> bool:
