@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import handrail.adapters.fhir.adapter
+import handrail.plugin_core.signal.pages
 import handrail.plugin_core.sync.lock
 import handrail.plugin_core.sync.rescore
 import handrail.plugin_core.sync.run  # noqa: F401 - imported late otherwise, like those above
