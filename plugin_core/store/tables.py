@@ -214,6 +214,9 @@ audit = Table(
     Column("action", Text, nullable=False),
     Column("subject", Text),
     Column("detail", Text),
+    Column("number", BigInteger),  # 1, 2 ... without a gap; null in entries from before the trail was a chain
+    Column("link", Text),  # a keyed hash over this entry and the link before it (chain.py)
+    Index("uq_audit_practice_number", "practice", "number", unique=True),
 )
 
 # --- asking clients, and what a practice does besides -----------------------------------------------------------------
@@ -403,11 +406,13 @@ attempts = Table(
 looks = Table(
     "looks",
     metadata,
-    # When a person last opened a client's page, and when the time before that: "since you last looked".
+    # When a person last opened a client's page and how many forms there were, and the same of the visit before that.
     Column("source", Integer, primary_key=True),
     Column("account", Text, primary_key=True),
     _key("client", primary_key=True),
     Column("at_ms", BigInteger, nullable=False),
+    Column("forms", Integer, nullable=False),
     Column("before_ms", BigInteger),
+    Column("before_forms", Integer),
     Index("ix_looks_client", "source", "client"),
 )

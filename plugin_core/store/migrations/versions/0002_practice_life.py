@@ -180,12 +180,17 @@ def upgrade() -> None:
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("client", sa.Text(), nullable=False),
         sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("forms", sa.Integer(), nullable=False),
         sa.Column("before_ms", sa.BigInteger(), nullable=True),
+        sa.Column("before_forms", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("source", "account", "client", name=op.f("pk_looks")),
     )
     op.create_index("ix_looks_client", "looks", ["source", "client"], unique=False)
 
     op.add_column("acknowledgements", sa.Column("kind", sa.Text(), nullable=True))
+    op.add_column("audit", sa.Column("number", sa.BigInteger(), nullable=True))
+    op.add_column("audit", sa.Column("link", sa.Text(), nullable=True))
+    op.create_index("uq_audit_practice_number", "audit", ["practice", "number"], unique=True)
     op.add_column("clients", sa.Column("ended", sa.Text(), nullable=True))
     op.add_column("clients", sa.Column("marks", sa.Integer(), server_default="0", nullable=False))
 
@@ -197,6 +202,9 @@ def downgrade() -> None:
     op.drop_column("clients", "marks")
     op.drop_column("clients", "ended")
     op.drop_column("acknowledgements", "kind")
+    op.drop_index("uq_audit_practice_number", table_name="audit")
+    op.drop_column("audit", "link")
+    op.drop_column("audit", "number")
 
     op.drop_index("ix_looks_client", table_name="looks")
 

@@ -1,0 +1,95 @@
+"""The practice at work behind the pages: engines for the threads that serve, the clock, keyed hashes for tokens.
+
+An engine is used by one thread at a time: it holds an open adapter and things computed when first needed. Each has
+connections of its own, so that a page reads beside a running sync (SQLite in WAL mode, PostgreSQL by snapshots).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ..engine import Engine
+from ..manager import Plugins
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+    from .caseload import Caseload
+
+Prepare = Callable[[Engine], None]
+
+
+class Desk:
+    """One practice's desk.
+
+    :param settings: the practice's settings.
+    :param now: the clock, as for `Engine`.
+    :param prepare: called with each new engine, for a demo or a test that replaces a part of it.
+    :param plugins: already prepared plugins, as for `Engine`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        now: Callable[[], datetime] | None = None,
+        prepare: Prepare | None = None,
+        plugins: Plugins | None = None,
+    ) -> None:
+        self.settings = settings
+        self._now = now
+        self._prepare = prepare
+        self._plugins = plugins or Plugins(settings.plugins)
+        self._idle: list[Engine] = []
+        self._all: list[Engine] = []
+        self._lock = threading.Lock()
+        self.ready = False
+
+    @contextmanager
+    def engine(self) -> Iterator[Engine]:
+        """An engine for this thread alone, until the block ends."""
+        found = self.borrow()
+        try:
+            yield found
+        finally:
+            self.give_back(found)
+
+    def borrow(self) -> Engine:
+        """An engine for this thread alone; to be given back. The one used last comes first, since it is warm."""
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        made = Engine(self.settings, plugins=self._plugins, now=self._now)
+        if self._prepare is not None:
+            self._prepare(made)
+        with self._lock:
+            self._all.append(made)
+        return made
+
+    def give_back(self, engine: Engine) -> None:
+        """Ends a loan."""
+        with self._lock:
+            self._idle.append(engine)
+
+    def close(self) -> None:
+        """Gives back what was opened."""
+        with self._lock:
+            engines, self._all, self._idle = self._all, [], []
+        for engine in engines:
+            engine.close()
+
+    @cached_property
+    def caseload(self) -> Caseload:
+        """The list of clients, kept in memory in step with the store."""
+        from .caseload import Caseload
+
+        return Caseload()
+
+    @property
+    def secure(self) -> bool:
+        """Whether people reach the desk by https, so that cookies may be kept to it."""
+        return self.settings.web.address.startswith("https://")

@@ -1,0 +1,43 @@
+"""Whose clients somebody sees: clinicians their own unless the practice says otherwise, supervisors all.
+
+A client who is not theirs is answered like one who is not there, so that nobody learns who comes here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import abort
+
+from . import here
+from .access import Role
+from .here import ACCOUNT, Who
+
+if TYPE_CHECKING:
+    from .caseload import Person
+
+
+def sees(found: Who, clinician: str | None) -> bool:
+    """Whether that one may see the answers of a client whose therapist that is."""
+    if found.kind != ACCOUNT:
+        return False
+    if Role.SUPERVISOR in found.roles:
+        return True
+    if Role.CLINICIAN not in found.roles:
+        return False
+    own = found.clinician is not None and found.clinician == clinician
+    return own or here.desk().settings.web.all_clients
+
+
+def person(key: str) -> Person:
+    """The client of that key, as far as whoever asks may see them; else the page is not found."""
+    found = here.desk().caseload.people(here.engine(), here.source()).get(key)
+    if found is None:
+        abort(404)
+    asks = here.user()
+    if asks.kind == ACCOUNT:
+        if not sees(asks, found.clinician):
+            abort(404)
+    elif asks.client != key:
+        abort(404)
+    return found

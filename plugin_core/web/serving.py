@@ -1,0 +1,107 @@
+"""Runs the desk: checks where it may listen, makes the first link, serves until it is stopped (waitress)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UsageError
+from ..words import tr
+from .guard import LOOPBACK
+from .staff import Staff
+
+if TYPE_CHECKING:
+    from waitress.server import BaseWSGIServer
+
+    from .desk import Desk
+
+THREADS = 8
+log = logging.getLogger(__name__)
+
+
+def check_place(desk: Desk) -> None:
+    """Refuses to serve names and answers over a network without encryption.
+
+    :raises UsageError: the desk would listen beyond this machine, and no https address is set.
+    """
+    web = desk.settings.web
+    beyond = web.host not in (*LOOPBACK, "::1")
+    if beyond and not web.address.startswith("https://"):
+        raise UsageError(
+            tr(
+                "The desk would be reached at {host} over the network without encryption. Put a proxy that speaks "
+                'https before it and set [web] address = "https://..." and proxies = 1, or leave host at 127.0.0.1.',
+                host=web.host,
+            )
+        )
+
+
+def make_server(desk: Desk, *, threads: int = THREADS) -> BaseWSGIServer:
+    """A server that listens and is not running yet.
+
+    :raises UsageError: the place is taken, or may not be used.
+    """
+    import waitress
+
+    from .app import create_app
+
+    check_place(desk)
+    web = desk.settings.web
+    behind: dict[str, Any] = {}
+    if web.proxies:
+        behind = {
+            "trusted_proxy": web.proxy,
+            "trusted_proxy_count": web.proxies,
+            "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto"},
+        }
+    try:
+        return waitress.create_server(
+            create_app(desk),
+            host=web.host,
+            port=web.port,
+            threads=threads,
+            ident=None,
+            clear_untrusted_proxy_headers=True,
+            max_request_body_size=1_000_000,
+            max_request_header_size=32_768,
+            channel_timeout=60,
+            **behind,
+        )
+    except OSError as error:
+        raise UsageError(
+            tr(
+                "The desk cannot listen at {host}, port {port} ({why}). Choose another: handrail serve --port NUMBER",
+                host=web.host,
+                port=web.port,
+                why=error.strerror or type(error).__name__,
+            )
+        ) from None
+
+
+def address_of(desk: Desk) -> str:
+    """What people type to reach the desk."""
+    web = desk.settings.web
+    host = f"[{web.host}]" if ":" in web.host else web.host
+    return web.address or f"http://{host}:{web.port}"
+
+
+def first_link(desk: Desk) -> str | None:
+    """The one-time link for the first administrator; None where there is one."""
+    with desk.engine() as engine:
+        token = Staff(engine).first_link()
+    return None if token is None else f"{address_of(desk)}/link/{token}"
+
+
+def serve(desk: Desk, begun: Callable[[], None]) -> None:
+    """Serves until the process is stopped.
+
+    :param begun: called once the desk can be reached.
+    """
+    server = make_server(desk)
+    try:
+        begun()
+        server.run()
+    finally:
+        server.close()
+        desk.close()
