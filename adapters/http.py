@@ -115,6 +115,19 @@ class Http:
                 self.patience.pause(attempt)
         raise AssertionError("the loop returns or raises")
 
+    def patiently(self, method: str, url: str, body: bytes, headers: Mapping[str, str], *, purpose: str) -> Reply:
+        """As `write`, but sent again after a wait where the platform refuses it for now (425, 429): nothing was done.
+
+        Raises Unreachable where it goes on refusing.
+        """
+        for attempt in range(self.patience.tries):
+            reply = self.write(method, url, body, headers, purpose=purpose)
+            if reply.status not in (425, 429):
+                return reply
+            if attempt < self.patience.tries - 1:
+                self.patience.pause(attempt, self._manners.asked(reply.headers))
+        raise self._tired(429)
+
     def write(self, method: str, url: str, body: bytes, headers: Mapping[str, str], *, purpose: str) -> Reply:
         """Sends one write, once; the reply has any status but 401, 403 and those that leave the outcome open.
 

@@ -12,7 +12,7 @@ import msgspec
 from ..plugin_core.errors import PlatformError
 from ..plugin_core.words import tr
 from .addresses import Base
-from .http import Garbled, Http, Refused, require_json
+from .http import Garbled, Http, OutcomeUnknown, Refused, require_json
 from .transport import Reply
 
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -82,14 +82,16 @@ class Rest:
         also: Collection[int] = (),
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """One write, sent once.
+        """One write, sent once; again only where the platform refused it for now (429).
 
         :raises OutcomeUnknown: it may have been done or not: look before sending again (F84a).
         :raises Refused: a status over 299 that is not in `also`; nothing was done.
         """
         data = b"" if body is None else _json(body)
         sent = {"Content-Type": "application/json", **(headers or {})} if body is not None else dict(headers or {})
-        reply = self.http.write(method, self.url(path, query), data, sent, purpose=purpose)
+        reply = self.http.patiently(method, self.url(path, query), data, sent, purpose=purpose)
+        if reply.status == 503 and 503 not in also:
+            raise OutcomeUnknown(tr("{site} is not available at the moment.", site=self.base.site))
         answer = self._written(reply)
         if reply.status >= 300 and reply.status not in also:
             raise self.refused(answer, purpose)
