@@ -55,7 +55,11 @@ KINDS = {
     "filename": markp("kind of value", "file"),
     "directory": markp("kind of value", "folder"),
 }
-PLACES = {"[OPTIONS]": mark("[OPTIONS]"), "COMMAND [ARGS]...": mark("COMMAND [ARGS]...")}
+PLACES = {
+    "[OPTIONS]": mark("[OPTIONS]"),
+    "COMMAND [ARGS]...": mark("COMMAND [ARGS]..."),
+    "[COMMAND] [ARGS]...": mark("[COMMAND] [ARGS]..."),
+}
 YES, NO = markp("answer", "y"), markp("answer", "n")
 YES_WORD, NO_WORD = markp("answer", "yes"), markp("answer", "no")
 MODULES = ("core", "decorators", "exceptions", "formatting", "parser", "termui", "types")
