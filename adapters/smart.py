@@ -10,49 +10,26 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 import msgspec
 
-from ..plugin_core.errors import Denied, NotTheApi, SettingsError, Unreachable, UnsafeLink
-from ..plugin_core.words import mark, tr
-from .addresses import Base, is_loopback
+from ..plugin_core.errors import NotTheApi, SettingsError
+from ..plugin_core.words import tr
+from .addresses import Base
 from .secret import Secret
-from .transport import Interrupted, Reply, Transport
-from .waiting import Patience, retry_after
+from .tokens import MAX_BODY, allowed_endpoint, ask, post_form, read_token
+from .transport import Reply, Transport
+from .waiting import Patience
 
 if TYPE_CHECKING:
     from joserfc.jwk import ECKey, RSAKey
 
 ASSERTION_SECONDS = 240
-EARLY_SECONDS = 30.0
-SHORT_LIFE = 60.0
-UNSAID_LIFE = 60.0
-MAX_BODY = 1 << 20
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-# RFC 6749, 5.2: what the server's error word means for the person who set the practice up.
-ERRORS = {
-    "invalid_client": mark("it does not know the client id, or the key is not the one that is registered there"),
-    "invalid_scope": mark("it does not grant the scopes that were asked for"),
-    "invalid_grant": mark("it does not accept the signed request; the clock of this computer may be wrong"),
-    "unauthorized_client": mark("the application is not enabled there yet"),
-    "unsupported_grant_type": mark("it does not offer sign-in between systems"),
-}
 
 
 class _Discovery(msgspec.Struct):
     token_endpoint: str | None = None
-
-
-class _Token(msgspec.Struct):
-    access_token: str
-    token_type: str = "Bearer"  # noqa: S105 - the kind of token, not a token
-    expires_in: float | str | None = None
-    scope: str | None = None
-
-
-class _Error(msgspec.Struct):
-    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,33 +81,10 @@ class SmartBackend:
         self._token = None
         endpoint = self._token_endpoint()
         asked_at = self._patience.now()
-        token = self._ask(lambda: self._request(endpoint), _read_token)
-        if token.token_type.lower() != "bearer" or not token.access_token.isascii():
-            raise NotTheApi(tr("{site} gave a token of a kind that Handrail does not know.", site=self._base.site))
-        life = _seconds(token.expires_in)
-        self._fresh_until = asked_at + (life - EARLY_SECONDS if life > SHORT_LIFE else life / 2)
+        token = ask(lambda: self._request(endpoint), read_token, self._patience, self._base.site)
+        self._fresh_until = token.fresh_until(asked_at)
         self.granted = token.scope
         self._token = Secret("Bearer " + token.access_token)
-
-    def _ask(self, send: Callable[[], Reply], read: Callable[[Reply, str], Any]) -> Any:
-        """Repeats what may pass; each try is a new request, as a repeated assertion is refused."""
-        site = self._base.site
-        for attempt in range(self._patience.tries):
-            last = attempt == self._patience.tries - 1
-            try:
-                reply = send()
-            except Interrupted:
-                raise
-            except Unreachable:
-                if last:
-                    raise
-                self._patience.pause(attempt)
-                continue
-            if reply.status != 429 and reply.status < 500:
-                return read(reply, site)
-            if not last:
-                self._patience.pause(attempt, retry_after(reply.headers))
-        raise Unreachable(tr("The sign-in service of {site} is not working at the moment. Go on later.", site=site))
 
     def _request(self, endpoint: str) -> Reply:
         form = {
@@ -139,9 +93,7 @@ class SmartBackend:
             "client_assertion_type": ASSERTION_TYPE,
             "client_assertion": self._assertion(endpoint),
         }
-        headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
-        body = urlencode(form).encode()
-        return self._transport.exchange("POST", endpoint, headers=headers, body=body, site=self._base.site)
+        return post_form(self._transport, endpoint, form, self._base.site)
 
     def _assertion(self, audience: str) -> str:
         from joserfc import jwt
@@ -167,7 +119,9 @@ class SmartBackend:
                     self._registered.token_url, allow_http=self._registered.allow_http, setting="token_url"
                 ).text
             else:
-                self._endpoint = self._checked(self._ask(self._discover, _read_discovery))
+                found = ask(self._discover, _read_discovery, self._patience, self._base.site)
+                told = self._registered
+                self._endpoint = allowed_endpoint(found, self._base, told.allowed_hosts, allow_http=told.allow_http)
         return self._endpoint
 
     def _discover(self) -> Reply:
@@ -175,32 +129,6 @@ class SmartBackend:
         return self._transport.exchange(
             "GET", url, headers={"Accept": "application/json"}, body=None, site=self._base.site
         )
-
-    def _checked(self, endpoint: str) -> str:
-        """The announced endpoint, if our signed request may go there."""
-        site = self._base.site
-        try:
-            place = Base.parse(endpoint, allow_http=True)
-        except SettingsError:
-            raise NotTheApi(
-                tr("{site} names no usable address for the sign-in. Set token_url by hand.", site=site)
-            ) from None
-        if place.origin == self._base.origin:
-            return endpoint
-        if place.site not in self._registered.allowed_hosts:
-            raise UnsafeLink(
-                tr(
-                    "{site} wants the sign-in to go to another host, {site2}. If that is right, add it to the "
-                    "setting token_host_allowed.",
-                    site=site,
-                    site2=place.site,
-                )
-            )
-        if place.origin[0] == "http" and not (self._registered.allow_http or is_loopback(place.origin[1])):
-            raise UnsafeLink(
-                tr("{site} wants the sign-in to go over an unprotected connection. It was not sent.", site=site)
-            )
-        return endpoint
 
 
 def read_key(text: str) -> RSAKey | ECKey:
@@ -261,14 +189,6 @@ def _key_id(key: RSAKey | ECKey) -> str:
     return key.kid or key.thumbprint()
 
 
-def _seconds(told: float | str | None) -> float:
-    try:
-        seconds = float(told) if told is not None else UNSAID_LIFE
-    except ValueError:
-        return UNSAID_LIFE
-    return min(seconds, 86400.0) if seconds > 0 else UNSAID_LIFE
-
-
 def _read_discovery(reply: Reply, site: str) -> str:
     found = None
     if reply.status == 200 and len(reply.body) <= MAX_BODY:
@@ -285,22 +205,3 @@ def _read_discovery(reply: Reply, site: str) -> str:
             )
         )
     return found
-
-
-def _read_token(reply: Reply, site: str) -> _Token:
-    try:
-        if reply.status == 200 and len(reply.body) <= MAX_BODY:
-            return msgspec.json.decode(reply.body, type=_Token)
-        word = msgspec.json.decode(reply.body[:MAX_BODY], type=_Error).error
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        word = ""
-    if reply.status in (400, 401, 403):
-        why = tr(ERRORS.get(word, mark("it gives no reason that Handrail knows")))
-        raise Denied(
-            tr(
-                "The sign-in service of {site} refused: {why}. Check client id, key and scopes in the settings.",
-                site=site,
-                why=why,
-            )
-        )
-    raise NotTheApi(tr("The sign-in service of {site} does not answer as one. Check base_url or token_url.", site=site))

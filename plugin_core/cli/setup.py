@@ -122,6 +122,7 @@ def _made(app: App, settings: Settings, key_file: bool, zone: str | None, as_jso
 @click.option(
     "--confirm", "confirm_all", is_flag=True, help="Confirm every proposed mapping that is complete and sure."
 )
+@click.option("--login/--no-login", default=None, help="Sign a person in anew; by default where it is needed.")
 @click.option("--moved", is_flag=True, help="The practice has moved to another server: take the new one for the old.")
 @json_option
 @pass_app
@@ -134,12 +135,14 @@ def connect(
     carriers: tuple[str, ...],
     reasons: bool,
     confirm_all: bool,
+    login: bool | None,
     moved: bool,
     as_json: bool,
 ) -> int:
     """Connect the practice's platform: ask for what it needs, test it, and confirm how its forms are read."""
     from ..engine import Engine
     from ..settings import Connection
+    from .login import sign_in
 
     with Engine(app.settings) as engine:
         spec = engine.registry.adapter(platform)
@@ -149,6 +152,7 @@ def connect(
         connection = Connection(platform, settings, references)
         pushing = _pushing(spec, push, carriers, reasons, app)
     with Engine(replace(app.settings, platform=connection, push=pushing)) as engine:
+        sign_in(engine, spec, connection, login, terminal=_on_terminal())
         identity = engine.identity()
         known = engine.store.fingerprint(engine.source)
         if known not in (None, identity.fingerprint) and not moved:
@@ -211,6 +215,8 @@ def _ask(
     app: App, spec: AdapterSpec, given: dict[str, str], secrets: dict[str, str], old: Any
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """The platform's settings and references to its secrets: from options, from before, else asked for."""
+    from .login import kept_by_login
+
     fields = spec.settings()().fields
     unknown = sorted((set(given) | set(secrets)) - set(fields))
     if unknown:
@@ -237,6 +243,8 @@ def _ask(
             settings[name] = _typed(field, given[name])
         elif name not in settings and (field.required or (_on_terminal() and _to_ask(field, settings, old))):
             settings[name] = _typed(field, _prompt(name, field))
+    for name in kept_by_login(spec, settings):
+        references.setdefault(name, _place(app, spec, name))
     return settings, references
 
 
@@ -276,19 +284,23 @@ def _ask_secret(
     from ..store import keys
 
     needed_for = field.metadata.get("needed_for")
-    if needed_for is not None and settings.get("auth") not in needed_for:
+    if field.metadata.get("by_login") or (needed_for is not None and settings.get("auth") not in needed_for):
         return
     click.echo(tr(field.metadata.get("help", "")))
     asked = tr("{name} (not shown; leave empty if not needed)", name=name)
     value = click.prompt(asked, hide_input=True, default="", show_default=False)
     if not value:
         return
+    references[name] = _place(app, spec, name)
+    kind, _, place = references[name].partition(":")
+    keys.write(f"file:{app.settings.folder / place}" if kind == "file" else references[name], value)
+
+
+def _place(app: App, spec: AdapterSpec, name: str) -> str:
+    """The reference under which a secret of the platform is kept: where the store's key lies, too."""
     if app.settings.key.startswith("keyring:"):
-        references[name] = f"keyring:{app.settings.practice}-{spec.name}-{name}"
-        keys.write(references[name], value)
-    else:
-        references[name] = f"file:{spec.name}-{name}.secret"
-        keys.write(f"file:{app.settings.folder / references[name][5:]}", value)
+        return f"keyring:{app.settings.practice}-{spec.name}-{name}"
+    return f"file:{spec.name}-{name}.secret"
 
 
 def _typed(field: Any, text: str) -> Any:
