@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -23,14 +23,14 @@ from ..rules import words
 from ..sync import outcome
 from ..words import Texts, mark, speaking, spoken, tr, trn, trp
 from ..words.kept import told
-from ..words.spelling import moment, short_day, tenths, whole
+from ..words.spelling import moment, tenths, whole
 from . import phrases, practice
+from .cards import cards
 from .charts import course_figure
-from .series import all_scores, main_scores, plain, scores_for, visible
+from .series import all_scores, main_scores, plain, visible
 
 if TYPE_CHECKING:
     from ..engine import Engine
-    from ..signal.picture import Picture
     from ..views import ClientView, FlagRow
 
 SMALL = 140
@@ -75,7 +75,7 @@ def _page(engine: Engine, as_of: datetime) -> str:
     views = {key: engine.client(key) for key, _ in engine.clients()}
     rows = engine.flags(everything=True)
     titles = {rule: found.descriptor.title for rule, found in engine.registry.rules.items()}
-    cards = _cards(rows, views, titles)
+    shown = cards(rows, views, titles)
     standing = [row for row in rows if row.flag.state in STANDING_STATES]
     facts: Json = {
         "policy": _policy(css),
@@ -90,8 +90,8 @@ def _page(engine: Engine, as_of: datetime) -> str:
         "next_words": tr(phrases.NEXT),
         "empty": words.EMPTY_STATES[0],
         "summary": _summary(standing),
-        "safety": [card for card in cards if card["kind"] == "safety"],
-        "standing": [card for card in cards if card["kind"] != "safety"],
+        "safety": [card for card in shown if card["kind"] == "safety"],
+        "standing": [card for card in shown if card["kind"] != "safety"],
         "clients": [_client(view, titles) for view in views.values()],
         "numbers": _numbers(engine.status(), rows),
         "figures_head": practice.head(),
@@ -121,74 +121,6 @@ def _file(name: str) -> str:
 def _policy(css: str) -> str:
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-
-
-# --- flags -----------------------------------------------------------------------------------------------------------
-
-
-def _cards(rows: Iterable[FlagRow], views: Mapping[str, ClientView], titles: Mapping[str, str]) -> list[Json]:
-    """Cards of the standing flags in their order; those behind "more" inside the first of their form."""
-    cards = [(row, _card(row, views.get(row.flag.client), titles)) for row in rows if row.flag.state in STANDING_STATES]
-    prompts = ((row, card) for row, card in cards if row.flag.shown and row.kind == "prompt")
-    first = {(row.flag.client, row.flag.opening_form): card for row, card in prompts}
-    found = []
-    for row, card in cards:
-        form = (row.flag.client, row.flag.opening_form)
-        # Where the first of the form no longer stands, the one behind it is shown by itself, in its place by date.
-        if row.flag.shown or form not in first:
-            found.append(card)
-        else:
-            first[form]["more"].append(card)
-    return found
-
-
-def _card(row: FlagRow, view: ClientView | None, titles: Mapping[str, str]) -> Json:
-    flag, evidence = row.flag, row.flag.evidence
-    return {
-        "id": row.id,
-        "kind": row.kind,
-        "shape": phrases.SHAPES.get(row.kind, "·"),
-        "title": phrases.heading(row, titles),
-        "client": row.client,
-        "meta": [
-            tr("since {day}", day=words.day(flag.opened)),
-            *([tr("therapist: {name}", name=row.clinician)] if row.clinician else []),
-            phrases.state_of(row),
-            phrases.sent_of(row),
-            tr("rule {rule}, flag {flag}", rule=f"{flag.rule}/{flag.rule_version}", flag=row.id),
-        ],
-        "reason": evidence.reason,
-        "said": [*phrases.seen_of(row), *phrases.remarked(row), *([phrases.held(row.hold)] if row.hold else [])],
-        "figure": Markup("") if view is None or row.kind == "safety" else _figure(row, view),
-        "options": [tr(option) for option in words.OPTIONS] if row.kind in ("prompt", "good-news") else (),
-        "steps": [
-            {"what": step.what, "working": step.working, "result": phrases.result(step.result)}
-            for step in evidence.steps
-        ],
-        "constants": [phrases.constant(item) for item in evidence.constants],
-        "forms": [
-            f"{short_day(form.authored)} ({form.role}): {phrases.values(form.values)}" for form in evidence.forms
-        ],
-        "clears": evidence.clears_when,
-        "more": [],
-    }
-
-
-def _figure(row: FlagRow, view: ClientView) -> Markup:
-    rests = {form.id for form in row.flag.evidence.forms}
-    course = next((c for c in visible(view.courses) if any(form.id in rests for form in c.forms)), None)
-    if course is None:
-        return Markup("")
-    return course_figure(course, scores_for(row.flag, course), marked=rests, model=_model(row, course))
-
-
-def _model(row: FlagRow, course: Course) -> Picture | None:
-    """What R1 saw when it raised this flag; None for other rules."""
-    if row.flag.rule != "R1":
-        return None
-    from ..signal.picture import picture
-
-    return picture(course, row.flag.opening_form)
 
 
 # --- clients ---------------------------------------------------------------------------------------------------------

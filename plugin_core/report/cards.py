@@ -1,0 +1,94 @@
+"""Flags as cards, for every page that shows them: what stands, why, what was said of it, how it was worked out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from ...schemas.records import Course
+from ...schemas.vocab import STANDING_STATES
+from ..rules import words
+from ..words import tr
+from ..words.spelling import short_day
+from . import phrases
+from .charts import course_figure
+from .series import scores_for, visible
+
+if TYPE_CHECKING:
+    from ..signal.picture import Picture
+    from ..views import ClientView, FlagRow
+
+Json = dict[str, Any]
+
+
+def cards(rows: Iterable[FlagRow], views: Mapping[str, ClientView], titles: Mapping[str, str]) -> list[Json]:
+    """Cards of the standing flags in their order; those behind "more" inside the first of their form.
+
+    :param views: the clients by key, for the pictures; a card of a client who is not among them has none.
+    :param titles: the rules' titles as registered.
+    """
+    every = [(row, _card(row, views.get(row.flag.client), titles)) for row in rows if row.flag.state in STANDING_STATES]
+    prompts = ((row, card) for row, card in every if row.flag.shown and row.kind == "prompt")
+    first = {(row.flag.client, row.flag.opening_form): card for row, card in prompts}
+    found = []
+    for row, card in every:
+        form = (row.flag.client, row.flag.opening_form)
+        # Where the first of the form no longer stands, the one behind it is shown by itself, in its place by date.
+        if row.flag.shown or form not in first:
+            found.append(card)
+        else:
+            first[form]["more"].append(card)
+    return found
+
+
+def _card(row: FlagRow, view: ClientView | None, titles: Mapping[str, str]) -> Json:
+    flag, evidence = row.flag, row.flag.evidence
+    return {
+        "id": row.id,
+        "key": flag.key,
+        "state": flag.state,
+        "kind": row.kind,
+        "shape": phrases.SHAPES.get(row.kind, "·"),
+        "title": phrases.heading(row, titles),
+        "client": row.client,
+        "meta": [
+            tr("since {day}", day=words.day(flag.opened)),
+            *([tr("therapist: {name}", name=row.clinician)] if row.clinician else []),
+            phrases.state_of(row),
+            phrases.sent_of(row),
+            tr("rule {rule}, flag {flag}", rule=f"{flag.rule}/{flag.rule_version}", flag=row.id),
+        ],
+        "reason": evidence.reason,
+        "said": [*phrases.seen_of(row), *phrases.remarked(row), *([phrases.held(row.hold)] if row.hold else [])],
+        "figure": Markup("") if view is None or row.kind == "safety" else _figure(row, view),
+        "options": [tr(option) for option in words.OPTIONS] if row.kind in ("prompt", "good-news") else (),
+        "steps": [
+            {"what": step.what, "working": step.working, "result": phrases.result(step.result)}
+            for step in evidence.steps
+        ],
+        "constants": [phrases.constant(item) for item in evidence.constants],
+        "forms": [
+            f"{short_day(form.authored)} ({form.role}): {phrases.values(form.values)}" for form in evidence.forms
+        ],
+        "clears": evidence.clears_when,
+        "more": [],
+    }
+
+
+def _figure(row: FlagRow, view: ClientView) -> Markup:
+    rests = {form.id for form in row.flag.evidence.forms}
+    course = next((c for c in visible(view.courses) if any(form.id in rests for form in c.forms)), None)
+    if course is None:
+        return Markup("")
+    return course_figure(course, scores_for(row.flag, course), marked=rests, model=model_of(row, course))
+
+
+def model_of(row: FlagRow, course: Course) -> Picture | None:
+    """What R1 saw when it raised this flag; None for other rules."""
+    if row.flag.rule != "R1":
+        return None
+    from ..signal.picture import picture
+
+    return picture(course, row.flag.opening_form)
