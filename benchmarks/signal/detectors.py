@@ -121,7 +121,7 @@ def met_at(budget: int) -> str:
 
 
 def by_rules(world: World, rules: tuple[str, ...]) -> dict[str, Floats]:
-    """Handrail's own rules by the product's own code. R1, P1 and P2: the running number; others 1 while the flag stands.
+    """Handrail's own rules by its own code. R1, P1 and P2: the running number; the others 1 while the flag stands.
 
     With R1 come, for each budget, where it is met at the limit that ships (1, else 0), and the weeks between forms.
     """

@@ -17,7 +17,13 @@ SHIFTED = Manner(
 )
 """Other loadings, weaker reliability, heavy tails, other means. Its figures are looked at, never tuned on."""
 
-SPACINGS = {"weekly": (1, 0.75), "fortnightly": (2, 0.85), "four-weekly": (4, 0.92), "sparse": (1, 0.45), "monthly": (4, 1.0)}
+SPACINGS = {
+    "weekly": (1, 0.75),
+    "fortnightly": (2, 0.85),
+    "four-weekly": (4, 0.92),
+    "sparse": (1, 0.45),
+    "monthly": (4, 1.0),
+}
 """Weeks between forms as planned, and how often the planned one is answered."""
 MIXED = "mixed"
 """Each client by one of the first three."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from ...schemas.records import (
     Constant,
@@ -20,7 +21,7 @@ from ...schemas.records import (
     Step,
 )
 from ...schemas.vocab import Blank
-from ..words import mark, tr
+from ..words import mark, spoken, tr
 from . import words
 from .bands import constants, rule_constant
 from .view import APART, NO_SCORE, STRAIGHT, Baseline, Track, View, answer
@@ -34,7 +35,8 @@ _AND = mark(" and ")
 def used(form: ScoredForm, role: str, scores: Iterable[str], items: Iterable[str]) -> FormUsed:
     """A form with the scores and the raw answers that were read from it; None where there is no number."""
     values: dict[str, float | None] = {name: form.value(name) for name in scores}
-    values.update((item, answer(form, item)) for item in items)
+    given = form.answers
+    values |= {item: found if (found := given.get(item)).__class__ is int else None for item in items}  # type: ignore[misc]
     return FormUsed(form.id, form.authored, role, values)
 
 
@@ -66,17 +68,20 @@ def lines_of(definition: ScoreDefinition) -> dict[str, str]:
 
 def score_step(course: Course, definition: ScoreDefinition, index: int) -> Step:
     """How a mean came about: each answered line, turned round where it is keyed the other way."""
+    made = _made(course)
+    key = (definition.id, index)
+    if key not in made:
+        made[key] = _score_step(course, definition, index)
+    return made[key]  # type: ignore[no-any-return]
+
+
+def _score_step(course: Course, definition: ScoreDefinition, index: int) -> Step:
     form = course.forms[index]
-    parts = []
-    for name in definition.items:
-        value = answer(form, name)
-        if value is not None:
-            item = course.instrument.item(name)
-            if item.reverse:
-                values = item.values
-                parts.append(f"({values[0] + values[-1]} − {value})")
-            else:
-                parts.append(str(value))
+    parts = [
+        term
+        for name, table in _terms(course.instrument, definition)
+        if (value := answer(form, name)) is not None and (term := table.get(value)) is not None
+    ]
     whole = len(parts) == len(definition.items)
     what = tr(
         _SCORE if whole else _SCORE_FROM,
@@ -88,8 +93,52 @@ def score_step(course: Course, definition: ScoreDefinition, index: int) -> Step:
     return Step(what, f"({' + '.join(parts)}) / {len(parts)}", form.value(definition.id))
 
 
+_known_terms: dict[tuple[int, str], tuple[Instrument, list[tuple[str, dict[int, str]]]]] = {}
+
+
+def _terms(instrument: Instrument, definition: ScoreDefinition) -> list[tuple[str, dict[int, str]]]:
+    """For each line of a score what every answer looks like in its sum, turned round or not."""
+    key = id(instrument), definition.id
+    kept = _known_terms.get(key)
+    if kept is not None and kept[0] is instrument:
+        return kept[1]
+    if len(_known_terms) > 64:
+        _known_terms.clear()
+    made = []
+    for name in definition.items:
+        item = instrument.item(name)
+        ends = item.values[0] + item.values[-1]
+        made.append((name, {value: f"({ends} − {value})" if item.reverse else str(value) for value in item.values}))
+    _known_terms[key] = instrument, made
+    return made
+
+
+_last: tuple[Course, str, dict[Any, Any]] | None = None
+
+
+def _made(course: Course) -> dict[Any, Any]:
+    """Parts of evidence that were made for this course already, in the language that is spoken.
+
+    Rules that open with one client share baselines and forms, and read a course one after the other; so those of the
+    last course are kept, found by identity. A lost race between threads only makes a part twice.
+    """
+    global _last
+    found, language = _last, spoken()
+    if found is None or found[0] is not course or found[1] != language:
+        found = _last = course, language, {}
+    return found[2]
+
+
 def band_steps(view: View, track: Track, baseline: Baseline) -> list[Step]:
     """From the forms and the constants to the baseline and its band."""
+    made = _made(view.course)
+    key = ("band", track.definition.id, baseline.forms)
+    if key not in made:
+        made[key] = _band_steps(view, track, baseline)
+    return made[key]  # type: ignore[no-any-return]
+
+
+def _band_steps(view: View, track: Track, baseline: Baseline) -> list[Step]:
     change, band, forms = track.change, baseline.band, view.course.forms
     name = track.definition.title
     values = [words.exact(forms[i].value(track.definition.id) or 0.0) for i in baseline.forms]
@@ -203,13 +252,15 @@ def shift_words(view: View, track: Track, index: int, moves: Sequence[LineMove])
 
 def marked(course: Course, evidence: Evidence) -> Evidence:
     """The evidence, with a sentence more where its forms were answered in more than one language (clinical.md 8.3)."""
-    based = {form.id for form in evidence.forms}
-    forms = (form for one in (course, *course.others.values()) for form in one.forms)
-    spoken = {form.language.partition("-")[0] for form in forms if form.language and form.id in based}
-    if len(spoken) < 2:
+    told = [form for one in (course, *course.others.values()) for form in one.forms if form.language]
+    if not told:
         return evidence
-    told = tr(words.LANGUAGES, languages=", ".join(sorted(spoken)))
-    return replace(evidence, reason=f"{evidence.reason} {told}")
+    based = {form.id for form in evidence.forms}
+    answered = {form.language.partition("-")[0] for form in told if form.language and form.id in based}
+    if len(answered) < 2:
+        return evidence
+    sentence = tr(words.LANGUAGES, languages=", ".join(sorted(answered)))
+    return replace(evidence, reason=f"{evidence.reason} {sentence}")
 
 
 def answer_words(instrument: Instrument, item: str, value: int | Blank) -> str:

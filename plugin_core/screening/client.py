@@ -108,7 +108,7 @@ def judge_scored(scored: Scored, kit: Kit, *, trace: bool = False) -> Judged:
     traced: list[tuple[tuple[datetime, str, int], Line]] = []
     for key, course in scored.courses.items():
         for number, rule in kit.rules[key]:
-            readings = _readings(rule, course)
+            readings = _readings(rule, course, quick=not trace)
             if readings is None:
                 result.failed.append(rule.id)
                 continue
@@ -139,9 +139,14 @@ def _courses(client: str, series: Mapping[Key, list[ScoredForm]], kit: Kit) -> d
     }
 
 
-def _readings(rule: RuleSpec, course: Course) -> Sequence[Reading] | None:
-    """What the rule finds; None where a plugin's rule raises or does not give one reading a form."""
+def _readings(rule: RuleSpec, course: Course, *, quick: bool) -> Sequence[Reading] | None:
+    """What the rule finds; None where a plugin's rule raises or does not give one reading a form.
+
+    `quick`: none at all where the rule's own quick look says that it is met on no form.
+    """
     try:
+        if quick and rule.possible is not None and not rule.possible(course):
+            return ()
         readings = rule.judge(course)
     except Exception:  # noqa: BLE001 - a vendor's rule; it is named in the report and the others still run
         return None

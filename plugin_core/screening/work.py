@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -57,7 +58,20 @@ class Worker:
         self.encode = msgspec.json.Encoder().encode_lines
 
     def run(self, batch: Iterable[Group]) -> Outcome:
-        """Reads, judges and writes the lines of these clients."""
+        """Reads, judges and writes the lines of these clients.
+
+        The cyclic collector waits meanwhile: nothing here makes cycles, and its passes over a batch are a fifth of the
+        time.
+        """
+        collects = gc.isenabled()
+        gc.disable()
+        try:
+            return self._run(batch)
+        finally:
+            if collects:
+                gc.enable()
+
+    def _run(self, batch: Iterable[Group]) -> Outcome:
         outcome = Outcome()
         lines: dict[str, list[Line]] = {"out": [], "trace": [], "scores": []}
         page: list[Scored] = []

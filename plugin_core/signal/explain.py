@@ -197,7 +197,13 @@ def _two(value: float) -> str:
 
 def _constants(course: Course, known: Constants, budget: int) -> tuple[Constant, ...]:
     asked, limit = known.condition, known.limits[str(budget)]
-    numbers = {"limit": limit.weekly, "power": limit.power, "level": asked.level, "rise": asked.rise, "floor": asked.floor}
+    numbers = {
+        "limit": limit.weekly,
+        "power": limit.power,
+        "level": asked.level,
+        "rise": asked.rise,
+        "floor": asked.floor,
+    }
     numbers |= {"growth": asked.growth, "fade": known.fade}
     own = tuple(
         Constant(texts.CONSTANTS[name].format(budget=budget), value, "rule", "docs/signal.md")

@@ -1,13 +1,14 @@
 """Rule R1: reliance has been high while growth stood still, by the joint model of both courses (docs/signal.md).
 
 Met where the model's running number, about the number of recent weeks in which the condition held, lies beyond the
-limit of the practice's budget; the limit follows how often this client's forms have come of late. Nothing here needs numpy until a course is judged.
+limit of the practice's budget; the limit follows how often this client's forms have come of late. Nothing here needs
+numpy until a course is judged.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from ...schemas.records import Course
@@ -119,12 +120,17 @@ def _guard(found: Followable, stretch: Sequence[int], nth: int, known: Constants
     return None
 
 
+@cache
+def _limit(budget: int, spacing: float) -> float:
+    return constants().limit(budget, spacing)
+
+
 def _reading(found: Followable, stretch: Sequence[int], nth: int, spacing: float, budget: int) -> Reading:
     place = found.places[stretch[nth]]
     if place is None or isinstance(place, Reading):
         raise AssertionError("a form that is read has a place")
     number = place.number
-    if number <= constants().limit(budget, spacing):
+    if number <= _limit(budget, spacing):
         return Reading(False, number)
     from .explain import explain
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from functools import lru_cache
 
-from . import markp, tr, trp
+from . import markp, spoken, tr, trp
 
 MONTHS = (
     markp("month", "January"), markp("month", "February"), markp("month", "March"), markp("month", "April"),
@@ -31,7 +32,13 @@ NUMBERS = (
 
 def day(when: date) -> str:
     """One day in words: 3 May 2026."""
-    return trp("day", "{day} {month} {year}", day=when.day, month=trp("month", MONTHS[when.month - 1]), year=when.year)
+    return _day(spoken(), when.day, when.month, when.year)
+
+
+@lru_cache(4000)
+def _day(_language: str, day: int, month: int, year: int) -> str:
+    """As `day`; a page of evidence names the same days over and over."""
+    return trp("day", "{day} {month} {year}", day=day, month=trp("month", MONTHS[month - 1]), year=year)
 
 
 def days(when: Sequence[date]) -> str:
@@ -103,4 +110,5 @@ def whole(number: int) -> str:
 
 def _signed(number: str) -> str:
     """With the decimal sign of the language."""
-    return number.replace(".", trp("decimal sign", "."))
+    sign = trp("decimal sign", ".")
+    return number if sign == "." else number.replace(".", sign)

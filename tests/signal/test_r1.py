@@ -77,7 +77,7 @@ def test_a_budget_is_a_limit_and_nothing_else() -> None:
     met = {budget: {n for n, one in enumerate(read(WORSENING, budget)) if one.met} for budget in BUDGETS}
     assert numbers[2] == numbers[5] == numbers[10]
     assert met[2] <= met[5] <= met[10]
-    limits = [constants().threshold(budget) for budget in BUDGETS]
+    limits = [constants().limit(budget, 1.0) for budget in BUDGETS]
     assert limits == sorted(limits, reverse=True)
     with pytest.raises(ValueError, match="no budget of 3"):
         rule_r1(budget=3)
