@@ -47,6 +47,8 @@ def context_of(engine: Engine, spec: AdapterSpec, connection: Connection) -> Ada
         zone=engine.settings.zone,
         keep=lambda name, value: keys.write(place_of(engine, connection, name), value),
         folder=shared_folder(),
+        own=engine.settings.folder,
+        hash=lambda text: engine.store.sealer.hash("adapter", spec.name, text),
         mapped=lambda: {
             one.form: (one.instrument, one.instrument_version)
             for one in load_all(engine.settings.mappings, connection.platform)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -32,6 +33,8 @@ class Capabilities:
     """What an adapter can do; what is not named here is refused as unsupported, never skipped silently.
 
     `sends`: asks clients by itself (`Asking`). `hears`: takes the platform's webhooks (`AdapterSpec.webhook`).
+    `lists_all`: what `Adapter.listing` leaves out was deleted there; False where it may only have been moved away, so
+    that nothing is ever withdrawn for being absent.
     """
 
     lists_forms: bool = False
@@ -41,6 +44,7 @@ class Capabilities:
     gives_sessions: bool = False
     sends: bool = False
     hears: bool = False
+    lists_all: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,11 @@ class Support:
     quirks: Sequence[str] = ()
 
 
+def _unkeyed(text: str) -> str:
+    """`AdapterContext.hash` outside a practice (a test): not keyed, so that a guess can be checked by it."""
+    return sha256(text.encode()).hexdigest()[:32]
+
+
 def _no_place(name: str, value: str) -> None:  # noqa: ARG001 - the protocol's
     """`AdapterContext.keep` where there is no place for secrets: a lost refresh token would lock the practice out."""
     raise SettingsError(f"There is no place where the secret {name} could be kept.")
@@ -76,6 +85,8 @@ class AdapterContext:
     all practices of this installation, for counting against the platform's limits; None: count in memory alone.
     `mapped` gives the forms that a person has confirmed, with the (id, version) of the instrument that each is read as:
     for platforms where reading a form costs, and for asking by a form that the practice made; None: not known.
+    `own` is this practice's own private folder, beside its mappings, for what a person confirmed about the platform.
+    `hash` stands for a text by a key of the practice, for ever the same one: for ids made of what may name a person.
     """
 
     practice: str
@@ -89,6 +100,27 @@ class AdapterContext:
     keep: Callable[[str, str], None] = _no_place
     folder: Path | None = None
     mapped: Callable[[], Mapping[str, tuple[str, str]]] | None = None
+    own: Path | None = None
+    hash: Callable[[str], str] = _unkeyed
+
+
+class Dialogue(Protocol):
+    """The person who connects, for what nobody may guess; where there is none, what they said in the command."""
+
+    def show(self, title: str, rows: Sequence[tuple[str, str]], problems: Sequence[str] = ()) -> None:
+        """Shows facts as (what, how it is), and what must be settled first."""
+        ...
+
+    def choose(self, name: str, question: str, choices: Mapping[str, str], proposed: str | None) -> str | None:
+        """One of the choices (word -> what it means; where there are none, any text); None when nobody decides.
+
+        Without a person: what the command gave as `--answer NAME=WORD`, else what is proposed.
+        """
+        ...
+
+    def agree(self, question: str) -> bool:
+        """Yes or no; without a person, whether the command was given `--confirm`."""
+        ...
 
 
 class Browser(Protocol):
@@ -140,8 +172,10 @@ class AdapterSpec:
 
     `exports` turn an instrument into a format of the platform, by name, for `handrail instruments export`. `login`
     signs a person in and keeps the tokens by `AdapterContext.keep`, as secrets marked `metadata={"by_login": True}`:
-    `connect` asks nobody for those, and calls `login` while one of them is missing. `webhook`
-    verifies one request and says what it hints at, or refuses it with the reason.
+    `connect` asks nobody for those, and calls `login` while one of them is missing. `arrange`
+    settles with a person what must be known before forms can be listed (the columns of a file), keeps it under
+    `AdapterContext.own`, and gives a sentence for each thing that is still open. `webhook` verifies one request and says
+    what it hints at, or refuses it with the reason.
     """
 
     name: str
@@ -153,4 +187,5 @@ class AdapterSpec:
     exports: Mapping[str, Callable[[Instrument], Json]] = field(default_factory=dict)
     support: Support | None = None
     login: Callable[[AdapterContext, Browser], None] | None = None
+    arrange: Callable[[AdapterContext, Dialogue], Sequence[str]] | None = None
     webhook: Callable[[AdapterContext, WebhookRequest], Hint | Refusal] | None = None

@@ -77,22 +77,30 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class RemoteForm:
-    """A form that the platform has, as `connect` lists it and as a mapping is proposed from it."""
+    """A form that the platform has, as `connect` lists it and as a mapping is proposed from it.
+
+    `observed`: the platform tells no form, so that questions and options are those met in answers: there may be more.
+    """
 
     form: str
     version: str | None
     title: str
     questions: Sequence[RemoteQuestion]
+    observed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteQuestion:
-    """One question of a platform's form with its options, weights where the platform has them."""
+    """One question of a platform's form with its options, weights where the platform has them.
+
+    `several`: more than one of them can be ticked, which no line of an instrument allows.
+    """
 
     question: str
     text: str
     options: Sequence[RemoteAnswer] = ()
     codings: Sequence[tuple[str, str]] = ()
+    several: bool = False
 
 
 @dataclass(frozen=True, slots=True)

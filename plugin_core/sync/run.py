@@ -309,6 +309,8 @@ class Sync:
             run.fail(error, "rules")
 
     def _reconcile_due(self, options: Options) -> bool:
+        if not self.spec.capabilities.lists_all:
+            return False
         with self.store.reading(self.source) as tx:
             last = book.cursor(tx, RECONCILE)
         if last is None or last.since is None:  # the first pull has just walked everything
