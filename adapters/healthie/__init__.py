@@ -1,0 +1,1 @@
+"""Healthie as a platform."""
