@@ -64,14 +64,18 @@ def as_json(notice: NoticeView) -> Json:
 
 def sentences(row: FlagRow) -> list[str]:
     """Who was told when, whether that was delivered, and what is left for a person to do."""
-    said = [told for role in RECIPIENTS for told in _of(role, [one for one in row.notices if one.recipient == role])]
-    if not row.notices:
-        said.append(tr("Nobody was told by e-mail."))
+    said = letters(row)
     if row.flag.state is FlagState.RAISED:
         said.append(tr("Nobody has seen it yet: handrail ack {flag}", flag=row.id))
     elif row.flag.state is FlagState.ACKNOWLEDGED:
         said.append(tr('Seen, not closed: handrail ack {flag} --done "what was done"', flag=row.id))
     return said
+
+
+def letters(row: FlagRow) -> list[str]:
+    """Who was told when, and whether that was delivered."""
+    said = [told for role in RECIPIENTS for told in _of(role, [one for one in row.notices if one.recipient == role])]
+    return said or [tr("Nobody was told by e-mail.")]
 
 
 def _of(role: str, notices: Sequence[NoticeView]) -> list[str]:

@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, render_template
+from flask import Blueprint, g, render_template, request
 
-from . import here, scope
+from ...schemas.vocab import STANDING_STATES, FlagState
+from ..report import cards, phrases
+from ..report.charts import course_figure
+from ..report.series import scores_for, visible
+from ..rules import words
+from ..safety import told
+from ..store import accounts
+from ..store.sql import from_ms
+from ..words import mark, tr, trn
+from ..words.spelling import day, short_day
+from . import drafts, glance, here, scope
 from .access import SEES_ANSWERS, lets
+from .acts import REASONS, SAID
+from .clients import asked
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
+    from ..store.accounts import Look
+    from ..views import ClientView, FlagRow
+    from .caseload import Person
+
 pages = Blueprint("client", __name__)
+LONGEST_HOLD = timedelta(days=365)
+SEEN_STATES = (FlagState.ACKNOWLEDGED,)
+FIRST_LOOK = mark("You look at this page for the first time.")
 
 
 @pages.get("/client/<client>")
@@ -21,5 +42,110 @@ def page(client: str) -> ResponseReturnValue:
     """The page of one client."""
     person = scope.person(client)
     view = here.engine().client(person.key)
+    look = _look(person)
     here.note("client-viewed", person.key)
-    return render_template("client.html", name=view.shown)
+    return render_template("client.html", **facts(view, person, look))
+
+
+def _look(person: Person) -> Look | None:
+    """Notes that somebody looks; gives when they looked before."""
+    me = here.user()
+    with here.engine().store.reading(here.source()) as tx:
+        old = accounts.look_of(tx, me.key, person.key)
+    new = accounts.next_look(old, here.now_ms(), person.forms)
+    g.looked = (me.key, person.key, new)
+    return new
+
+
+def facts(view: ClientView, person: Person, look: Look | None) -> dict[str, Any]:
+    """Everything that the page shows."""
+    engine = here.engine()
+    titles = {rule: found.descriptor.title for rule, found in engine.registry.rules.items()}
+    standing = [row for row in view.flags if row.flag.state in STANDING_STATES]
+    shown = cards.cards(standing, {}, titles)
+    rests = _rests(standing)
+    main, others = glance.parts(view, rests)
+    today = engine.now().date()
+    hold = next((one for one in reversed(view.holds) if one.start <= today <= one.until), None)
+    safety = [_safety(card, row, view) for card in shown for row in standing
+              if card["kind"] == "safety" and row.flag.key == card["key"]]  # fmt: skip
+    fresh = [card for card in shown if card["kind"] != "safety" and card["state"] not in SEEN_STATES]
+    models = {row.flag.key: _model(row, view) for row in standing if row.flag.rule == "R1"}
+    return {
+        "client": person.key,
+        "name": view.shown,
+        "meta_parts": _meta(view, person),
+        "since": _since(look, person),
+        "asked": asked(here.desk().caseload.due(engine, here.source()).get(person.key, ())),
+        "safety": safety,
+        "fresh": fresh,
+        "seen": [card for card in shown if card["kind"] != "safety" and card["state"] in SEEN_STATES],
+        "main": main,
+        "others": others,
+        "models": models,
+        "options": [tr(option) for option in words.OPTIONS],
+        "next_words": tr(phrases.NEXT),
+        "accuracy": tr(words.ACCURACY),
+        "no_safety": tr(phrases.NO_SAFETY),
+        "held": None if hold is None else phrases.held(hold),
+        "reasons": [tr(reason) for reason in REASONS],
+        "today": today.isoformat(),
+        "printed": tr(
+            "{practice}, {day}. This page holds answers. Keep it as you keep your records.",
+            practice=engine.settings.name or engine.settings.practice,
+            day=day(today),
+        ),
+        "latest": (today + LONGEST_HOLD).isoformat(),
+        "said": SAID.get(request.args.get("said", "")) or "",
+        "draft": drafts.once(),
+        "remarks": [*phrases.ended(view), *phrases.remarks_of(view)],
+        "may_act": here.user().kind == here.ACCOUNT,
+    }
+
+
+def _safety(card: dict[str, Any], row: FlagRow, view: ClientView) -> dict[str, Any]:
+    """The card of a safety notice as the desk shows it: which form, since when, who was told."""
+    form = next((course.instrument.title for course in view.courses
+                 if any(one.id == row.flag.opening_form for one in course.forms)), "")  # fmt: skip
+    told_of = [tr("since {day}", day=day(row.flag.opened)), phrases.state_of(row), *told.letters(row)]
+    return card | {"meta": [form, *told_of] if form else told_of}
+
+
+def _rests(rows: Sequence[FlagRow]) -> frozenset[str]:
+    """The forms that open, shown flags rest on."""
+    open_rows = [row for row in rows if row.kind != "safety" and row.flag.shown and row.flag.state not in SEEN_STATES]
+    return frozenset(form.id for row in open_rows for form in row.flag.evidence.forms)
+
+
+def _model(row: FlagRow, view: ClientView) -> Any:
+    """What the model saw when it raised R1, as a picture."""
+    rests = frozenset(form.id for form in row.flag.evidence.forms)
+    course = next((one for one in visible(view.courses) if any(form.id in rests for form in one.forms)), None)
+    if course is None:
+        return None
+    scores = scores_for(row.flag, course)
+    return course_figure(course, scores, marked=rests, model=cards.model_of(row, course))
+
+
+def _meta(view: ClientView, person: Person) -> list[str]:
+    newest = tr("no form yet")
+    if person.newest is not None:
+        newest = tr("newest form of {day}", day=day(person.newest))
+    return [
+        newest,
+        trn("{count} form in all", "{count} forms in all", person.forms),
+        *([tr("therapist: {name}", name=view.clinician)] if view.clinician else []),
+    ]
+
+
+def _since(look: Look | None, person: Person) -> str:
+    """What is new since whoever asks looked last."""
+    if look is None or look.before_ms is None:
+        return tr(FIRST_LOOK)
+    when = short_day(from_ms(look.before_ms).astimezone(here.desk().settings.zone))
+    new = max(0, person.forms - (look.before_forms or 0))
+    if not new:
+        return tr("No new form since you looked on {day}.", day=when)
+    return trn(
+        "{count} new form since you looked on {day}.", "{count} new forms since you looked on {day}.", new, day=when
+    )

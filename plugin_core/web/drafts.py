@@ -63,13 +63,13 @@ def take(account: str) -> Draft | None:
     return Draft(found["back"], over.client, found)
 
 
-def typed(path: str) -> Mapping[str, str]:
-    """What was typed for the form that is sent to this path, once; empty where there is nothing."""
-    found = here.user().more.get("draft")
-    if not found or found["path"] != path or here.now_ms() - found["at_ms"] > KEPT_MS:
-        return {}
-    session = here.user().session
-    if session is not None:
-        here.engine().store.write(lambda tx: accounts.keep(tx, session, None))
-    fields: Mapping[str, str] = found["fields"]
-    return fields
+def once() -> dict[str, Any]:
+    """What this person had typed when their time ran out: `path` the form's, `fields` its texts. Given once."""
+    me = here.user()
+    found = me.more.get("draft")
+    nothing: dict[str, Any] = {"path": "", "fields": {}}
+    if not found or me.session is None or here.now_ms() - found["at_ms"] > KEPT_MS:
+        return nothing
+    session = me.session
+    here.engine().store.write(lambda tx: accounts.keep(tx, session, None))
+    return {"path": found["path"], "fields": found["fields"]}

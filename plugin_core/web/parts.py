@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flask import Flask
 
-PARTS = ("files", "signing", "people", "clients", "client", "due")
+PARTS = ("files", "signing", "openid", "people", "clients", "client", "acts", "due")
 
 
 def put_together(app: Flask) -> None:

@@ -14,7 +14,7 @@ from ..words.spelling import moment
 from . import here
 from .access import ROLES, TOLD, Role, lets
 from .signing import staff
-from .staff import Wanted
+from .staff import INVITED, RENEWED, Wanted
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -38,7 +38,11 @@ def _page(problem: str = "", said: str = "", link: str = "", status: int = 200) 
     told = render_template(
         "people.html",
         people=people.everybody(),
-        waiting=[(one, moment(from_ms(one.until_ms).astimezone(zone))) for one in people.waiting()],
+        waiting=[
+            (one, moment(from_ms(one.until_ms).astimezone(zone)))
+            for one in people.waiting()
+            if one.kind in (INVITED, RENEWED)
+        ],
         roles=[(role.value, ROLES[role], TOLD[role]) for role in Role],
         names={role.value: ROLES[role] for role in Role},
         clinicians=known_clinicians(),

@@ -64,13 +64,13 @@ def ask_to_sign_in(access: Access) -> ResponseReturnValue:
     kept = drafts.keep(access)
     on = request.full_path.rstrip("?") if request.method == "GET" else kept or ""
     over = g.get("over") is not None
-    answer = make_response(_sign_in_page("", 401 if request.method != "GET" else 200, on=on, over=over, kept=kept))
-    return answer
+    return make_response(sign_in_page("", 401 if request.method != "GET" else 200, on=on, over=over, kept=kept))
 
 
-def _sign_in_page(
+def sign_in_page(
     problem: str, status: int, *, login: str = "", on: str = "", over: bool = False, kept: str | None = None
 ) -> tuple[str, int]:
+    """The page that asks for name and password."""
     openid = here.desk().settings.web.openid
     told = render_template(
         "sign-in.html", problem=problem, login=login, on=on, over=over, kept=kept is not None,
@@ -87,7 +87,7 @@ def sign_in() -> ResponseReturnValue:
         return redirect(url_for("signing.not_yet"))
     if here.who() is not None and here.user().kind == here.ACCOUNT:
         return redirect(home())
-    return _sign_in_page("", 200, on=safe_next(request.args.get("on", "")) or "")
+    return sign_in_page("", 200, on=safe_next(request.args.get("on", "")) or "")
 
 
 @pages.post("/sign-in")
@@ -100,12 +100,12 @@ def signed_in() -> ResponseReturnValue:
         here.note("sign-in-shut", actor="nobody")
         told = trn("Too many tries. Try again in {count} minute.", "Too many tries. Try again in {count} minutes.",
                    -(-left // 60))  # fmt: skip
-        return _sign_in_page(told, 429, login=login, on=on)
+        return sign_in_page(told, 429, login=login, on=on)
     found = staff().by_password(login, request.form.get("password", ""))
     if found is None:
         tries.failed()
         here.note("sign-in-failed", actor="nobody")
-        return _sign_in_page(tr("Name or password is not right."), 401, login=login, on=on)
+        return sign_in_page(tr("Name or password is not right."), 401, login=login, on=on)
     tries.passed()
     return let_in(found, on)
 
