@@ -7,7 +7,7 @@ from datetime import datetime
 import click
 
 from ...schemas.vocab import FlagState
-from ..words import tr
+from ..words import spelling, tr
 from .app import App, Day, author, json_option, pass_app
 
 
@@ -67,5 +67,5 @@ def hold(app: App, client: str, until: datetime, reason: str, by: str | None, as
     if as_json:
         app.json({"client": item.client, "start": item.start.isoformat(), "until": item.until.isoformat()})
     else:
-        click.echo(tr("On hold until {day}. Safety notices still come.", day=item.until.isoformat()))
+        click.echo(tr("On hold until {day}. Safety notices still come.", day=spelling.day(item.until)))
     return 0

@@ -1,9 +1,9 @@
 """Click's own words in the practice's language: "Usage", "Missing option", "No such command", the y/N of a question.
 
 Click asks gettext for them, whose language is that of the whole process and comes from the system's locale. A
-practice's language is neither. So its modules are given our look-up in place of gettext's; in English, and for texts that are not
-listed here, it hands on to gettext, so that nothing changes for others who use click in this process. A text that a
-later click words otherwise is shown in English until it is listed.
+practice's language is neither. So its modules are given our look-up in place of gettext's; in English, and for texts
+that are not listed here, it hands on to gettext, so that nothing changes for others who use click in this process. A
+text that a later click words otherwise is shown in English until it is listed.
 """
 
 from __future__ import annotations

@@ -208,7 +208,7 @@ def _line(item: Enrolled) -> str:
 @pass_app
 def due(app: App, everything: bool, client: str | None, as_json: bool) -> int:
     """Who is due for which form and why, who was asked, who is late. Sends nothing."""
-    from ..collecting.facts import QUIET
+    from ..collecting.facts import QUIET, TO_SEND
 
     with app.engine() as engine:
         rows = engine.collecting.due(client=client)
@@ -231,7 +231,8 @@ def due(app: App, everything: bool, client: str | None, as_json: bool) -> int:
                 hidden,
             )
         )
-    click.echo(tr("To ask for what is due: handrail send"))
+    if any(row.standing in TO_SEND for row in rows):
+        click.echo(tr("To ask for what is due: handrail send"))
     return 0
 
 

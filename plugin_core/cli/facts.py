@@ -10,6 +10,7 @@ import click
 
 from ..errors import UsageError
 from ..words import Texts, mark, tr, trn
+from ..words.kept import told
 from .app import App, json_option, pass_app
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def instruments(ctx: click.Context, as_json: bool) -> int | None:
         )
         return 0
     rows = [
-        (f"{i.id}/{i.version}", in_language(i).title, i.status, str(len(i.items)), i.licence.name) for i, _ in found
+        (f"{i.id}/{i.version}", in_language(i).title, told(i.status), str(len(i.items)), told(i.licence.name))
+        for i, _ in found
     ]
     app.table((tr("id"), tr("title"), tr("status"), tr("lines"), tr("licence")), rows)
     return 0

@@ -10,7 +10,8 @@ import click
 
 from ..errors import UsageError
 from ..words import Texts, mark, tr
-from ..words.spelling import whole
+from ..words.kept import told
+from ..words.spelling import day, whole
 from .app import App, Day, author, json_option, pass_app
 from .clickwords import agree
 
@@ -51,7 +52,7 @@ def forms(app: App, client: str, as_json: bool) -> int:
             one.id,
             f"{one.authored:%Y-%m-%d %H:%M}",
             one.instrument,
-            one.status,
+            told(one.status),
             _notes(one.counts, one.reassigned, one.remarks),
         )
         for one in found
@@ -175,10 +176,10 @@ def discharge(
     if back:
         click.echo(tr("The course goes on: later forms raise prompts again."))
     elif until is not None:
-        day = until.date().isoformat()
-        click.echo(tr("Nothing is asked until {day}. Prompts are not touched (handrail hold does that).", day=day))
+        last = day(until.date())
+        click.echo(tr("Nothing is asked until {day}. Prompts are not touched (handrail hold does that).", day=last))
     else:
-        click.echo(tr(_ENDED, day=done.on))
+        click.echo(tr(_ENDED, day=day(done.on) if done.on else ""))
         click.echo(tr("Safety answers are still relayed."))
     if done.requests:
         click.echo(tr("Open requests closed: {number}; the next sync takes them back.", number=done.requests))

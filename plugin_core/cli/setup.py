@@ -65,6 +65,7 @@ def init(
     from ..store import Store, keys
     from ..zones import local_zone
 
+    speak(language)
     if app.file.exists():
         raise UsageError(tr("There are settings already at {file}. Nothing was changed.", file=app.file))
     reference = "file:handrail.key" if key_file else f"keyring:store-{practice}"

@@ -12,6 +12,7 @@ from ...schemas.vocab import RunOutcome
 from ..errors import Busy
 from ..sync.outcome import only_untold
 from ..words import Texts, mark, tr, trn
+from ..words.kept import told
 from ..words.spelling import tenths, whole
 from .app import App, Day, json_option, pass_app
 from .clickwords import agree
@@ -181,7 +182,7 @@ def show(report: RunReport, *, dry_run: bool = False) -> None:
     if not shown and report.outcome is RunOutcome.COMPLETE:
         click.echo("  " + tr("Nothing has changed since last time."))
     for problem in report.problems:
-        click.echo("  " + tr(_FAILED if problem.fatal else _NOTE, source=problem.source, what=problem.what))
+        click.echo("  " + tr(_FAILED if problem.fatal else _NOTE, source=told(problem.source), what=problem.what))
     for line in report.undone:
         click.echo("  " + tr("Left to do: {what}", what=line))
 

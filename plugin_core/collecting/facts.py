@@ -53,6 +53,7 @@ WORDS: Texts[Standing] = Texts(
     }
 )
 
+TO_SEND = frozenset({Standing.DUE, Standing.TRYING})
 QUIET = frozenset({Standing.LATER, Standing.OPTED_OUT, Standing.ENDED, Standing.MERGED})
 """Standings that nobody has to look at; `due` shows them with --all."""
 

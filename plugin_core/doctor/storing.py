@@ -34,7 +34,7 @@ def store(engine: Engine) -> Iterator[Check]:
         return
     counts = engine.status()
     forms, clients = counts["responses"], counts["clients"]
-    text = tr("{forms} forms of {clients} clients", forms=whole(forms), clients=whole(clients))
+    text = tr("forms: {forms}, clients: {clients}", forms=whole(forms), clients=whole(clients))
     yield Check("stored", OK, text)
     yield from _set_aside(engine)
     yield from _outbox(engine, counts)

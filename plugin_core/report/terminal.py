@@ -96,7 +96,7 @@ def flags_table(rows: Sequence[FlagRow], titles: Mapping[str, str] = _NO_TITLES)
 def _flag(row: FlagRow, titles: Mapping[str, str]) -> RenderableType:
     """One flag in the list: a line to find it by, its state, and the first sentence of its reason."""
     head = Text.assemble(_text(row.client, HEAD), "  ", _text(phrases.heading(row, titles), KIND))
-    state = f"{short_day(row.flag.opened)}; {phrases.state_of(row)}; {phrases.sent_of(row)}"
+    state = "; ".join(filter(None, (short_day(row.flag.opened), phrases.state_of(row), phrases.sent_of(row))))
     more = "" if row.flag.shown else " " + tr("(behind “more”: not the first of its form)")
     reason = row.flag.evidence.reason
     said = reason if row.kind == "safety" else phrases.first_sentence(reason)

@@ -38,7 +38,7 @@ def unreachable(settings: Settings) -> tuple[str, ...]:
     """Those of them without which no notice can be sent at all."""
     safety, mail = settings.safety, settings.mail
     needed = (
-        ("[safety] clinician (or clinicians)", bool(safety.clinician or safety.clinicians)),
+        (tr("[safety] clinician (or clinicians)"), bool(safety.clinician or safety.clinicians)),
         ("[safety] backup", bool(safety.backup)),
         ("[mail] host", bool(mail.host)),
         ("[mail] sender", bool(mail.sender)),

@@ -49,8 +49,8 @@ STALE = mark(
 )
 NEVER = mark("NOT UP TO DATE: no sync has succeeded yet. What clients have answered is not here. See: handrail doctor")
 UNTOLD = mark(
-    "NOT EVERYBODY COULD BE TOLD of a safety answer, so no sync has succeeded for long. What clients have answered is "
-    "here: the last sync read everything on {when}. See: handrail doctor"
+    "NOT EVERYBODY COULD BE TOLD of a safety answer, so no sync counts as done. What clients have answered is here: "
+    "the last sync read everything on {when}. See: handrail doctor"
 )
 SUBJECT_UNTOLD = mark("Handrail: not everybody could be told of a safety answer")
 LETTER_UNTOLD = mark("""\

@@ -24,6 +24,10 @@ THE_FORM = mark("the form")
 THE_WHOLE_FORM = mark("the whole form")
 IN_THE_FUTURE = mark("lies in the future")
 REFUSED = mark("refused by {plugin}: {reason}")
+WHOLE_FILE = mark("the whole file {file}")
+FILE_LINE = mark("line {line} of the file {file}")
+MISSING_COLUMN = mark("the column {column} is missing, which it had when it was confirmed")
+NEW_COLUMNS = mark("columns were added since it was confirmed ({count})")
 TOO_LARGE = mark("the form has more than {lines} lines or {levels} levels")
 
 # Who holds the practice's lock, as the lock itself says it.
@@ -31,6 +35,15 @@ HOLDER = mark("process {pid} on {host}, {doing} since {since}")
 DOING = (
     mark("syncing"), mark("sending"), mark("rescoring"), mark("erasing"), mark("disconnecting"), mark("reassigning"),
     mark("merging"), mark("discharging"), mark("pausing"), mark("typing in a form"), mark("telling of safety answers"),
+)  # fmt: skip
+
+# Where in a run something did not go as it should.
+PARTS = (mark("safety"), mark("plugins"), mark("rules"), mark("asking"))
+# What the files of forms say of themselves, and platforms of a form.
+STATES = (
+    mark("draft"), mark("published"), mark("completed"), mark("amended"), mark("in-progress"), mark("stopped"),
+    mark("entered-in-error"), mark("set-aside"), mark("Free to use: no permission required (public domain by its "
+    "publisher's instructions)"),
 )  # fmt: skip
 
 # What marshmallow's own fields say, which the settings of a platform are made of.
@@ -57,7 +70,10 @@ SYSTEM = (
     mark("Read-only file system"), mark("Is a directory"), mark("Not a directory"), mark("File exists"),
     mark("Input/output error"), mark("File name too long"), mark("Too many open files"),
 )  # fmt: skip
-_OURS = (TOO_FEW, SCORER_FAILED, SCORER_BEYOND, LINE, TOO_LARGE, HOLDER, REFUSED)
+_OURS = (
+    TOO_FEW, SCORER_FAILED, SCORER_BEYOND, LINE, TOO_LARGE, HOLDER, REFUSED, WHOLE_FILE, FILE_LINE, MISSING_COLUMN,
+    NEW_COLUMNS,
+)  # fmt: skip
 TEMPLATES = (*_OURS, *WITH_FIELDS, *_MARSHMALLOW_FIELDS)
 
 
