@@ -33,3 +33,257 @@ class TestCliniko(AdapterConformance):
 
     def platform(self) -> ClinikoDouble:
         return ClinikoDouble()
+
+    # --- the vendor's contract ----------------------------------------------------------------------------------
+
+    def test_every_request_and_answer_keeps_the_contract(self) -> None:
+        """A name misspelled in a request is ignored by the platform without a word, and found by nobody."""
+        double = self.double
+        self.fill(double.page_size + 2)
+        therapist(double)
+        adapter: Any = self.open(clinician_from="appointment")
+        adapter.test()
+        list(adapter.forms())
+        pulled = self.pull_all(adapter)
+        list(adapter.listing())
+        adapter.fetch([*pulled.ids, "77"])
+        list(adapter.clients([ADA, BEN, "77"]))
+        adapter.publish(builtin_one("gr18"))
+        self.double.change("patient_form_templates", list(double.tables["patient_form_templates"])[-1], content={})
+        adapter.publish(builtin_one("gr18"))
+        self._ask_and_withdraw(adapter)
+        carrier = adapter.carrier("medical-alert")
+        done = carrier.deliver(self.notice(ONE), None, None)
+        carrier.deliver(self.notice(ONE, RemoteState.RETRACTED), done.remote_id, done.remote_version)
+        carrier.find(ONE)
+        Contract.openapi("cliniko.json", below="/v1", exempt=EXEMPT).ensure(double.seen, least=20)
+
+    def _ask_and_withdraw(self, adapter: Any) -> None:
+        sender = adapter.sender()
+        asked = sender.ask(self.request())
+        sender.withdraw(self.request(asked.remote_id))
+
+    def request(self, remote_id: str | None = None) -> Ask:
+        """A request to the first client."""
+        due = self.clock.at
+        return Ask(Client(ADA), builtin_one("gr18"), due, ONE, due + timedelta(days=14), remote_id=remote_id)
+
+    # --- forms --------------------------------------------------------------------------------------------------
+
+    def test_a_form_that_was_published_and_asked_for_is_read_without_asking(self) -> None:
+        """Nobody is to confirm how Handrail's own questions are read; a wrong line would be a wrong score."""
+        instrument = builtin_one("gr18")
+        adapter: Any = self.open()
+        made = adapter.publish(instrument)
+        asked = adapter.sender().ask(self.request())
+        content = self.double.tables["patient_forms"][asked.remote_id]["content"]
+        for place, question in enumerate(content["sections"][0]["questions"]):
+            options = question["answers"]
+            options[place % len(options)]["selected"] = True
+        self.double.change("patient_forms", asked.remote_id, content=content, completed_at=text(self.clock.at))
+        form = self.pull_all(adapter).last(asked.remote_id)
+        read = FormReader([own_mapping(instrument, "cliniko", made.form, made.questions)]).read(form)
+        assert not isinstance(read, Quarantined)
+        for place, item in enumerate(instrument.items):
+            wanted = item.options[place % len(item.options)].value
+            assert read["answers"][item.id] == ("declined" if wanted is None else wanted)
+
+    def test_two_questions_of_one_text_are_told_apart_by_their_section_or_place(self) -> None:
+        """Questions have no ids; one answer read twice, or as the other's, would be a wrong score."""
+        question = {"name": "How was it?", "type": "radiobuttons", "required": False}
+        asked = [{**question, "answers": [{"value": "Bad"}, {"value": "Good", "selected": True}]}, dict(question)]
+        content = {"sections": [{"name": "Now", "questions": asked}, {"name": "Before", "questions": [asked[0]]}]}
+        self.double.put("patient_forms", self.double.form("Twice", ADA, content))
+        self.double.put("patient_form_templates", {"name": "Twice", "content": content, "archived_at": None})
+        adapter = self.open()
+        lines = self.pull_all(adapter).responses[0].lines
+        assert [line.question for line in lines] == ["now / how was it?", "now / how was it? #2", "before / how was it?"]
+        (form,) = [form for form in adapter.forms() if form.title == "Twice"]
+        assert [one.question for one in form.questions] == [line.question for line in lines]
+
+    def test_two_lines_that_fit_one_item_are_never_proposed_as_complete(self) -> None:
+        """A form with one question twice is shown to a person, not mapped by itself."""
+        instrument = builtin_one("gr18")
+        adapter: Any = self.open()
+        adapter.publish(instrument)
+        (template,) = [row for row in self.double.tables["patient_form_templates"].values() if "gr18" in row["name"]]
+        questions = template["content"]["sections"][0]["questions"]
+        questions.append(questions[0])
+        form = next(one for one in adapter.forms() if "gr18" in one.title)
+        proposal = propose(form, [instrument])
+        assert proposal is not None and not proposal.complete
+
+    def test_two_templates_of_one_name_are_not_offered_for_mapping(self) -> None:
+        """An answered form names no template: which of the two it was, nobody could tell."""
+        content = {"sections": []}
+        for _ in range(2):
+            self.double.put("patient_form_templates", {"name": "Intake", "content": content, "archived_at": None})
+        assert "Intake" not in [form.title for form in self.open().forms()]
+        assert any("same name" in one for one in self.said)
+
+    def test_markup_entities_and_a_free_option_are_read_as_people_see_them(self) -> None:
+        """Cliniko's editor writes entities and markup; compared as they are, no answer would be known."""
+        questions = [
+            {"name": "Calmer &amp; <b>better</b>", "type": "paragraph", "answer": "<div>Yes &amp; no</div>"},
+            {
+                "name": "Who helped?",
+                "type": "checkboxes",
+                "answers": [{"value": "Friend", "selected": True}, {"value": "Family", "selected": True}],
+                "other": {"enabled": True, "selected": True, "value": "A neighbour"},
+            },
+            {"name": "Signed", "type": "signature", "signature_id": "9"},
+        ]
+        content = {"sections": [{"name": None, "questions": questions}]}
+        self.double.put("patient_forms", self.double.form("Odd", ADA, content))
+        lines: tuple[RemoteLine, ...] = self.pull_all(self.open()).responses[0].lines
+        assert lines[0].text == "Calmer & better" and lines[0].answers[0].label == "Yes & no"
+        assert [one.label for one in lines[1].answers] == ["Friend", "Family", "A neighbour"]
+        assert lines[2].answers == ()
+
+    def test_ids_of_64_bits_stay_as_they_are(self) -> None:
+        """Read as a number with a point, the last digits change and the form becomes another client's."""
+        remote_id = self.double.add(Filled(ADA, (0, 1, 2)))
+        row = self.double.tables["patient_forms"][remote_id]
+        row["id"] = int(remote_id)  # as a number, too
+        form = self.pull_all(self.open()).responses[0]
+        assert form.id == remote_id and len(remote_id) == 19 and form.client == ADA
+
+    def test_a_form_without_client_is_set_aside_and_the_others_go_on(self) -> None:
+        """One broken row must not stop the practice's sync."""
+        broken = self.double.add(Filled(ADA, (0, 1, 2)))
+        whole = self.double.add(Filled(BEN, (0, 1, 2)))
+        self.double.tables["patient_forms"][broken]["patient"] = {}
+        done = self.pull_all(self.open())
+        assert done.ids == {whole} and done.set_aside == [broken]
+
+    # --- people -------------------------------------------------------------------------------------------------
+
+    def test_a_merged_patient_names_the_record_that_replaced_it(self) -> None:
+        """Their course would else end, and a new one begin, in the middle of therapy."""
+        self.double.change(
+            "patients",
+            ADA,
+            archived_at=text(self.clock.at),
+            merged_at=text(self.clock.at),
+            merged_with_patient=self.double.link("patients", BEN),
+        )
+        found = {client.ref: client.replaced_by for client in self.open().clients([ADA, BEN])}
+        assert found == {ADA: BEN, BEN: None}
+
+    def test_the_therapist_is_the_practitioner_of_the_latest_appointment_only_where_set(self) -> None:
+        """Cliniko's files name no therapist, and looking costs two requests a client."""
+        practitioner = therapist(self.double)
+        (plain,) = self.open().clients([ADA])
+        assert plain.clinician is None
+        assert not [one for one in self.double.seen if "appointments" in one.request.path]
+        (known,) = self.open(clinician_from="appointment").clients([ADA])
+        assert (known.clinician, known.clinician_name) == (practitioner, "Robin Ashgrove")
+
+    # --- asking -------------------------------------------------------------------------------------------------
+
+    def test_asking_gives_a_link_and_says_that_nothing_was_sent(self) -> None:
+        """Who believes that Cliniko has sent it waits for ever."""
+        adapter: Any = self.open()
+        adapter.publish(builtin_one("gr18"))
+        asked = adapter.sender().ask(self.request())
+        assert not asked.sent and asked.link and asked.link.startswith("https://")
+        reminded = adapter.sender().remind(self.request(asked.remote_id))
+        assert reminded.refused and "no reminders" in reminded.refused
+
+    def test_an_answered_form_is_never_archived(self) -> None:
+        """It was answered just before somebody opted out: the answers belong to the file."""
+        adapter: Any = self.open()
+        adapter.publish(builtin_one("gr18"))
+        sender = adapter.sender()
+        asked = sender.ask(self.request())
+        self.double.change("patient_forms", asked.remote_id, completed_at=text(self.clock.at))
+        sender.withdraw(self.request(asked.remote_id))
+        assert not self.double.tables["patient_forms"][asked.remote_id].get("archived_at")
+
+    # --- alerts -------------------------------------------------------------------------------------------------
+
+    def test_an_alert_follows_a_client_whose_records_were_merged(self) -> None:
+        """In the old record nobody would see it any more (F67)."""
+        carrier = self.open().carrier("medical-alert")
+        done = carrier.deliver(self.notice(ONE), None, None)
+        moved = carrier.deliver(self.notice(ONE, client=BEN), done.remote_id, done.remote_version)
+        standing = self.double.standing("medical-alert", mark_of(ONE))
+        assert [row["id"] for row in standing] == [moved.remote_id]
+        assert standing[0]["patient"]["links"]["self"].endswith(BEN)
+
+    def test_an_alert_that_a_person_wrote_anew_is_theirs(self) -> None:
+        """They made it their own words; archived by us, what they wrote would be lost (F86)."""
+        carrier = self.open().carrier("medical-alert")
+        done = carrier.deliver(self.notice(ONE), None, None)
+        self.double.change("medical_alerts", done.remote_id, name="Talk with Kim first")
+        closed = carrier.deliver(self.notice(ONE, RemoteState.INACTIVE), done.remote_id, done.remote_version)
+        assert closed.human_edit
+        assert not self.double.tables["medical_alerts"][done.remote_id]["archived_at"]
+
+    def test_doubles_of_an_alert_are_archived(self) -> None:
+        """Two people at two computers may have pushed at once (F84a)."""
+        adapter = self.open()
+        carrier = adapter.carrier("medical-alert")
+        carrier.deliver(self.notice(ONE), None, None)
+        row = dict(next(iter(self.double.tables["medical_alerts"].values())))
+        self.double.put("medical_alerts", {key: row[key] for key in ("name", "patient", "archived_at")})
+        done = carrier.deliver(self.notice(ONE), None, None)
+        assert done.doubles == 1
+        assert len(self.double.standing("medical-alert", mark_of(ONE))) == 1
+
+    # --- keys and limits ----------------------------------------------------------------------------------------
+
+    def test_a_key_without_a_right_says_which(self) -> None:
+        """The key acts for its user; a front-desk user's key sees no forms."""
+        self.double.hidden = {"medical_alerts"}
+        identity = self.open().test()
+        assert identity.can["medical-alert"] is False
+        assert any("medical alerts" in note for note in identity.notes)
+        self.double.hidden = {"patient_forms"}
+        with pytest.raises(Denied, match="patient forms"):
+            self.open().test()
+
+    def test_two_hundred_requests_a_minute_are_not_passed(self) -> None:
+        """Cliniko blocks accounts that ask on; the wait is ours, not theirs."""
+        adapter = self.open()
+        for _ in range(230):
+            adapter.fetch(["77"])
+        assert 0 < sum(self.clock.slept) <= 60
+
+
+def therapist(double: ClinikoDouble) -> str:
+    """Gives the first client an appointment; gives the practitioner's id."""
+    practitioner = double.put("practitioners", {"first_name": "Robin", "last_name": "Ashgrove"})
+    row = {
+        "patient": double.link("patients", ADA),
+        "practitioner": double.link("practitioners", practitioner),
+        "starts_at": text(double.clock.at),
+        "cancelled_at": None,
+    }
+    double.put("individual_appointments", row)
+    return practitioner
+
+
+EXEMPT: tuple[Exempt, ...] = ()
+
+
+@pytest.mark.parametrize(
+    ("key", "shard"), [("MS0xMjM-au2", "au2"), ("MS0xMjM", "au1"), ("a-b-uk1", "uk1"), ("x-ca12", "ca12")]
+)
+def test_the_shard_is_read_from_the_key(key: str, shard: str) -> None:
+    """A key says itself where its account lives; one without an end belongs to the first shard."""
+    assert shard_of(key) == shard
+
+
+@pytest.mark.parametrize("end", ["evil.example", "au2.evil.example/", "AU2", "", "au", "au123", "au2\n", "a\u0661\u0662"])
+def test_a_key_cannot_lead_to_another_host(end: str) -> None:
+    """What follows the last dash becomes part of the host to which the key is sent."""
+    with pytest.raises(SettingsError, match="shard"):
+        shard_of(f"MS0xMjM-{end}")
+
+
+@pytest.mark.parametrize("mail", ["", "nobody", "a b@c.example", "a@b\r\nX-Header: 1", "a)@b.example"])
+def test_the_contact_must_be_an_address(mail: str) -> None:
+    """It goes into a header of every request, and Cliniko may block those without one."""
+    found = ClinikoSettings().validate({"api_key": "file:x", "contact_email": mail})
+    assert "contact_email" in found

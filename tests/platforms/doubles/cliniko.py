@@ -22,7 +22,6 @@ class ClinikoDouble(Double):
 
     cannot: ClassVar[Mapping[str, str]] = {
         "withdraw": "Cliniko only archives forms, and archived ones are left out of its lists",
-        "duplicates": "pages are asked for from a time, so that a row repeated at their edge is the usual case",
         "expire": "an API key has no time at which it ends",
         "webhooks": "Cliniko's API has no webhooks",
     }
@@ -127,6 +126,9 @@ class ClinikoDouble(Double):
 
     def lead_to(self, origin: str) -> None:
         self._elsewhere = origin
+
+    def repeat_rows(self) -> None:
+        """Nothing to do: pages are asked for from a time, so that each begins with the last row of the one before."""
 
     def own_wait(self, seconds: int) -> Mapping[str, str]:
         return {"X-RateLimit-Reset": str(int(self.clock.at.timestamp()) + seconds)}
