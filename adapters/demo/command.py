@@ -66,13 +66,16 @@ class Shown:
     report: str
 
 
-def run(folder: Path | None, as_of: date | None, seed: int | None, as_json: bool = False) -> Shown:
+def run(
+    folder: Path | None, as_of: date | None, seed: int | None, as_json: bool = False, *, port: int | None = None
+) -> Shown:
     """Plays the demo.
 
     :param folder: where settings, store and report go; `handrail-demo` here if left out. Files of an earlier demo in
         it are replaced, nothing else is touched.
     :param as_of: the last day of the invented year; today if left out.
     :param seed: another number gives other answers within the same courses.
+    :param port: afterwards the desk is opened there, until Ctrl-C; None: it is not.
     """
     place = (folder or FOLDER).absolute()
     say = _Say(quiet=as_json)
@@ -90,8 +93,14 @@ def run(folder: Path | None, as_of: date | None, seed: int | None, as_json: bool
         say.text(tr("{address} - nobody here is real, and nothing leaves this machine.", address=demo.base))
         settings = _settings(demo)
         with Engine(settings, now=lambda: _now(demo)) as engine:
-            engine.mailer = _Post()  # type: ignore[assignment]  # nothing leaves this machine, letters least of all
+            _without_mail(engine)
             shown = _play(demo, engine, say, place / "report.html")
+        if port is not None:
+            from .desk import open_desk
+
+            say.step(tr("The desk, in your browser"))
+            open_desk(settings, lambda: _now(demo), _without_mail, port)
+            return shown
     say.step(tr("Yours to look at"))
     say.text(tr("Report:   {file}", file=shown.report))
     again = f"{program()} --settings {place / 'handrail.toml'} flags"
@@ -111,6 +120,11 @@ class _Post:
     def send(self, letter: Letter) -> None:
         """Takes a letter."""
         self.letters.append(letter)
+
+
+def _without_mail(engine: Engine) -> None:
+    """Nothing leaves this machine, letters least of all."""
+    engine.mailer = _Post()  # type: ignore[assignment]
 
 
 def _now(demo: Demo) -> datetime:

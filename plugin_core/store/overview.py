@@ -38,12 +38,16 @@ class Forms(NamedTuple):
     newest_ms: int
 
 
-def forms_of(tx: Tx, keys: Sequence[str], but: Collection[str]) -> dict[str, Forms]:
-    """Forms by client, those of some instruments left out (the therapist's own)."""
+def forms_of(
+    tx: Tx, keys: Sequence[str], but: Collection[str], *, until_ms: int | None = None
+) -> dict[str, Forms]:
+    """Forms by client, those of some instruments left out (the therapist's own), as of a time if one is given."""
     found: dict[str, Forms] = {}
     for part in chunks(keys):
         where = (responses.c.source == tx.source) & among(tx, responses.c.client, part) & responses.c.active
         query = select(responses.c.client, func.count(), func.max(responses.c.authored_ms))
+        if until_ms is not None:
+            where = where & (responses.c.authored_ms <= until_ms)
         query = query.where(where, responses.c.instrument.not_in(list(but))).group_by(responses.c.client)
         found.update((client, Forms(number, newest)) for client, number, newest in tx.conn.execute(query).all())
     return found

@@ -149,9 +149,8 @@ def _comes_from_here() -> bool:
 def _refused_token(access: Access) -> ResponseReturnValue:
     if here.who() is None and not access.everybody:
         return _not_let_in(access)
-    abort(
-        400, tr("This form is too old or was not sent from this page. Go back, load the page again and send it anew.")
-    )
+    told = tr("This form is too old or was not sent from this page. Go back, load the page again and send it anew.")
+    return abort(400, told)
 
 
 def _not_let_in(access: Access) -> ResponseReturnValue:

@@ -1,0 +1,90 @@
+"""`handrail demo --serve`: the desk on the invented practice, with what a practice has besides answers.
+
+Who is asked what, who has not answered, a hold, and when the person at the desk last looked: without these the lists
+would be those of a first day. All of it is made through the interfaces that a practice uses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from ...plugin_core.collecting import Wish
+from ...plugin_core.store import Tx, accounts, asks, overview
+from ...plugin_core.words import mark, tr
+from ...schemas.vocab import AskState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ...plugin_core.engine import Engine
+    from ...plugin_core.settings import Settings
+
+LOGIN = "demo"
+LOOKED_DAYS = 12
+EVERY_WEEKS = 4
+REASON = mark("a bereavement")
+
+
+def furnish(engine: Engine) -> None:
+    """Enrols the clients, lets some requests run out, holds one client."""
+    today = engine.now().date()
+    with engine.store.reading(engine.source) as tx:
+        rows = [row.key for row in overview.client_rows(tx)]
+        newest = {key: found.newest_ms for key, found in overview.forms_of(tx, rows, ()).items()}
+    keys = sorted(newest, key=lambda key: newest[key])
+    wishes = [Wish(key, every_weeks=EVERY_WEEKS, start=today - timedelta(days=360), consent=today - timedelta(days=360))
+              for key in keys]  # fmt: skip
+    engine.collecting.enrol(wishes, LOGIN)
+    engine.store.write(lambda tx: _missed(tx, keys[:4], engine.now()), engine.source)
+    held = next((row.flag.client for row in engine.flags() if row.kind == "prompt"), keys[-1])
+    engine.hold(held, today + timedelta(days=16), tr(REASON), LOGIN)
+
+
+def _missed(tx: Tx, keys: list[str], now: datetime) -> None:
+    """Requests that ran out: one for each of these clients, two for the first."""
+    for at, key in enumerate(keys):
+        for weeks in (7, 3) if at == 0 else (3,):
+            asked = now - timedelta(weeks=weeks)
+            made = asks.plan(tx, key, "gr18", asked.date(), "platform", _after(asked), asked)
+            asks.change(tx, made, now, state=AskState.EXPIRED, asked=asked, attempts=1)
+
+
+def _after(asked: datetime) -> date:
+    return (asked + timedelta(days=7)).date()
+
+
+def looked_before(engine: Engine, account: str) -> None:
+    """Notes that the person at the desk last looked some days ago, at two clients of three."""
+    when = engine.now() - timedelta(days=LOOKED_DAYS)
+    at_ms = round(when.timestamp() * 1000)
+
+    def write(tx: Tx) -> None:
+        rows = sorted(row.key for row in overview.client_rows(tx))
+        counted = overview.forms_of(tx, rows, ("ts8",), until_ms=at_ms)
+        for key in rows[::3] + rows[1::3]:
+            number = counted[key].number if key in counted else 0
+            accounts.looked(tx, account, key, accounts.Look(at_ms, number))
+
+    engine.store.write(write, engine.source)
+
+
+def open_desk(settings: Settings, now: Callable[[], datetime], prepare: Callable[[Engine], None], port: int) -> None:
+    """Opens the desk until Ctrl-C, and prints a link with which one is in at once."""
+    from ...plugin_core.cli.serve import run
+    from ...plugin_core.web.desk import Desk
+    from ...plugin_core.web.serving import address_of
+    from ...plugin_core.web.staff import Staff, Wanted
+
+    desk = Desk(replace(settings, web=replace(settings.web, port=port)), now=now, prepare=prepare)
+    with desk.engine() as engine:
+        furnish(engine)
+        clinicians = desk.caseload.clinicians(engine, engine.source)
+        ref, name = clinicians[0] if clinicians else (None, "Demo")
+        everything = frozenset({"clinician", "supervisor", "administrator", "front-desk"})
+        token = Staff(engine).demo_link(Wanted(name, LOGIN, everything, ref))
+        with engine.store.reading() as tx:
+            account = accounts.key_of(tx, LOGIN)
+        looked_before(engine, account)
+    run(desk, f"{address_of(desk)}/link/{token}")
