@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
@@ -71,9 +72,14 @@ class Bench:
     only_carriers: ClassVar[Sequence[str] | None] = None
     # Whether what is there already stays: a real account keeps it, a double is empty at the beginning.
     live: ClassVar[bool] = False
+    salt: ClassVar[str] = "kestrel"
 
     double: Platform
     clock: Clock
+    # What the adapter said by `warn` and kept by `keep`, and the forms that a person confirmed (`mapped`).
+    said: list[str]
+    kept: dict[str, str]
+    confirmed: dict[str, tuple[str, str]]
 
     def platform(self) -> Platform:
         """A new platform, not started yet."""
@@ -89,8 +95,11 @@ class Bench:
         """A fresh platform for each test."""
         self._opened: list[Adapter] = []
         self._folder = TemporaryDirectory(prefix="handrail-kit-")
-        self.said: list[str] = []
-        self.kept: dict[str, str] = {}
+        self.folder = Path(self._folder.name)
+        for name in ("shared", "own"):
+            (self.folder / name).mkdir()
+        self.said = []
+        self.kept, self.confirmed = {}, {}
         self._listening = _Listening()
         self._level = logging.root.level
         logging.root.addHandler(self._listening)
@@ -142,7 +151,10 @@ class Bench:
             user_agent="Handrail/conformance",
             zone=self.zone(),
             keep=self.kept.__setitem__,
-            folder=Path(self._folder.name),
+            folder=self.folder / "shared",
+            mapped=lambda: self.confirmed,
+            own=self.folder / "own",
+            hash=lambda text: sha256(f"kestrel|{text}".encode()).hexdigest()[:32],
         )
 
     def open(self, secrets: Mapping[str, str] | None = None, **changed: object) -> Adapter:
@@ -185,6 +197,12 @@ class Bench:
             made[self.double.add(filled)] = filled
             self.clock.later(seconds=apart)
         return made
+
+    def some(self, number: int) -> None:
+        """So many forms where they can be filled in from here; on a live account those that are there."""
+        if not self.live:
+            self.needs("add")
+            self.fill(number)
 
     def pull(self, adapter: Adapter, cursor: Cursor | None = None, *, pages: int | None = None) -> Pulled:
         """Pulls to the end, or so many pages; a PlatformError is kept, any other ends the test."""
@@ -240,8 +258,12 @@ class Bench:
         for name in names:
             yield name, adapter.carrier(name)
 
+    def key(self, number: int) -> str:
+        """A key as the core makes them, hashes of 32 hex digits; on a live account others in each run."""
+        return sha256(f"{self.salt}{number}".encode()).hexdigest()[:32]
+
     def notice(self, key: str, state: RemoteState = RemoteState.ACTIVE, **more: Any) -> Notice:
-        """A prompt about the first client. Keys are hashes of 32 hex digits, as the core makes them."""
+        """A prompt about the first client."""
         closed = self.clock.at if state is not RemoteState.ACTIVE else None
         client = more.pop("client", self.client())
         opened = more.pop("opened", datetime(2026, 3, 1, 8, tzinfo=UTC))

@@ -224,6 +224,9 @@ class _Handler(BaseHTTPRequestHandler):
     """Reads a request, has it served, writes the reply."""
 
     protocol_version = "HTTP/1.1"
+    # Head and body leave together and at once: the pause between two small packets would be most of a test's time.
+    disable_nagle_algorithm = True
+    wbufsize = -1
     server: _Server
 
     def _any(self) -> None:

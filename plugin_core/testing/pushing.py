@@ -8,7 +8,7 @@ from ..errors import PlatformError
 from .bench import TITLE, Bench
 from .judging import ensure
 
-ONE, TWO, THREE = "1f" * 16, "2f" * 16, "3f" * 16
+ONE, TWO, THREE = 1, 2, 3
 
 
 class PushingTests(Bench):
@@ -24,13 +24,13 @@ class PushingTests(Bench):
         """The whole point; in another chart it would be a breach."""
         adapter = self.open()
         for name, carrier in self.carriers(adapter):
-            done = carrier.deliver(self.notice(ONE), None, None)
+            done = carrier.deliver(self.notice(self.key(ONE)), None, None)
             ensure(done.remote_id and done.refused is None, f"{name}: a prompt got no id, or was refused.")
             ensure(done.created, f"{name}: a prompt that is new is not said to be created.")
-            ensure(self._count(name, carrier, ONE) == 1, f"{name}: a prompt does not stand once.")
+            ensure(self._count(name, carrier, self.key(ONE)) == 1, f"{name}: a prompt does not stand once.")
             if self.double.can("look") is None:
                 ensure(not self.standing(name, self.client(1)), f"{name}: it stands in another client's chart.")
-            self._take_back(carrier, ONE, done)
+            self._take_back(carrier, self.key(ONE), done)
 
     def _take_back(self, carrier: Carrier, key: str, done: Delivered) -> None:
         carrier.deliver(self.notice(key, RemoteState.RETRACTED), done.remote_id, done.remote_version)
@@ -39,12 +39,12 @@ class PushingTests(Bench):
         """After a crash the same prompt is sent again, with its id or without (F81)."""
         adapter = self.open()
         for name, carrier in self.carriers(adapter):
-            done = carrier.deliver(self.notice(ONE), None, None)
-            again = carrier.deliver(self.notice(ONE), done.remote_id, done.remote_version)
-            blind = self.open().carrier(name).deliver(self.notice(ONE), None, None)
+            done = carrier.deliver(self.notice(self.key(ONE)), None, None)
+            again = carrier.deliver(self.notice(self.key(ONE)), done.remote_id, done.remote_version)
+            blind = self.open().carrier(name).deliver(self.notice(self.key(ONE)), None, None)
             ensure(again.remote_id == done.remote_id == blind.remote_id, f"{name}: sent again it has another id.")
-            ensure(self._count(name, carrier, ONE) == 1, f"{name}: sent again it stands twice, or no more.")
-            self._take_back(carrier, ONE, done)
+            ensure(self._count(name, carrier, self.key(ONE)) == 1, f"{name}: sent again it stands twice, or no more.")
+            self._take_back(carrier, self.key(ONE), done)
 
     def test_a_lost_reply_makes_no_second_prompt(self) -> None:
         """It was written, and nobody said so: look before you create (F84a)."""
@@ -52,12 +52,12 @@ class PushingTests(Bench):
         double = self.faulty
         for name, carrier in self.carriers(self.open()):
             double.lose_replies()
-            done = self.until_done(lambda one=carrier: one.deliver(self.notice(ONE), None, None))
+            done = self.until_done(lambda one=carrier: one.deliver(self.notice(self.key(ONE)), None, None))
             ensure(done.remote_id, f"{name}: after a lost reply the prompt has no id.")
-            marks = self.standing(name, key=ONE)
+            marks = self.standing(name, key=self.key(ONE))
             ensure(len(marks) == 1, f"{name}: after a lost reply it stands {len(marks)} times.")
             double.heal()
-            self._take_back(carrier, ONE, done)
+            self._take_back(carrier, self.key(ONE), done)
 
     def test_a_write_that_fails_is_done_later_and_once(self) -> None:
         """A server error in a write is not repeated at once: it may have been done (F84a)."""
@@ -66,11 +66,11 @@ class PushingTests(Bench):
         for name, carrier in self.carriers(self.open()):
             double.fail(503, on="write")
             double.throttle("seconds", 5, on="write")
-            done = self.until_done(lambda one=carrier: one.deliver(self.notice(ONE), None, None))
-            marks = self.standing(name, key=ONE)
+            done = self.until_done(lambda one=carrier: one.deliver(self.notice(self.key(ONE)), None, None))
+            marks = self.standing(name, key=self.key(ONE))
             ensure(len(marks) == 1, f"{name}: after an error it stands {len(marks)} times.")
             double.heal()
-            self._take_back(carrier, ONE, done)
+            self._take_back(carrier, self.key(ONE), done)
 
     def test_a_prompt_that_is_cleared_no_longer_stands(self) -> None:
         """What the client has overcome must not stay in the chart as if it were today's."""
@@ -83,77 +83,86 @@ class PushingTests(Bench):
     def _no_longer(self, state: RemoteState) -> None:
         self.needs("look")
         for name, carrier in self.carriers(self.open()):
-            done = carrier.deliver(self.notice(ONE), None, None)
-            gone = carrier.deliver(self.notice(ONE, state), done.remote_id, done.remote_version)
+            done = carrier.deliver(self.notice(self.key(ONE)), None, None)
+            gone = carrier.deliver(self.notice(self.key(ONE), state), done.remote_id, done.remote_version)
             ensure(gone.refused is None, f"{name}: to take a prompt back was refused.")
-            ensure(not self.standing(name, key=ONE), f"{name}: a prompt that was taken back still stands.")
-            carrier.deliver(self.notice(ONE, state), gone.remote_id, gone.remote_version)
-            ensure(not self.standing(name, key=ONE), f"{name}: taken back a second time, it stands again.")
+            ensure(not self.standing(name, key=self.key(ONE)), f"{name}: a prompt that was taken back still stands.")
+            carrier.deliver(self.notice(self.key(ONE), state), gone.remote_id, gone.remote_version)
+            ensure(not self.standing(name, key=self.key(ONE)), f"{name}: taken back a second time, it stands again.")
             ensure(not gone.created, f"{name}: taking back is said to have created something.")
 
     def test_it_stands_again_after_it_was_cleared(self) -> None:
         """A form is amended, and the flag that it had cleared holds after all."""
         self.needs("look")
         for name, carrier in self.carriers(self.open()):
-            done = carrier.deliver(self.notice(ONE), None, None)
-            done = carrier.deliver(self.notice(ONE, RemoteState.INACTIVE), done.remote_id, done.remote_version)
-            done = carrier.deliver(self.notice(ONE), done.remote_id, done.remote_version)
-            ensure(len(self.standing(name, key=ONE)) == 1, f"{name}: it does not stand again, once.")
-            self._take_back(carrier, ONE, done)
+            done = carrier.deliver(self.notice(self.key(ONE)), None, None)
+            done = carrier.deliver(
+                self.notice(self.key(ONE), RemoteState.INACTIVE), done.remote_id, done.remote_version
+            )
+            done = carrier.deliver(self.notice(self.key(ONE)), done.remote_id, done.remote_version)
+            ensure(len(self.standing(name, key=self.key(ONE))) == 1, f"{name}: it does not stand again, once.")
+            self._take_back(carrier, self.key(ONE), done)
 
     def test_what_was_never_sent_is_not_made_to_be_taken_back(self) -> None:
         """A flag that came and went between two runs leaves no trace on the platform (F87)."""
         for name, carrier in self.carriers(self.open()):
             for state in (RemoteState.INACTIVE, RemoteState.RETRACTED):
-                done = carrier.deliver(self.notice(TWO, state), None, None)
+                done = carrier.deliver(self.notice(self.key(TWO), state), None, None)
                 ensure(done.remote_id is None and not done.created, f"{name}: something was made to be taken back.")
-                ensure(not self._count(name, carrier, TWO), f"{name}: what was taken back before it was sent stands.")
+                ensure(
+                    not self._count(name, carrier, self.key(TWO)),
+                    f"{name}: what was taken back before it was sent stands.",
+                )
 
     def test_one_prompt_taken_back_leaves_the_other(self) -> None:
         """Two rules may prompt about one client; where one mark serves both it goes with the last (Notice.beside)."""
         self.needs("look")
         for name, carrier in self.carriers(self.open()):
-            one = carrier.deliver(self.notice(ONE, beside=0), None, None)
-            two = carrier.deliver(self.notice(TWO, beside=1), None, None)
+            one = carrier.deliver(self.notice(self.key(ONE), beside=0), None, None)
+            two = carrier.deliver(self.notice(self.key(TWO), beside=1), None, None)
             retracted = RemoteState.RETRACTED
-            carrier.deliver(self.notice(ONE, retracted, beside=1), one.remote_id, one.remote_version)
-            ensure(len(self.standing(name, key=TWO)) == 1, f"{name}: with one prompt another was taken away.")
-            carrier.deliver(self.notice(TWO, retracted, beside=0), two.remote_id, two.remote_version)
+            carrier.deliver(self.notice(self.key(ONE), retracted, beside=1), one.remote_id, one.remote_version)
+            ensure(len(self.standing(name, key=self.key(TWO))) == 1, f"{name}: with one prompt another was taken away.")
+            carrier.deliver(self.notice(self.key(TWO), retracted, beside=0), two.remote_id, two.remote_version)
             ensure(not self.standing(name), f"{name}: the last prompt was taken back, and something still stands.")
 
     def test_a_prompt_is_found_by_its_key(self) -> None:
         """`disconnect --retract-all` and the mending after a crash look for what stands."""
         for name, carrier in self.carriers(self.open()):
-            ensure(not carrier.find(THREE), f"{name}: a key that was never sent is found.")
-            done = carrier.deliver(self.notice(THREE), None, None)
-            ensure(list(carrier.find(THREE)) == [done.remote_id], f"{name}: a prompt that stands is not found.")
-            self._take_back(carrier, THREE, done)
+            ensure(not carrier.find(self.key(THREE)), f"{name}: a key that was never sent is found.")
+            done = carrier.deliver(self.notice(self.key(THREE)), None, None)
+            ensure(
+                list(carrier.find(self.key(THREE))) == [done.remote_id], f"{name}: a prompt that stands is not found."
+            )
+            self._take_back(carrier, self.key(THREE), done)
 
     def test_a_prompt_that_a_person_removed_stays_removed(self) -> None:
         """They had their reason; a thing that comes back each night is switched off (F86)."""
         self.needs("look", "tidy")
         for name, carrier in self.carriers(self.open()):
-            done = carrier.deliver(self.notice(ONE), None, None)
-            self.double.remove(self.standing(name, key=ONE)[0])
-            again = carrier.deliver(self.notice(ONE), done.remote_id, done.remote_version)
-            ensure(not self.standing(name, key=ONE), f"{name}: what a person removed was put back.")
+            done = carrier.deliver(self.notice(self.key(ONE)), None, None)
+            self.double.remove(self.standing(name, key=self.key(ONE))[0])
+            again = carrier.deliver(self.notice(self.key(ONE)), done.remote_id, done.remote_version)
+            ensure(not self.standing(name, key=self.key(ONE)), f"{name}: what a person removed was put back.")
             ensure(again.human_edit, f"{name}: it is not said that a person removed it (Delivered.human_edit).")
-            closed = carrier.deliver(self.notice(ONE, RemoteState.INACTIVE), again.remote_id, again.remote_version)
+            closed = carrier.deliver(
+                self.notice(self.key(ONE), RemoteState.INACTIVE), again.remote_id, again.remote_version
+            )
             ensure(closed.refused is None, f"{name}: to take back what a person removed was refused.")
 
     def test_a_prompt_has_the_neutral_title_and_a_reason_only_if_given_one(self) -> None:
         """Whoever looks over a shoulder reads it; the core gives a reason where the practice allowed it."""
         self.needs("look")
         for name, carrier in self.carriers(self.open()):
-            done = carrier.deliver(self.notice(ONE, based_on=("form-kestrel-7",)), None, None)
-            for mark in self.standing(name, key=ONE):
+            done = carrier.deliver(self.notice(self.key(ONE), based_on=("form-kestrel-7",)), None, None)
+            for mark in self.standing(name, key=self.key(ONE)):
                 text = mark.text.lower()
                 ensure("handrail" in text, f"{name}: nobody can tell where the prompt comes from.")
                 ensure("none" not in text.split(), f"{name}: where there is no reason it shows “None”.")
-                for word in (*self.double.clients().values(), "form-kestrel-7", ONE[:8]):
+                for word in (*self.double.clients().values(), "form-kestrel-7", self.key(ONE)[:8]):
                     ensure(word.lower() not in text, f"{name}: people read an id or a name in it.")
                 ensure(not self.live or TITLE.lower() in text, f"{name}: the title is another.")
-            self._take_back(carrier, ONE, done)
+            self._take_back(carrier, self.key(ONE), done)
 
     def test_a_chart_that_was_closed_is_refused_with_a_reason(self) -> None:
         """A client archived between pull and push: the prompt goes to the list by hand, the others go on (F88)."""
@@ -161,11 +170,11 @@ class PushingTests(Bench):
         for name, carrier in self.carriers(self.open()):
             self.double.close_client(self.client())
             try:
-                done = carrier.deliver(self.notice(ONE), None, None)
+                done = carrier.deliver(self.notice(self.key(ONE)), None, None)
             except PlatformError as error:
                 ensure(False, f"{name}: a closed chart ends in {type(error).__name__}, not in Delivered.refused.")
             else:
                 ensure(done.refused, f"{name}: a closed chart took a prompt, or nobody said that it did not.")
-            other = carrier.deliver(self.notice(TWO, client=self.client(1)), None, None)
+            other = carrier.deliver(self.notice(self.key(TWO), client=self.client(1)), None, None)
             ensure(other.refused is None, f"{name}: after a refusal the next client's prompt was refused, too.")
             return

@@ -27,12 +27,13 @@ class ReachingTests(Bench):
     def test_a_link_to_another_host_is_not_followed(self) -> None:
         """The key would go with it, to whoever runs that host (S1, F23)."""
         self.needs("add", "pages", "next-links")
-        self.fill(self.double.page_size * 2 + 1)
+        given = self.fill(self.double.page_size * 2 + 1, apart=0.0)  # of one moment: time alone leads to no next page
         with Elsewhere() as elsewhere:
             self.double.lead_to(elsewhere.origin)
             done = self.pull(self.open())
             ensure(not elsewhere.seen, "A link to another host was followed.")
-        ensure(done.error is not None, "A link to another host was passed over without a word: forms are missing.")
+        passed = done.error is not None or set(given) <= done.ids
+        ensure(passed, "A link to another host was passed over without a word: forms are missing.")
 
     def test_a_redirect_to_another_host_is_not_followed(self) -> None:
         """The usual library follows it, and some send the key along (S2)."""

@@ -37,7 +37,8 @@ class TalkingTests(Bench):
         self.needs("asks")
         adapter: Any = self.open()
         if self.spec.capabilities.publishes:
-            adapter.publish(builtin_one("gr18"))
+            made = adapter.publish(builtin_one("gr18"))
+            self.confirmed[made.form] = ("gr18", "1")
         return adapter.sender()
 
     def test_a_client_is_asked_once(self) -> None:
