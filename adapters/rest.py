@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from ..plugin_core.errors import PlatformError
+from ..plugin_core.errors import NotTheApi, PlatformError
 from ..plugin_core.words import tr
 from .addresses import Base
 from .http import Garbled, Http, OutcomeUnknown, Refused, require_json
@@ -147,6 +147,18 @@ def rows_of(data: Any, *names: str) -> list[dict[str, Any]]:
     if isinstance(data, dict):
         found = next((data[name] for name in names if isinstance(data.get(name), list)), [])
     return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+
+
+def listed(answer: Answer, site: str, *names: str) -> list[dict[str, Any]]:
+    """As `rows_of`, of an answer that must be a list.
+
+    :raises NotTheApi: it holds none, so that nothing must be concluded from it (F39).
+    """
+    data = answer.data
+    lists = [data] if not names else [data.get(name) for name in names] if isinstance(data, dict) else []
+    if not any(isinstance(one, list) for one in lists):
+        raise NotTheApi(tr("{site} does not answer a list as its API does. Check the setting base_url.", site=site))
+    return rows_of(data, *names)
 
 
 def text_of(value: Any) -> str | None:
