@@ -40,6 +40,7 @@ from .words import in_practice_language, tr
 if TYPE_CHECKING:
     from .collecting import Collecting
     from .figures import Figures
+    from .keeping import Keeping
     from .mail import Mailer
     from .mapping.propose import Proposal
     from .mending import Mending
@@ -103,7 +104,9 @@ class Engine:
     @cached_property
     def store(self) -> Store:
         """The practice's store, opened with the key that the settings refer to."""
-        return Store(self.settings.store_url, self.settings.practice, keys.master(self.settings.key_reference))
+        from .keeping.rotation import open_with
+
+        return open_with(self.settings)
 
     @property
     def connection(self) -> Connection:
@@ -198,7 +201,9 @@ class Engine:
                 self.selfchecks.tidy(self.now().date())
                 sends = self.settings.collect.by_itself if chosen.send is None else chosen.send
                 run.send = self.collecting.send_within if sends else self.collecting.recall
-                return run.run(chosen)
+                done = run.run(chosen)
+                self.keeping.remember_trail()
+                return done
             with self.store.rehearsal():
                 return run.run(chosen)
 
@@ -245,6 +250,13 @@ class Engine:
         from .rights import Rights
 
         return Rights(self)
+
+    @cached_property
+    def keeping(self) -> Keeping:
+        """Backups, new keys, and whether the audit trail is as it was written."""
+        from .keeping import Keeping
+
+        return Keeping(self)
 
     @cached_property
     def selfchecks(self) -> SelfChecks:

@@ -144,6 +144,11 @@ class Settings:
         return self.store
 
     @property
+    def store_path(self) -> Path:
+        """The store's file, where it is on SQLite."""
+        return Path(self.store_url.removeprefix("sqlite:///"))
+
+    @property
     def key_reference(self) -> str:
         """The reference of the store's key, a relative file path taken from the settings' folder."""
         kind, _, name = self.key.partition(":")

@@ -9,6 +9,7 @@ from sqlalchemy import delete, func, insert, select, update
 
 from ...schemas.records import AuditEntry, Cursor, RunReport
 from ...schemas.vocab import RunOutcome
+from . import chain
 from .database import Tx, now_ms
 from .sql import from_ms, to_ms, upsert
 from .tables import audit, cursors, responses, runs, sources
@@ -84,8 +85,7 @@ def record(tx: Tx, actor: str, action: str, subject: str | None = None, detail: 
 
     :param subject: our key of a client, a flag or a form; never a platform's id or a name.
     """
-    values = {"at_ms": now_ms(), "actor": actor, "action": action, "subject": subject, "detail": detail}
-    tx.conn.execute(insert(audit).values(practice=tx.sealer.practice, **values))
+    chain.append(tx, {"at_ms": now_ms(), "actor": actor, "action": action, "subject": subject, "detail": detail})
 
 
 def trail(tx: Tx, limit: int = 1000) -> list[AuditEntry]:

@@ -61,7 +61,7 @@ class Store:
     def __init__(self, url: str, practice: str, master: bytes, *, create: bool = False) -> None:
         self.practice = practice
         self._rehearsal: Connection | None = None
-        self.engine = _engine(url, create=create)
+        self.engine = engine_of(url, create=create)
         try:
             with _plain(self.engine):
                 upgrade(self.engine, create=create)
@@ -149,14 +149,28 @@ class Store:
 
     def _open_keys(self, master: bytes, *, create: bool) -> seal.Sealer:
         with self.engine.connect() as conn:
-            wrapped = conn.execute(select(keys.c.id, keys.c.wrapped).where(keys.c.practice == self.practice)).all()
             check = conn.execute(select(practices.c.sealed).where(practices.c.id == self.practice)).scalar()
-        if not wrapped or check is None:
+        found = self.practice_keys(master)
+        if not found or check is None:
             if not create:
                 raise StoreError(
                     tr("The store has no practice {practice!r}. Run: handrail init", practice=self.practice)
                 )
             return self._new_practice(master)
+        sealer = seal.Sealer(self.practice, found, lambda: self.practice_keys(master))
+        if sealer.open(f"practices:{self.practice}", check) != _CHECK:
+            raise KeyProblem(
+                tr("The store's check value is not as Handrail wrote it. Restore the store from a backup.")
+            )
+        return sealer
+
+    def practice_keys(self, master: bytes) -> dict[int, bytes]:
+        """The practice's keys by id, as the store has them at this moment.
+
+        :raises KeyProblem: the master key is not the one that they were wrapped with.
+        """
+        with self.engine.connect() as conn:
+            wrapped = conn.execute(select(keys.c.id, keys.c.wrapped).where(keys.c.practice == self.practice)).all()
         opened = {row.id: seal.unwrap(master, self.practice, row.id, row.wrapped) for row in wrapped}
         good = {number: key for number, key in opened.items() if key is not None}
         if len(good) != len(opened):
@@ -166,12 +180,7 @@ class Store:
                     "right key back (the keyring entry or key file that belongs to this store)."
                 )
             )
-        sealer = seal.Sealer(self.practice, good)
-        if sealer.open(f"practices:{self.practice}", check) != _CHECK:
-            raise KeyProblem(
-                tr("The store's check value is not as Handrail wrote it. Restore the store from a backup.")
-            )
-        return sealer
+        return good
 
     def _new_practice(self, master: bytes) -> seal.Sealer:
         key = secrets.token_bytes(seal.KEY_BYTES)
@@ -216,7 +225,8 @@ class Store:
 # --- opening -------------------------------------------------------------------------------------------------------
 
 
-def _engine(url: str, *, create: bool) -> Engine:
+def engine_of(url: str, *, create: bool = False) -> Engine:
+    """The database of an address; an SQLite file that is not there is made with `create`, else refused."""
     try:
         parsed = make_url(url)
         backend = parsed.get_backend_name()

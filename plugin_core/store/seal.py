@@ -33,19 +33,27 @@ class Sealer:
     :param practice: its id, part of every hash: the same client in two practices has two keys.
     :param keys: all keys by id, 32 bytes each; the highest id seals, all open (S17). The lowest makes the hashes, which
         therefore survive a rotation.
+    :param learn: gives the keys anew when a value is met that was sealed with one made since, by another process.
     """
 
-    __slots__ = ("_ciphers", "_content", "_current", "_head", "_lookup", "_nonce", "practice")
+    __slots__ = ("_ciphers", "_content", "_current", "_head", "_learn", "_lookup", "_nonce", "_trail", "practice")
 
-    def __init__(self, practice: str, keys: Mapping[int, bytes]) -> None:
+    def __init__(
+        self, practice: str, keys: Mapping[int, bytes], learn: Callable[[], Mapping[int, bytes]] | None = None
+    ) -> None:
         self.practice = practice
-        self._ciphers = {number: AESGCM(_derive(key, b"seal")) for number, key in keys.items()}
-        self._current = self._ciphers[max(keys)]
-        self._head = _FORMAT + max(keys).to_bytes(2, "big")
+        self._take(keys)
+        self._learn = learn
         root = keys[min(keys)]
         self._lookup = _derive(root, b"look-up")
         self._content = _derive(root, b"content")
+        self._trail = _derive(root, b"trail")
         self._nonce = _Nonces()
+
+    def _take(self, keys: Mapping[int, bytes]) -> None:
+        self._ciphers = {number: AESGCM(_derive(key, b"seal")) for number, key in keys.items()}
+        self._current = self._ciphers[max(keys)]
+        self._head = head_of(max(keys))
 
     def __repr__(self) -> str:
         return "Sealer(***)"
@@ -61,6 +69,9 @@ class Sealer:
     def open(self, place: str, sealed: bytes) -> bytes:
         """What was sealed at that place. Raises SealBroken when it was edited, moved, or sealed with another key."""
         cipher = self._ciphers.get(int.from_bytes(sealed[1:3], "big")) if sealed[:1] == _FORMAT else None
+        if cipher is None and self._learn is not None and sealed[:1] == _FORMAT:
+            self._take(self._learn())
+            cipher = self._ciphers.get(int.from_bytes(sealed[1:3], "big"))
         try:
             if cipher is None:
                 raise InvalidTag
@@ -73,6 +84,17 @@ class Sealer:
                     place=place,
                 )
             ) from None
+
+    def stale(self, sealed: bytes) -> bool:
+        """Whether the value was sealed with another key than new ones are."""
+        return sealed[:3] != self._head
+
+    def link(self, before: str, *parts: str | None) -> str:
+        """64 hex digits over an entry of the audit trail and the link before it (S39); None and "" differ."""
+        made = blake2b(before.encode(), digest_size=32, key=self._trail)
+        for part in parts:
+            made.update(b"-" if part is None else b"+" + _framed(part))
+        return made.hexdigest()
 
     def hash(self, *parts: str) -> str:
         """32 hex digits standing for the parts; stable in this store, useless outside it (S27).
@@ -97,6 +119,11 @@ class Sealer:
     def fingerprint(self, content: bytes) -> str:
         """32 hex digits for a content: equal contents, equal fingerprints. Keyed, since answers could be guessed."""
         return blake2b(content, digest_size=16, key=self._content).hexdigest()
+
+
+def head_of(number: int) -> bytes:
+    """How values begin that were sealed with the key of that number."""
+    return _FORMAT + number.to_bytes(2, "big")
 
 
 class _Nonces:
@@ -131,6 +158,11 @@ def _framed(part: str) -> bytes:
 
 def _derive(key: bytes, purpose: bytes) -> bytes:
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"handrail/1/" + purpose).derive(key)
+
+
+def backup_cipher(master: bytes, salt: bytes) -> AESGCM:
+    """The cipher of one backup file; `salt` is random and makes the key this file's own, so that nonces may count."""
+    return AESGCM(HKDF(algorithm=SHA256(), length=32, salt=salt, info=b"handrail/1/backup").derive(master))
 
 
 def wrap(master: bytes, practice: str, number: int, key: bytes) -> bytes:

@@ -40,12 +40,13 @@ def exclusive(store: Store, doing: str, part: str = "") -> Iterator[None]:
         with _advisory(store, doing, part):
             yield
     else:
-        with _file(Path(f"{store.engine.url.database}{part and '.'}{part}"), doing):
+        with exclusive_file(Path(f"{store.engine.url.database}{part and '.'}{part}"), doing):
             yield
 
 
 @contextmanager
-def _file(database: Path, doing: str) -> Iterator[None]:
+def exclusive_file(database: Path, doing: str) -> Iterator[None]:
+    """The same for the file of an SQLite store that need not be there yet."""
     lock = FileLock(f"{database}.lock", mode=0o600)
     owner = Path(f"{database}.owner")
     try:
