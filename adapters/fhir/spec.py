@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...plugin_core.contracts import Adapter, AdapterContext, AdapterSpec, Capabilities
+from ...plugin_core.contracts import Adapter, AdapterContext, AdapterSpec, Capabilities, Support
 from ...schemas.records import Instrument, Json
 from .carriers import CARRIERS
 
@@ -44,4 +44,15 @@ SPEC = AdapterSpec(
     carriers=CARRIERS,
     open=_open,
     exports={"fhir-questionnaire": _questionnaire, "fhir-codesystem": _code_system},
+    support=Support(
+        tested="live",
+        against="sekmet and Medplum's server as they are released, the demo's server, SMART Backend Services",
+        pulls="QuestionnaireResponse by the server's own time of the last change, page by page.",
+        asks="Where it is switched on (ask_by): a Task or a ServiceRequest, which the platform shows as it likes.",
+        limits="The server's; Retry-After is obeyed, and pages shrink where the server finds them too big.",
+        quirks=(
+            "Servers differ in what they list, sort and filter; what one ignores is noticed and made up for.",
+            "A form that the platform never marks as finished is read only where the practice says so.",
+        ),
+    ),
 )
