@@ -285,13 +285,19 @@ class Engine:
         if moved:
             self.store.write(book.forget_cursors, self.source)
 
-    def proposals(self, instruments: Sequence[Instrument] | None = None) -> list[Proposal]:
-        """For each form of the platform that resembles an instrument, how it would be read; to be confirmed."""
+    def proposals(
+        self, instruments: Sequence[Instrument] | None = None, *, remap: str | None = None
+    ) -> list[Proposal]:
+        """For each form of the platform that resembles an instrument, how it would be read; to be confirmed.
+
+        :param remap: id or title of a form that is proposed anew though it is mapped; then it alone.
+        """
         from .mapping.propose import fits, propose
 
         wanted = list(instruments or self.registry.forms)
         mapped = self.mappings()
-        open_forms = (form for form in self.adapter.forms() if not any(fits(form, mapping) for mapping in mapped))
+        forms = (form for form in self.adapter.forms() if remap is None or remap in (form.form, form.title))
+        open_forms = (form for form in forms if remap or not any(fits(form, mapping) for mapping in mapped))
         found = (propose(form, wanted) for form in open_forms)
         return [proposal for proposal in found if proposal is not None]
 

@@ -12,18 +12,18 @@ import click
 
 from ..errors import SettingsError, UsageError
 from ..words import mark, speak, tr
-from ..words.spelling import whole
 from .app import App, author, json_option, pass_app
 from .clickwords import agree
 
 if TYPE_CHECKING:
     from ..contracts import AdapterSpec, CarrierSpec
-    from ..engine import Engine
-    from ..mapping.propose import Proposal
     from ..settings import Settings
 
 
 KEPT_HERE = mark("Flags stay in Handrail (handrail flags). To show them on the platform, connect again with --push.")
+BY_HAND = mark("Flags cannot be shown there. They are entered by hand: handrail flags --by-hand -o FILE.html")
+NEXT_PUBLISH = mark("Next: handrail publish gr18   then   handrail sync")
+NEXT_SYNC = mark("Next: handrail sync")
 KEYRING = mark("Key:      in this computer's keyring")
 COPY = mark("Keep a copy of the key in another place than the store's backup: without it the store stays closed.")
 NO_ZONE = mark(
@@ -123,6 +123,14 @@ def _made(app: App, settings: Settings, key_file: bool, zone: str | None, as_jso
 @click.option(
     "--confirm", "confirm_all", is_flag=True, help="Confirm every proposed mapping that is complete and sure."
 )
+@click.option("--remap", metavar="FORM", help="Go through the mapping of this form anew (its id or title).")
+@click.option(
+    "--answer",
+    "answers",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An answer to what the platform asks about itself (files: dates=dmy); repeat for more.",
+)
 @click.option("--login/--no-login", default=None, help="Sign a person in anew; by default where it is needed.")
 @click.option("--moved", is_flag=True, help="The practice has moved to another server: take the new one for the old.")
 @json_option
@@ -136,6 +144,8 @@ def connect(
     carriers: tuple[str, ...],
     reasons: bool,
     confirm_all: bool,
+    remap: str | None,
+    answers: tuple[str, ...],
     login: bool | None,
     moved: bool,
     as_json: bool,
@@ -143,7 +153,9 @@ def connect(
     """Connect the practice's platform: ask for what it needs, test it, and confirm how its forms are read."""
     from ..engine import Engine
     from ..settings import Connection
+    from .dialogue import arranged
     from .login import sign_in
+    from .mapping import Walk
 
     with Engine(app.settings) as engine:
         spec = engine.registry.adapter(platform)
@@ -154,6 +166,8 @@ def connect(
         pushing = _pushing(spec, push, carriers, reasons, app)
     with Engine(replace(app.settings, platform=connection, push=pushing)) as engine:
         sign_in(engine, spec, connection, login, terminal=_on_terminal())
+        terminal = _on_terminal() and not as_json
+        dialogue, still_open = arranged(app, engine, _pairs(answers), confirm_all, terminal=terminal)
         identity = engine.identity()
         known = engine.store.fingerprint(engine.source)
         if known not in (None, identity.fingerprint) and not moved:
@@ -165,7 +179,9 @@ def connect(
             )
         engine.accept_server(identity)
         _save(app, connection, pushing.on, pushing.carriers, pushing.reasons)
-        confirmed, left = _mappings(engine, confirm_all) if spec.capabilities.lists_forms else ([], [])
+        walk = Walk(app, engine, confirm_all=confirm_all, terminal=terminal, remap=remap)
+        if spec.capabilities.lists_forms:
+            walk.run()
         engine.record(author(), "platform-connected")
         silent = engine.collecting.cannot_ask()
     facts = {
@@ -173,9 +189,14 @@ def connect(
         "server": f"{identity.title} {identity.version}".strip(),
         "notes": list(identity.notes),
         "push": pushing.on,
+        "can_show": bool(spec.carriers),
+        "can_publish": spec.capabilities.publishes,
         "carriers": list(pushing.carriers),
-        "mappings_confirmed": confirmed,
-        "mappings_left": left,
+        "settled": dialogue.shown,
+        "still_open": still_open,
+        "mappings_confirmed": walk.confirmed,
+        "mappings_left": walk.left,
+        "mappings": walk.facts,
         "asking": silent,
     }
     if as_json:
@@ -192,14 +213,16 @@ def _tell(facts: Mapping[str, Any]) -> None:
     if facts["push"]:
         click.echo(tr("Flags will be shown there as: {carriers}.", carriers=", ".join(facts["carriers"])))
     else:
-        click.echo(tr(KEPT_HERE))
+        click.echo(tr(KEPT_HERE) if facts["can_show"] else tr(BY_HAND))
+    for sentence in facts["still_open"]:
+        click.echo(tr("Still open: {what}", what=sentence))
     for name in facts["mappings_confirmed"]:
         click.echo(tr("Mapping confirmed: {form}", form=name))
     for name in facts["mappings_left"]:
         click.echo(tr("Not mapped: {form}", form=name))
     if facts["asking"]:
         click.echo(facts["asking"])
-    click.echo(tr("Next: handrail publish gr18   then   handrail sync"))
+    click.echo(tr(NEXT_PUBLISH) if facts["can_publish"] else tr(NEXT_SYNC))
 
 
 def _pairs(given: tuple[str, ...]) -> dict[str, str]:
@@ -385,46 +408,6 @@ def _no_other(app: App, platform: str) -> None:
                 now=now.platform,
             )
         )
-
-
-def _mappings(engine: Engine, confirm_all: bool) -> tuple[list[str], list[str]]:
-    """Shows what is proposed; stores what is confirmed. Gives the titles confirmed and those left."""
-    from ..errors import PlatformError, SettingsError
-
-    confirmed: list[str] = []
-    left: list[str] = []
-    try:
-        proposals = engine.proposals()
-    except PlatformError as error:
-        return [], [tr("the platform's forms could not be listed: {why}", why=error.message)]
-    for proposal in proposals:
-        ours = f"{proposal.instrument.id}/{proposal.instrument.version}"
-        title = tr("{form} as {instrument}", form=proposal.form.title or proposal.form.form, instrument=ours)
-        sure = proposal.complete and all(g.sure >= 95 for g in proposal.guesses if g.item is not None)
-        if _agreed(proposal, title, sure, confirm_all):
-            try:
-                engine.confirm(proposal, author())
-            except SettingsError as error:  # a form with safety lines, and nobody who would be told
-                left.append(f"{title}: {error.message}")
-                continue
-            confirmed.append(title)
-        else:
-            how = mark("{form} ({sure} % sure)") if proposal.complete else mark("{form} ({sure} % sure, incomplete)")
-            left.append(tr(how, form=title, sure=whole(round(proposal.sure))))
-    return confirmed, left
-
-
-def _agreed(proposal: Proposal, title: str, sure: bool, confirm_all: bool) -> bool:
-    if confirm_all or not _on_terminal():
-        return confirm_all and sure
-    click.echo(f"\n{title}:")
-    for guess in proposal.guesses:
-        item = tr("left out") if guess.item is None else f"{guess.item.id} {guess.item.text}"
-        options = ", ".join(f"{name} = {value}" for name, value in guess.options.items())
-        click.echo(f"  {guess.question.text}\n    -> {item} ({guess.sure:.0f} %)  {options}")
-        if guess.problem:
-            click.echo("    " + tr("problem: {what}", what=guess.problem))
-    return proposal.complete and agree(tr("Read the form like this?"), default=False)
 
 
 @click.command()

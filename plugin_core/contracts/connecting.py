@@ -107,6 +107,11 @@ class AdapterContext:
 class Dialogue(Protocol):
     """The person who connects, for what nobody may guess; where there is none, what they said in the command."""
 
+    @property
+    def who(self) -> str:
+        """Who decides, as the audit trail names them."""
+        ...
+
     def show(self, title: str, rows: Sequence[tuple[str, str]], problems: Sequence[str] = ()) -> None:
         """Shows facts as (what, how it is), and what must be settled first."""
         ...

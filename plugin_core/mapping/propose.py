@@ -1,34 +1,45 @@
 """Proposes a mapping: for each question of a platform's form the line that it most likely is, and how sure that is.
 
 A proposal is never used before a person confirmed it. Published codes decide where the platform has them; else words
-are compared (rapidfuzz), after case, blanks, markup and quotes are made equal.
+are compared (rapidfuzz), after case, blanks, markup and quotes are made equal. Words that turn the meaning (not, never,
+without, another span of time) make another question of it, however alike the rest is.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rapidfuzz import fuzz
 
-from ...schemas.records import Answer, Instrument, Item, MappedQuestion, Mapping, Option
-from ...schemas.vocab import Blank
-from ..contracts import RemoteAnswer, RemoteForm, RemoteQuestion
-from ..words import tr
-from .texts import plain, same
+from ...schemas.records import Answer, Instrument, Item, MappedQuestion, Mapping
+from ..contracts import RemoteForm, RemoteQuestion
+from ..words import mark, tr
+from .options import Matched, match
+from .texts import bare, plain, same, turned
+from .wordings import Wordings, wordings_of
 
 SAME = 100.0
+KNOWN = 98.0  # a wording that is known of this form, or the same words with a number before them
+SURE = 95.0  # below this a person has to read both texts
 ALIKE = 94.0  # the most that a likeness of words can reach: "I could" and "I could not" are 97 % alike
+BY_ID = 80.0
 POSSIBLE = 70.0
-LONGEST_NAME = 400
+
+CODE, WORDS, WORDING, LINE_ID, LIKENESS, PERSON = "code", "words", "known wording", "id", "likeness", "person"
+TWICE = mark("two questions read as this line")
+TURNED = mark("reads like {line}, but differs in: {words}. That is another question; it is left out")
+OTHER_WORDS = mark("its code says this line, its words say another")
+SEVERAL = mark("more than one option can be ticked")
 
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """One question with the line proposed for it. `problem` says what a person must see.
+    """One question with the line proposed for it. `problem` says what a person must see; `by` by what it was known.
 
     `sure` runs from 0 to 100. It is 100 when the code or every word is the same, and at most 94 when a person has to
-    read both texts.
+    read both texts, or to say which way round numbers without words run.
     """
 
     question: RemoteQuestion
@@ -36,6 +47,7 @@ class Guess:
     sure: float
     options: dict[str, Answer]
     problem: str | None = None
+    by: str = WORDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +74,13 @@ class Proposal:
     @property
     def language(self) -> str | None:
         """The form's language where it is worded as our instrument is; codes alone do not tell it."""
-        alike = all(g.item is None or same(g.question.text, g.item.text) for g in self.guesses)
+        alike = all(g.item is None or g.by == WORDING or same(g.question.text, g.item.text) for g in self.guesses)
         return self.instrument.language if alike else None
+
+    @property
+    def certain(self) -> bool:
+        """Whether nothing of it has to be read by a person: complete, and each line known by its code or words."""
+        return self.complete and all(g.sure >= SURE for g in self.guesses if g.item is not None)
 
     def mapping(self, platform: str) -> Mapping:
         """The mapping to store once a person has confirmed it."""
@@ -92,6 +109,14 @@ def propose(form: RemoteForm, instruments: Sequence[Instrument]) -> Proposal | N
     return best if best is not None and best.sure >= POSSIBLE else None
 
 
+def changed(form: RemoteForm, mapping: Mapping) -> list[str]:
+    """The texts, as they were confirmed, of the questions that a form words differently now or does not have."""
+    texts = {question.question: question.text for question in form.questions}
+    return [
+        one.text for one in mapping.questions if one.question not in texts or not same(one.text, texts[one.question])
+    ]
+
+
 def fits(form: RemoteForm, mapping: Mapping) -> bool:
     """Whether a mapping still reads this form: the same version, and every question worded as it was confirmed."""
     if mapping.form != form.form or mapping.form_version not in (None, form.version):
@@ -101,27 +126,55 @@ def fits(form: RemoteForm, mapping: Mapping) -> bool:
     return len(asked) > 0 and all(same(question.text, texts[question.question]) for question in asked)
 
 
+def by_hand(guess: Guess, item: Item | None, options: dict[str, Answer]) -> Guess:
+    """The question as a person has it: another line or none, numbers that they gave to its options."""
+    return Guess(guess.question, item, SAME if item is not None else 0.0, options, by=PERSON)
+
+
 def _for(form: RemoteForm, instrument: Instrument) -> Proposal:
-    return Proposal(form, instrument, tuple(_guess(question, instrument) for question in form.questions))
+    known = wordings_of(instrument)
+    guesses = [_guess(question, instrument, known, observed=form.observed) for question in form.questions]
+    times = Counter(guess.item.id for guess in guesses if guess.item is not None)
+    return Proposal(form, instrument, tuple(_once(guess, times) for guess in guesses))
 
 
-def _guess(question: RemoteQuestion, instrument: Instrument) -> Guess:
-    item, sure = _closest(question, instrument)
+def _once(guess: Guess, times: Counter[str]) -> Guess:
+    return guess if guess.item is None or times[guess.item.id] == 1 else replace(guess, problem=tr(TWICE))
+
+
+def _guess(question: RemoteQuestion, instrument: Instrument, known: Wordings, *, observed: bool) -> Guess:
+    item, sure, by = _closest(question, instrument, known)
     if item is None:
-        return Guess(question, None, sure, {})
-    options, problem = _match_options(question, item)
-    return Guess(question, item, sure, options, problem)
+        return Guess(question, None, sure, {}, by=by)
+    words = turned(question.text, item.text) if by in (CODE, LIKENESS) and question.text else ()
+    if words and by == LIKENESS:
+        said = tr(TURNED, line=item.id, words=", ".join(words))
+        return Guess(question, None, sure, {}, said, by)
+    if words and _alike(bare(question.text), bare(item.text)) >= POSSIBLE:
+        return Guess(question, item, ALIKE, {}, tr(OTHER_WORDS), by)
+    if question.several:
+        return Guess(question, item, sure, {}, tr(SEVERAL), by)
+    found: Matched = match(question, item, known, observed=observed)
+    return Guess(question, item, min(sure, found.sure), found.options, found.problem, by)
 
 
-def _closest(question: RemoteQuestion, instrument: Instrument) -> tuple[Item | None, float]:
+def _closest(question: RemoteQuestion, instrument: Instrument, known: Wordings) -> tuple[Item | None, float, str]:
     codes = set(question.codings)
     for item in instrument.items:
         if any((coding.system, coding.code) in codes for coding in item.codings):
-            return item, SAME
-    text = plain(question.text)
-    scored = [(_alike(text, plain(item.text)), item) for item in instrument.items]
-    sure, item = max(scored, key=lambda pair: pair[0])
-    return (item, sure) if sure >= POSSIBLE else (None, sure)
+            return item, SAME, CODE
+    text, short = plain(question.text), bare(question.text)
+    for item in instrument.items:
+        if text == plain(item.text):
+            return item, SAME, WORDS
+    for item in instrument.items:
+        if short == bare(item.text) or short in known.items.get(item.id, ()):
+            return item, KNOWN, WORDING
+    for item in instrument.items:
+        if short == item.id.lower():
+            return item, BY_ID, LINE_ID
+    sure, item = max(((_alike(short, bare(one.text)), one) for one in instrument.items), key=lambda pair: pair[0])
+    return (item, sure, LIKENESS) if sure >= POSSIBLE else (None, sure, LIKENESS)
 
 
 def _total(question: RemoteQuestion, instrument: Instrument) -> str | None:
@@ -132,55 +185,4 @@ def _total(question: RemoteQuestion, instrument: Instrument) -> str | None:
 
 
 def _alike(one: str, other: str) -> float:
-    return SAME if one == other else min(ALIKE, fuzz.token_sort_ratio(one, other))
-
-
-def _match_options(question: RemoteQuestion, item: Item) -> tuple[dict[str, Answer], str | None]:
-    """Numbers of the platform's options: by code, by label, else by weight; a contradiction is a problem to show."""
-    options: dict[str, Answer] = {}
-    for offered in question.options:
-        name = offered.code or offered.label
-        if name is None:
-            continue
-        if name in options:
-            return options, tr("two options of one name")
-        value = next((_value(o) for o in item.options if _is_option(o, offered)), None)
-        if value is None and offered.weight is not None and offered.weight in item.values:
-            value = int(offered.weight)
-        if value is None:
-            return options, tr("an option whose number is not known")
-        if offered.weight is not None and offered.weight != value:
-            return options, tr("an option that has another number on the platform")
-        options[name] = value
-    if problem := _name_labels(question, options):
-        return options, problem
-    if question.options and {v for v in options.values() if not isinstance(v, Blank)} != set(item.values):
-        return options, tr("the options do not cover the line's numbers")
-    if not question.options:
-        options = {str(value): value for value in item.values}
-    return options, None
-
-
-def _name_labels(question: RemoteQuestion, options: dict[str, Answer]) -> str | None:
-    """Adds the labels of coded options, so that one renamed later is seen; two that read the same are a problem."""
-    values: dict[str, Answer] = {}
-    for offered in question.options:
-        if offered.label is None:
-            continue
-        value = options[offered.code or offered.label]
-        if values.setdefault(plain(offered.label), value) != value or options.get(offered.label, value) != value:
-            return tr("two options that read the same")
-        if len(offered.label) <= LONGEST_NAME:
-            options[offered.label] = value
-    return None
-
-
-def _is_option(option: Option, offered: RemoteAnswer) -> bool:
-    codes = {option.code, *(coding.code for coding in option.codings)}
-    if offered.code is not None and offered.code in codes:
-        return True
-    return offered.label is not None and plain(offered.label) == plain(option.label)
-
-
-def _value(option: Option) -> Answer:
-    return Blank.DECLINED if option.value is None else option.value
+    return min(ALIKE, fuzz.token_sort_ratio(one, other))
