@@ -1,7 +1,8 @@
 """A second process that works beside this one: a copy of it that is asked one thing at a time and only ever reads.
 
 Python uses one core a process. Where many courses are to be read, a copy of the process reads every other page of them
-while this one reads and writes its own; all writes, hooks and messages stay here. Whatever becomes of the copy, nothing
+while this one reads and writes its own; of each page of a first pull a copy judges a part (judging.py). All writes,
+hooks and messages stay here. Whatever becomes of the copy, nothing
 depends on it: what it does not answer is done here. It ends when it is let go of, and when this process dies.
 
 Only on Linux, only for a process of one thread, and only with a second core: elsewhere everything is done here.
@@ -17,6 +18,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 P = TypeVar("P")
 R = TypeVar("R")
 ALONE = 1  # pages that are read before a copy is made: a small sync pays nothing
+PAGE_BYTES = 1 << 20
 HEAD = 8  # bytes that say how long a message is
 STDERR = 2
 _FAILED = b""
@@ -47,8 +50,8 @@ class Beside:
     """
 
     def __init__(self, work: Callable[[Any], Any]) -> None:
-        theirs, self._ask = os.pipe()
-        self._answer, ours = os.pipe()
+        theirs, self._ask = _pipe()
+        self._answer, ours = _pipe()
         self.busy = False
         self._child = os.fork()
         if self._child == 0:
@@ -144,6 +147,16 @@ class Shared(Generic[P, R]):
         if self._copy is not None:
             self._copy.close()
             self._copy = None
+
+
+def _pipe() -> tuple[int, int]:
+    """A pipe that holds a whole page, so that neither side waits while the other is busy."""
+    from fcntl import F_SETPIPE_SZ, fcntl  # Linux alone
+
+    ends = os.pipe()
+    with suppress(OSError):  # the system allows a user so many; then it holds less
+        fcntl(ends[1], F_SETPIPE_SZ, PAGE_BYTES)
+    return ends
 
 
 def _serve(asked: int, answered: int, work: Callable[[Any], Any]) -> NoReturn:

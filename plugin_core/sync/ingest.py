@@ -8,17 +8,16 @@ goes on (F48), unless so much of it breaks that the source must have changed its
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from ...schemas.base import parse_time
 from ...schemas.records import Flag, Quarantined, Response
-from ...schemas.responses import ResponseSchema, judge
+from ...schemas.responses import ResponseSchema
 from ...schemas.vocab import SCORED_STATUSES, QuarantineReason
 from ..contracts import HookContext, Page, Refusal, RemoteResponse
 from ..errors import HandrailError, NotTheApi
@@ -26,21 +25,19 @@ from ..mapping import FormReader
 from ..registry import Registry
 from ..safety.arrival import Found, Settled, Watch, settle
 from ..safety.unstored import Unstored
-from ..scoring import differences
 from ..store import Store, Tx, book, forms, mend
 from ..store.sql import Row, to_ms
 from ..words import kept, tr
 from . import hooks
+from .judging import NOT_CONTENT, Fresh, Good, Halves, Judged, Judging
 from .points import reach
 from .redirects import Redirects
 
 _encode = msgspec.json.Encoder().encode
 _SCORED = {status.value for status in SCORED_STATUSES}
-_NOT_CONTENT = frozenset({"id", "version", "updated"})
 STREAM = "responses"
 BROKEN_SHARE = 0.5
 BROKEN_LEAST = 20
-FUTURE = timedelta(days=1)
 BACK_AGAIN = (
     "A form came from a client who was erased here, filled in since. It was not read, and no answer in it was looked "
     "at. If the client is back in care, run: handrail erase CLIENT --readmit"
@@ -58,14 +55,7 @@ class Ingested:
     urgent: list[Flag] = field(default_factory=list)
 
 
-class _Fresh(NamedTuple):
-    """A form that is new or changed: its key, as it came, as its mapping reads it, its content hash."""
-
-    key: str
-    remote: RemoteResponse
-    flat: dict[str, Any]
-    content: str
-    replaces: bool
+_Came = tuple[str, RemoteResponse, forms.Known | None]  # its key, as it came, what the store has of it
 
 
 @dataclass(slots=True)
@@ -73,6 +63,7 @@ class _Work:
     """A page on its way: what is to be written, by response key. `fresh` counts what was new or changed."""
 
     fresh: int = 0
+    news: list[str] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
     inactive: dict[str, str] = field(default_factory=dict)
@@ -103,11 +94,29 @@ class Ingest:
         self.redirects = Redirects(store, source)
         self.watch = Watch(registry, store.sealer)
         self.unstored = Unstored(registry, reader, self.schema, self.watch, self._owner_of, context.as_of)
+        self._judging = Judging(store.sealer, source, registry, self.schema, self.redirects, self.watch, context.as_of)
+        self._halves = Halves(self._judging.whole)
         self._key = store.sealer.hasher("response", str(source))
-        self._client_key = lru_cache(4096)(store.sealer.hasher("client", str(source)))
+        self._client_key = self._judging.client_key
 
     def _instruments(self) -> list[Any]:
         return [registered.descriptor for registered in self.registry.instruments.values()]
+
+    @contextmanager
+    def many(self) -> Iterator[None]:
+        """Many pages are coming: a copy of this process takes a part of each, where no plugin wants to see records."""
+        asked = ("prepare_responses", "responses_stored")
+        if not any(True for hook in asked for _ in self.registry.plugins.implementations(hook)):
+            self._halves.begin()
+        try:
+            yield
+        finally:
+            self._halves.end()
+
+    def redirected(self) -> None:
+        """A merge was found in this run: whose a form is has changed."""
+        self._halves.end()
+        self.redirects.load()
 
     def page(self, page: Page, *, by_id: bool = False) -> Ingested:
         """Stores a page with its cursor.
@@ -120,20 +129,18 @@ class Ingest:
         for broken in page.set_aside:
             work.set_aside[self._key(broken.remote_id)] = broken
         done.counts["pulled"] = len(page.responses) + len(page.set_aside)
-        fresh = self._fresh(page.responses, work, done)
-        news = {one.key for one in fresh}
+        ours = self._recognised(page.responses, work, done)
         try:
-            good = self._judge(fresh, work)
+            self._read(ours, work, done)
             if not by_id:
                 # Unchanged forms count as read: what is set aside comes again with each overlap, they do, too.
                 self._check_shape(work.fresh + done.counts["unchanged"] + len(page.set_aside), len(work.set_aside))
         except HandrailError:
-            self._urgent_alone([one for one in page.responses if self._key(one.id) in {*news, *work.set_aside}])
+            self._urgent_alone([one for one in page.responses if self._key(one.id) in {*work.news, *work.set_aside}])
             raise
         if work.set_aside or work.inactive:
             waiting = {*work.set_aside, *work.inactive}.difference(work.left)
             self._unstored((one for one in page.responses if self._key(one.id) in waiting), work)
-        self._score(good, work, done)
         reach("page-read")
         for remote_id in page.gone:
             work.inactive[self._key(remote_id)] = forms.WITHDRAWN
@@ -142,19 +149,22 @@ class Ingest:
 
     # --- recognising ---------------------------------------------------------------------------------------------
 
-    def _fresh(self, pulled: Sequence[RemoteResponse], work: _Work, done: Ingested) -> list[_Fresh]:
-        """Those of our forms that are new or changed and could be read through their mapping."""
+    def _recognised(self, pulled: Sequence[RemoteResponse], work: _Work, done: Ingested) -> list[_Came]:
+        """Those of our forms that are to be read, with what the store has of them."""
         ours = self._ours(pulled, done)
         if self.redirects.erased:
             self._leave_erased(ours, work, done)
         with self.store.reading(self.source) as tx:
             have = forms.known(tx, ours)
-        fresh: list[_Fresh] = []
-        for key, remote in ours.items():
-            old = have.get(key)
+        return [(key, remote, have.get(key)) for key, remote in ours.items()]
+
+    def _fresh(self, ours: Sequence[_Came], work: _Work, done: Ingested) -> list[Fresh]:
+        """Those that are new or changed and could be read through their mapping."""
+        fresh: list[Fresh] = []
+        for key, remote, old in ours:
             scored = remote.status in _SCORED
             flat = self.reader.read(remote) if scored else None
-            content = self._content(flat) if isinstance(flat, dict) else ""
+            content, written = self._content(flat) if isinstance(flat, dict) else ("", b"")
             if old is not None:
                 if (content and old.content == content) or _older(remote, old.updated_ms):
                     done.counts["unchanged"] += 1
@@ -166,12 +176,13 @@ class Ingest:
                     work.replaced.append(key)
             work.fresh += 1
             if isinstance(flat, dict):
-                fresh.append(_Fresh(key, remote, flat, content, old is not None))
+                fresh.append(Fresh(key, flat, content, old is not None, written))
             elif flat is not None:
                 work.set_aside[key] = flat
             else:
                 done.counts["not_finished" if remote.status != forms.WITHDRAWN else "entered_in_error"] += 1
                 work.inactive[key] = remote.status
+        work.news += [one.key for one in fresh]
         return fresh
 
     def _ours(self, pulled: Sequence[RemoteResponse], done: Ingested) -> dict[str, RemoteResponse]:
@@ -224,77 +235,72 @@ class Ingest:
         if work.urgent.flags:
             self.store.write(write, self.source)
 
-    def _owner(self, key: str, response: Response, work: _Work) -> tuple[str, str]:
-        """Our key and the platform's reference of the client whose form this is."""
-        client, ref = self._client_key(response.client), response.client
-        if self.redirects.any:
-            client, ref, came_with = self.redirects.whose(key, client, ref)
-            if client != came_with:
-                work.moved[key] = came_with
-        return client, ref
-
-    def _content(self, flat: dict[str, Any]) -> str:
-        """The hash of everything that bears on answers and scores; versions and server times do not, nor does another
+    def _content(self, flat: dict[str, Any]) -> tuple[str, bytes]:
+        """Everything that bears on answers and scores, and its hash; versions and server times do not, nor does another
         edition of the instrument's file: `rescore` reads stored forms anew by it, the platform need not send them.
 
         Empty, and so never equal to another, where a text cannot be encoded: the schema sets such a form aside (F52).
         """
-        bearing = {name: value for name, value in flat.items() if name not in _NOT_CONTENT}
         try:
-            return self.store.sealer.fingerprint(_encode(bearing))
+            written = _encode({name: value for name, value in flat.items() if name not in NOT_CONTENT})
         except UnicodeEncodeError:
-            return ""
+            return "", b""
+        return self.store.sealer.fingerprint(written), written
 
     # --- reading and judging -------------------------------------------------------------------------------------
 
-    def _judge(self, fresh: Sequence[_Fresh], work: _Work) -> list[tuple[_Fresh, Response]]:
-        """The records that pass the schema, and after it the plugins."""
-        loaded, refused = judge(self.schema, [one.flat for one in fresh])
-        for no in refused:
-            work.set_aside[fresh[no.index].key] = _aside(fresh[no.index].remote, no.reason, no.where, no.message)
-        broken = {no.index for no in refused}
-        latest = self.context.as_of + FUTURE
-        good: list[tuple[_Fresh, Response]] = []
-        for one, response in zip((f for i, f in enumerate(fresh) if i not in broken), loaded, strict=True):
-            if response.authored > latest:
-                reason = QuarantineReason.FUTURE_TIME
-                work.set_aside[one.key] = _aside(one.remote, reason, "authored", kept.IN_THE_FUTURE)
-            else:
-                good.append((one, response))
-        return self._prepared(good, work)
+    def _read(self, ours: Sequence[_Came], work: _Work, done: Ingested) -> None:
+        """Reads, judges, scores and seals the forms of a page, a part of them in the copy of this process."""
+        remotes = {key: remote for key, remote, _ in ours}
+        cut = self._halves.share(len(ours))
+        theirs = self._fresh(ours[:cut], work, done)
+        asked = self._halves.ask(theirs)
+        try:
+            mine = self._fresh(ours[cut:], work, done)
+            self._take(self._judged(mine if asked else theirs + mine, done), remotes, work, done)
+            if asked:
+                self._take(self._halves.answer(theirs), remotes, work, done)
+        except BaseException:
+            self._halves.end()  # it may have an answer that nobody has fetched
+            raise
 
-    def _prepared(self, good: list[tuple[_Fresh, Response]], work: _Work) -> list[tuple[_Fresh, Response]]:
+    def _judged(self, fresh: Sequence[Fresh], done: Ingested) -> Judged:
+        """What is to be written of these forms, after the plugins have seen them."""
+        found = Judged()
+        good = self._prepared(self._judging.judge(fresh, found), found)
+        self._judging.score(good, found)
+        done.stored += [response for _, response in good]
+        return found
+
+    def _prepared(self, good: list[Good], found: Judged) -> list[Good]:
         records = [response for _, response in good]
         answers, refused = hooks.prepare(
             self.registry.plugins, "prepare_responses", "responses", records, Response, self.context
         )
-        kept = []
+        taken = []
         for index, ((one, _), answer) in enumerate(zip(good, answers, strict=True)):
             if isinstance(answer, Refusal):
                 message = kept.REFUSED.format(plugin=refused[index], reason=answer.reason)
-                work.set_aside[one.key] = _aside(one.remote, QuarantineReason.REFUSED_BY_PLUGIN, kept.THE_FORM, message)
+                found.aside[one.key] = QuarantineReason.REFUSED_BY_PLUGIN, kept.THE_FORM, message
             else:
-                kept.append((one, answer))
-        return kept
+                taken.append((one, answer))
+        return taken
 
-    def _score(self, good: list[tuple[_Fresh, Response]], work: _Work, done: Ingested) -> None:
-        tx = Tx(None, self.store.sealer, self.source)  # type: ignore[arg-type]  # only seals here
-        missing = totals = 0
-        for one, response in good:
-            scorer = self.registry.scorer((response.instrument, response.instrument_version))
-            form = scorer.form(response)
-            client, ref = self._owner(one.key, response, work)
-            work.rows.append(forms.row(tx, one.key, client, response, form, one.content, scorer.instrument.sha256[:12]))
-            work.clients[client] = ref
-            self.watch.look(client, one.key, scorer.instrument, form, work.urgent)
-            work.good.append(one.key)
-            missing += None in [score.value for score in form.scores.values()]
-            if response.totals and differences(response.totals, form.scores):
-                totals += 1
-        replaced = sum(one.replaces for one, _ in good)
-        done.counts.update(replaced=replaced, new=len(good) - replaced, with_a_score_missing=missing)
-        done.counts["with_another_total"] += totals
-        done.stored = [response for _, response in good]
+    def _take(self, found: Judged, remotes: Mapping[str, RemoteResponse], work: _Work, done: Ingested) -> None:
+        """Adds what was found of some forms to what is to be written of the page."""
+        work.rows += found.rows
+        work.good += [row["key"] for row in found.rows]
+        work.clients |= found.clients
+        work.moved |= found.moved
+        work.urgent.flags += found.urgent.flags
+        work.urgent.problems += found.urgent.problems
+        work.set_aside |= {key: _aside(remotes[key], *why) for key, why in found.aside.items()}
+        done.counts.update(
+            replaced=found.replaced,
+            new=len(found.rows) - found.replaced,
+            with_a_score_missing=found.score_missing,
+            with_another_total=found.another_total,
+        )
 
     def _check_shape(self, judged: int, broken: int) -> None:
         """A page of which most cannot be read is not skipped record by record (F49)."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -210,6 +210,10 @@ class Sync:
         run.tested = True
 
     def _pull(self, run: _Run, cursor: Cursor | None) -> None:
+        with self.ingest.many() if cursor is None else nullcontext():
+            self._pages(run, cursor)
+
+    def _pages(self, run: _Run, cursor: Cursor | None) -> None:
         for page in self.adapter.pull(cursor):
             reach("page-fetched")
             done = self.ingest.page(page)
@@ -274,7 +278,7 @@ class Sync:
         moved, merged = self.store.write(write, self.source)
         run.counts.update(new_therapists=moved, clients_merged=merged)
         if merged:
-            self.ingest.redirects.load()
+            self.ingest.redirected()
         reach("clients-after-commit")
         unknown = sum(client is None for client in answers.values())
         if unknown:

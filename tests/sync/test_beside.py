@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -13,7 +14,8 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
-from handrail.plugin_core.sync import beside, evaluate
+from handrail.plugin_core import hookimpl
+from handrail.plugin_core.sync import beside, evaluate, judging
 from handrail.plugin_core.sync.beside import Beside, Gone
 
 from .stage import Stage, second_act, small_practice
@@ -25,6 +27,11 @@ def doubled(question: Any) -> Any:
     if question == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     return question * 2
+
+
+def asked_and_answered(copy: Beside, question: Any) -> Any:
+    copy.ask(question)
+    return copy.answer()
 
 
 def story(folder: Path) -> tuple[list[Any], dict[str, int]]:
@@ -40,7 +47,7 @@ def story(folder: Path) -> tuple[list[Any], dict[str, int]]:
 
 
 def counted(monkeypatch: pytest.MonkeyPatch, each: Callable[[Beside], None] = lambda _: None) -> list[Any]:
-    """Lets every sync use a copy, a client a page; gives the list of what copies were asked."""
+    """Lets every sync use copies, a client a page, half of one form; gives the list of what copies were asked."""
     asked: list[Any] = []
     ask = Beside.ask
 
@@ -50,9 +57,15 @@ def counted(monkeypatch: pytest.MonkeyPatch, each: Callable[[Beside], None] = la
         each(self)
 
     monkeypatch.setattr(evaluate, "CLIENTS_A_PAGE", 1)
+    monkeypatch.setattr(judging, "LEAST", 1)
     monkeypatch.setattr(beside, "possible", lambda: True)
     monkeypatch.setattr(Beside, "ask", counting)
     return asked
+
+
+def kinds(asked: list[Any]) -> set[type]:
+    """What copies were asked of: forms are tuples, courses the keys of their clients."""
+    return {type(one) for question in asked for one in question}
 
 
 def test_flags_are_the_same_with_a_copy_and_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +73,7 @@ def test_flags_are_the_same_with_a_copy_and_without(tmp_path: Path, monkeypatch:
     alone = story(tmp_path / "alone")
     asked = counted(monkeypatch)
     assert story(tmp_path / "beside") == alone
-    assert asked, "no copy was asked anything: the test shows nothing"
+    assert kinds(asked) == {str, tuple}, "no copy was asked of forms, or none of courses: the test shows nothing"
 
 
 def test_a_copy_that_dies_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +81,7 @@ def test_a_copy_that_dies_costs_nothing(tmp_path: Path, monkeypatch: pytest.Monk
     alone = story(tmp_path / "alone")
     asked = counted(monkeypatch, lambda one: os.kill(one._child, signal.SIGKILL))
     assert story(tmp_path / "beside") == alone
-    assert asked
+    assert kinds(asked) == {str, tuple}
 
 
 def test_a_question_that_fails_there_is_left_to_the_asker() -> None:
@@ -84,11 +97,68 @@ def test_a_question_that_fails_there_is_left_to_the_asker() -> None:
         with pytest.raises(Gone):
             copy.answer()
         with pytest.raises(Gone):
-            copy.ask("ab" * 100_000)
+            asked_and_answered(copy, "ab" * 100_000)
     finally:
         copy.close()
     with pytest.raises(ChildProcessError):
         os.waitpid(copy._child, 0)
+
+
+class Preparing:
+    """A plugin that wants to see each record before it is stored."""
+
+    @hookimpl
+    def prepare_responses(self, responses: Any, context: Any) -> None:
+        assert os.getpid() == TESTER
+
+
+class Listening:
+    """A plugin that is told of each record that was stored."""
+
+    def __init__(self) -> None:
+        self.heard = 0
+
+    @hookimpl
+    def responses_stored(self, responses: Any, context: Any) -> None:
+        self.heard += len(responses)
+
+
+TESTER = os.getpid()
+
+
+def test_plugins_see_every_form_in_the_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a plugin remembers in a copy would be lost, and a form that it is not shown is one that it cannot mend."""
+    asked = counted(monkeypatch)
+    for name, plugin in (("preparing", Preparing()), ("listening", listening := Listening())):
+        (tmp_path / name).mkdir()
+        with Stage(tmp_path / name) as stage:
+            small_practice(stage)
+            stage.plugins = [("vendor", plugin)]
+            stored = stage.sync().counts["new"]
+            assert stored
+    assert listening.heard == stored
+    assert tuple not in kinds(asked)
+
+
+def test_a_page_in_two_parts_is_judged_as_a_whole_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes over to the copy and comes back must be the same form, whatever is in it or missing from it."""
+    asked = counted(monkeypatch)
+    monkeypatch.setattr(judging, "SHARE", 1.0)
+    handed: list[judging.Fresh] = []
+    ask = judging.Halves.ask
+
+    def listening(self: judging.Halves, part: list[judging.Fresh]) -> bool:
+        handed.extend(part)
+        return ask(self, part)
+
+    monkeypatch.setattr(judging.Halves, "ask", listening)
+    story(tmp_path / "beside")
+    assert handed
+    assert tuple in kinds(asked)
+    for one in handed:
+        again = judging._unpacked(*pickle.loads(pickle.dumps(judging._packed(one))))
+        assert again == one
+        assert {type(value) for value in again.flat.values()} <= {str, dict, list}
 
 
 OWNER = """
