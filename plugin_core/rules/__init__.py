@@ -7,9 +7,10 @@ from functools import partial
 
 from ...schemas.records import Course
 from ..contracts import Judge, RuleSpec
+from ..signal.news import rule_n
 from ..signal.rule import rule_r1
 from . import words
-from .change import DOWN, UP, judge_news, judge_shift, may_be_news, may_shift
+from .change import DOWN, UP, judge_shift, may_shift
 from .levels import judge_asked, judge_pattern, judge_relief, judge_steady, may_be_relief, may_be_steady
 from .others import judge_little_change, judge_two_views, may_be_little_change, may_be_two_views
 from .safety import judge_safety, may_be_safety
@@ -37,7 +38,7 @@ def builtin_rules(apart: frozenset[str] = KEPT_APART) -> tuple[RuleSpec, ...]:
         _spec("P4", partial(judge_little_change, apart=apart), may_be_little_change, order=60),
         _spec("P6", partial(judge_two_views, apart=apart), may_be_two_views, order=70),
         _spec("P7", judge_asked, order=80, kind="note"),
-        _spec("N", partial(judge_news, apart=apart), partial(may_be_news, apart=apart), order=90, kind="good-news"),
+        rule_n(apart),
         _spec("pattern", judge_pattern, order=95, kind="note", instrument=None),
         _spec("S", judge_safety, may_be_safety, order=0, kind="safety", instrument=None),
     )

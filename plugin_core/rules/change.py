@@ -1,4 +1,4 @@
-"""Rules that compare with a baseline on two forms in a row: P1 (warning up), P2 (growth down), N (good news)."""
+"""Rules that compare with a baseline: P1 (warning up), P2 (growth down), and the rise of N2 that is part of N."""
 
 from __future__ import annotations
 
@@ -62,41 +62,7 @@ def _explain_shift(rule: str, view: View, track: Track, index: int, sign: int, i
     )
 
 
-def judge_news(course: Course, *, apart: frozenset[str]) -> Sequence[Reading]:
-    """Met where growth is up, or warning down, by the band on two scored forms in a row, or N2 has risen by 2 or more.
-
-    Not judged where neither is met and one of the two scores cannot be judged. Running number: the greater of the two
-    scores' distances beyond the band; a rise of N2 stands beside it and has none.
-    """
-    view = view_of(course, apart)
-    growth, warning = view.track("growth"), view.track("warning")
-    if growth is None or warning is None:
-        return [NO_CONSTANTS] * len(course.forms)
-    horizon = _horizon(view)
-    readings = []
-    for index in range(len(course.forms)):
-        up, down = growth.over(index, UP), warning.over(index, DOWN)
-        known = [over for over in (up, down) if isinstance(over, float)]
-        best = max(known) if known else None
-        if horizon[index] is not None or (best is not None and best > 0):
-            explain = partial(_explain_news, view, growth, warning, horizon[index], index)
-            readings.append(Reading(True, best, None, explain))
-        elif isinstance(up, Reading):
-            readings.append(up)
-        elif isinstance(down, Reading):
-            readings.append(down)
-        else:
-            readings.append(Reading(False, best))
-    return readings
-
-
-def may_be_news(course: Course, *, apart: frozenset[str]) -> bool:
-    """The quick look of N: False only where `judge_news` is met at no form."""
-    view = view_of(course, apart)
-    return view.may_shift("growth", UP) or view.may_shift("warning", DOWN) or any(_horizon(view))
-
-
-def _horizon(view: View) -> list[tuple[int, ...] | None]:
+def horizon(view: View) -> list[tuple[int, ...] | None]:
     """For each form the forms that N2 is compared with where it has risen by 2 or more from them, else None.
 
     The baseline is made as for a score: the first two answers of the stretch if at most 6 weeks apart (then looked at
@@ -118,27 +84,8 @@ def _mean(view: View, indices: Sequence[int]) -> float:
     return sum(values) / len(values) if values else 0.0
 
 
-def _explain_news(view: View, growth: Track, warning: Track, horizon: tuple[int, ...] | None, index: int) -> Evidence:
-    parts: list[Evidence] = []
-    for track, sign, name in ((growth, UP, "N.growth"), (warning, DOWN, "N.warning")):
-        over = track.over(index, sign)
-        if isinstance(over, float) and over > 0:
-            found = shift(view, track, index, sign)
-            filling = shift_words(view, track, index, found.moves)
-            parts.append(replace(found, reason=words.REASONS[name].format(**filling)))
-    if horizon is not None:
-        parts.append(_explain_horizon(view, horizon, index))
-    return Evidence(
-        reason="".join(part.reason for part in parts) + words.REASONS["N.end"],
-        forms=tuple(form for part in parts for form in part.forms),
-        steps=tuple(step for part in parts for step in part.steps),
-        constants=tuple(dict.fromkeys(constant for part in parts for constant in part.constants)),
-        moves=tuple(move for part in parts for move in part.moves),
-        clears_when=words.CLEARS["N"],
-    )
-
-
-def _explain_horizon(view: View, base: tuple[int, ...], index: int) -> Evidence:
+def explain_horizon(view: View, base: tuple[int, ...], index: int) -> Evidence:
+    """Evidence that N2 has risen from the forms of `base` to this one; the end of the reason is the caller's."""
     forms, mean = view.course.forms, _mean(view, base)
     text, now = view.course.instrument.item(HORIZON).text, answer(forms[index], HORIZON) or 0
     template = words.BASELINES[len(base), view.stretch[base[0]] > 0]

@@ -65,6 +65,16 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class News:
+    """Good news: a change since intake of more than `sure` of its errors and `least` SDs of the intake population,
+    while the other trait has not moved the wrong way by more than `against` of its errors."""
+
+    sure: float
+    least: float
+    against: float
+
+
+@dataclass(frozen=True, slots=True)
 class Limit:
     """The limit of the running number where forms come every week, and the power of the weeks between forms by which it
     rises where they come more seldom: from fewer forms a number strays further."""
@@ -92,6 +102,7 @@ class Constants:
     style: Style
     extremity: Extremity
     condition: Condition
+    news: News
     stay_share: float
     fade: float
     look_back: int

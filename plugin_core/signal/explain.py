@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 from ...schemas.records import Constant, Course, Evidence, LineMove, Step
@@ -20,7 +20,7 @@ from .pages import lines_of as model_lines
 SHOWN_FORMS = 3
 MOST_MOVED = 3
 BASE_DAYS = 6 * 7
-_LITTLE = 0.05
+_LITTLE = 0.1
 """Weeks that add less than this stand in one line together."""
 _NUMBERS = ("level", "level_error", "rise", "rise_error", "change", "change_error")
 
@@ -29,11 +29,11 @@ def explain(found: Followable, stretch: tuple[int, ...], place: Place, spacing: 
     """Evidence for the last form of `stretch`, the forms of one therapist that were read up to then."""
     known, course = constants(), found.view.course
     limit = known.limit(budget, spacing)
-    base = _base(found, stretch)
+    base = base_of(found, stretch)
     window = [i for i in stretch if found.view.days[stretch[-1]] - found.view.days[i] <= 7 * known.look_back]
     last = window[-SHOWN_FORMS:]
     roles = dict.fromkeys(window, tr("looked at")) | dict.fromkeys(base, tr("baseline"))
-    moves = _moves(course, base, stretch[-1])
+    moves = line_moves(course, base, stretch[-1], {"warning": 1, "growth": -1})
     return Evidence(
         reason=_reason(found, base, last, place, limit, moves, known),
         forms=tuple(
@@ -41,7 +41,7 @@ def explain(found: Followable, stretch: tuple[int, ...], place: Place, spacing: 
             for i in sorted(roles)
         ),
         steps=(
-            *_seen_steps(found, place, sorted(roles)),
+            *seen_steps(found, place, sorted(roles)),
             *_week_steps(found, stretch, place, known),
             *_limit_steps(place.number, limit, spacing, budget, known),
         ),
@@ -51,7 +51,7 @@ def explain(found: Followable, stretch: tuple[int, ...], place: Place, spacing: 
     )
 
 
-def _base(found: Followable, stretch: Sequence[int]) -> list[int]:
+def base_of(found: Followable, stretch: Sequence[int]) -> list[int]:
     """The forms that the start is judged by: the first, and the second if it came within six weeks."""
     days = found.view.days
     return [i for i in stretch[:FIRST_FORMS] if days[i] - days[stretch[0]] <= BASE_DAYS]
@@ -68,6 +68,14 @@ def mean_of(course: Course, index: int, score: str) -> float:
             item = course.instrument.item(name)
             values.append(item.values[0] + item.values[-1] - value if item.reverse else value)
     return sum(values) / len(values)
+
+
+def baseline_text(found: Followable, base: Sequence[int], score: str) -> str:
+    """The half-sentence that names the first forms and their mean."""
+    course = found.view.course
+    template = words.BASELINES[len(base), found.view.stretch[base[0]] > 0]
+    mean = sum(mean_of(course, i, score) for i in base) / len(base)
+    return template.format(dates=words.days([course.forms[i].authored.date() for i in base]), mean=words.one(mean))
 
 
 def _reason(
@@ -87,12 +95,8 @@ def _reason(
         filling[name] = words.listed([words.one(mean_of(course, i, name)) for i in last])
         bands = limits(definition.change)
         filling[f"{name}_error"] = words.one(bands.pair.sem) if bands else "?"
-    changed = found.view.stretch[base[0]] > 0
-    dates = words.days([course.forms[i].authored.date() for i in base])
-    template = words.BASELINES[len(base), changed]
     for key, name in (("baseline", "warning"), ("growth_baseline", "growth")):
-        mean = sum(mean_of(course, i, name) for i in base) / len(base)
-        filling[key] = template.format(dates=dates, mean=words.one(mean))
+        filling[key] = baseline_text(found, base, name)
     change = both["warning"].change
     held = float(place.followed.held[place.row, place.column].sum())
     return tr(
@@ -112,10 +116,10 @@ def _confidence(number: float, limit: float) -> str:
     return "clear" if number > 2 * limit else "fair" if number > 1.4 * limit else "some"
 
 
-def _moves(course: Course, base: Sequence[int], index: int) -> list[LineMove]:
-    """The lines of both scores that moved most, reliance up or growth down, from the first forms to this one."""
+def line_moves(course: Course, base: Sequence[int], index: int, signs: Mapping[str, int]) -> list[LineMove]:
+    """The lines that moved most from the first forms to this one, at most three, in the direction of their score."""
     found = []
-    for score, sign in (("warning", 1), ("growth", -1)):
+    for score, sign in signs.items():
         for name in course.instrument.score(score).items:
             item, now = course.instrument.item(name), answer(course.forms[index], name)
             earlier = [value for i in base if (value := answer(course.forms[i], name)) is not None]
@@ -129,7 +133,7 @@ def _moves(course: Course, base: Sequence[int], index: int) -> list[LineMove]:
     return [move for _, move in found[:MOST_MOVED]]
 
 
-def _seen_steps(found: Followable, place: Place, forms: Sequence[int]) -> list[Step]:
+def seen_steps(found: Followable, place: Place, forms: Sequence[int]) -> list[Step]:
     """What the model read from each form that is shown."""
     course, steps = found.view.course, []
     for index in forms:
@@ -143,11 +147,11 @@ def _seen_steps(found: Followable, place: Place, forms: Sequence[int]) -> list[S
                 tr(
                     texts.SEEN_WORKING,
                     growth_mean=words.exact(mean_of(course, index, "growth")),
-                    growth=_two(place.seen.growth[at]),
+                    growth=two(place.seen.growth[at]),
                     warning_mean=words.exact(mean_of(course, index, "warning")),
-                    warning=_two(place.seen.warning[at]),
+                    warning=two(place.seen.warning[at]),
                 ),
-                tr(texts.SEEN_RESULT, style=_two(place.seen.style[at]), drawn=_two(place.seen.drawn[at])),
+                tr(texts.SEEN_RESULT, style=two(place.seen.style[at]), drawn=two(place.seen.drawn[at])),
             )
         )
     return steps
@@ -166,7 +170,7 @@ def _week_steps(found: Followable, stretch: tuple[int, ...], place: Place, known
         if share < _LITTLE:
             left += share
             continue
-        filling = dict(zip(_NUMBERS, map(_two, numbers), strict=True))
+        filling = dict(zip(_NUMBERS, map(two, numbers), strict=True))
         filling |= {"earlier": earlier, "held": words.exact(held), "fade": words.exact(known.fade**back)}
         day = words.day(_day(first, week + place.offset))
         steps.append(Step(what.format(day=day), working.format_map(filling), round(share, 4)))
@@ -191,7 +195,8 @@ def _day(first: date, week: float) -> date:
     return first + timedelta(days=round(7 * week))
 
 
-def _two(value: float) -> str:
+def two(value: float) -> str:
+    """A number of the model with two decimals and a true minus."""
     return f"{value:.2f}".replace("-", "−")
 
 

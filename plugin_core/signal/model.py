@@ -15,7 +15,7 @@ recent weeks counting more: about the number of recent weeks in which it held.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -70,7 +70,8 @@ class Followed:
     """What the model says after each form, the last axis being the weeks looked at, newest first.
 
     `held` (n, J, L) how far the condition held; means and errors of the warning level, its rise since intake and the
-    quarter's change of growth; `number` (n, J) the running number; `weeks` which weeks these are.
+    quarter's change of growth; `number` (n, J) the running number; `weeks` which weeks these are; `grown` and
+    `risen` (n, J) the change of growth and of warning since intake, as of the form's own week.
     """
 
     number: Array
@@ -79,6 +80,8 @@ class Followed:
     rise: Pair
     change: Pair
     weeks: Array
+    grown: Pair
+    risen: Pair
 
 
 def see(raw: Array, scale: Scale, constants: Constants) -> Seen:
@@ -166,49 +169,66 @@ def follow(weeks: Array, seen: Seen, constants: Constants) -> Followed:
     earlier = np.maximum(grid - constants.change_weeks, 0)
     first = np.zeros(GRID, int)
     noise = [np.where(there, one, UNSEEN) for one in (seen.growth_noise, seen.warning_noise)]
-    growth = _condition(times, seen.growth, noise[0], constants.growth, (earlier,))
-    warning = _condition(times, seen.warning, noise[1], constants.warning, (None, first))
+    growth = _condition(times, seen.growth, noise[0], constants.growth)
+    warning = _condition(times, seen.warning, noise[1], constants.warning)
     now = np.floor(times + 0.5).astype(int)
     window = now[:, :, None] - np.arange(constants.look_back + 1)
     inside, at = window >= 0, np.maximum(window, 0)
-    change, level, rise = (
-        tuple(np.take_along_axis(part, at, 2) for part in pair) for pair in (growth[0], warning[0], warning[1])
-    )
+    asked = (_each_week(growth, earlier), _each_week(warning), _each_week(warning, first))
+    change, level, rise = (tuple(np.take_along_axis(part, at, 2) for part in pair) for pair in asked)
     held = np.where(inside, _held(level, rise, change, inside, constants), 0.0)
     number = np.round((held * constants.fade ** np.arange(constants.look_back + 1)).sum(2), DECIMALS)
-    return Followed(number, held, level, rise, change, window)
+    return Followed(number, held, level, rise, change, window, _since_start(growth, now), _since_start(warning, now))
 
 
-def _condition(times: Array, seen: Array, noise: Array, path: Path, since: tuple[Array | None, ...]) -> list[Pair]:
-    """Conditions one trait on the forms one after the other.
+class _Conditioned(NamedTuple):
+    """One trait, conditioned on the forms one after the other: rows of the Cholesky factor, row j of form j.
 
-    `since` names what is asked of each week of the grid: its level (None), or its change since another week. Gives for
-    each (mean, error), each (n, J, GRID), row j using forms 0 to j only.
+    `level` (n, J, GRID) belongs to the weeks of the grid, `moved` (n, J) to what was observed; `own` is the prior
+    covariance of the weeks.
     """
+
+    level: Array
+    moved: Array
+    own: Array
+
+
+def _condition(times: Array, seen: Array, noise: Array, path: Path) -> _Conditioned:
+    """Conditions one trait on the forms one after the other."""
     clients, forms = times.shape
     grid = np.arange(GRID, dtype=float)
     weeks = _covariance(path, times, np.broadcast_to(grid, (clients, GRID)))
-    own = _covariance(path, grid[None], grid[None])[0]
-    asked, before = [], []
-    for other in since:
-        asked.append(weeks if other is None else weeks - weeks[:, :, other])
-        at = np.arange(GRID)
-        variance = own[at, at]
-        before.append(variance if other is None else variance + own[other, other] - 2 * own[at, other])
-    rows = np.concatenate([_covariance(path, times, times), seen[..., None], *asked], axis=2)
+    rows = np.concatenate([_covariance(path, times, times), seen[..., None], weeks], axis=2)
     for form in range(forms):
         row = rows[:, form]
         if form:
             row -= (rows[:, :form, form][:, None, :] @ rows[:, :form])[:, 0]
         row /= np.sqrt(row[:, form] + noise[:, form])[:, None]
-    moved = rows[:, :, forms]
-    found: list[Pair] = []
-    for index, prior in enumerate(before):
-        part = rows[:, :, forms + 1 + index * GRID : forms + 1 + (index + 1) * GRID]
-        mean = np.cumsum(part * moved[..., None], axis=1)
-        left = prior - np.cumsum(part * part, axis=1)
-        found.append((mean, np.sqrt(np.maximum(left, _LEAST_VARIANCE))))
-    return found
+    return _Conditioned(rows[:, :, forms + 1 :], rows[:, :, forms], _covariance(path, grid[None], grid[None])[0])
+
+
+def _each_week(trait: _Conditioned, since: Array | None = None) -> Pair:
+    """Mean and error of each week's level, or of its change since another week, each (n, J, GRID).
+
+    Row j rests on forms 0 to j only. A change is a difference of levels, and so are its rows of the factor.
+    """
+    at = np.arange(GRID)
+    part, before = trait.level, trait.own[at, at]
+    if since is not None:
+        part = part - part[:, :, since]
+        before = before + trait.own[since, since] - 2 * trait.own[at, since]
+    left = before - np.cumsum(part * part, axis=1)
+    return np.cumsum(part * trait.moved[..., None], axis=1), np.sqrt(np.maximum(left, _LEAST_VARIANCE))
+
+
+def _since_start(trait: _Conditioned, now: Array) -> Pair:
+    """Mean and error of the change since week 0, as of each form's own week `now` (n, J), each (n, J)."""
+    part = np.take_along_axis(trait.level, now[:, None, :], 2) - trait.level[:, :, :1]
+    part *= np.tri(now.shape[1], dtype=bool).T  # of forms up to this one alone
+    before = trait.own[now, now] + trait.own[0, 0] - 2 * trait.own[now, 0]
+    left = before - (part * part).sum(1)
+    mean = (part * trait.moved[..., None]).sum(1)
+    return np.round(mean, DECIMALS), np.round(np.sqrt(np.maximum(left, _LEAST_VARIANCE)), DECIMALS)
 
 
 def _covariance(path: Path, one: Array, other: Array) -> Array:
@@ -254,5 +274,5 @@ def below(limit: float, pair: Pair, above: bool = False) -> Array:
 
 def levels(weeks: Array, seen: Array, noise: Array, path: Path) -> Pair:
     """Mean and error of one trait in every week of the grid, in SDs, after all forms of one client."""
-    mean, error = _condition(weeks[None], seen[None], noise[None], path, (None,))[0]
+    mean, error = _each_week(_condition(weeks[None], seen[None], noise[None], path))
     return mean[0, -1], error[0, -1]

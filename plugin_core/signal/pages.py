@@ -69,6 +69,14 @@ class Place:
         """The running number after this form."""
         return float(self.followed.number[self.row, self.column])
 
+    @property
+    def since_start(self) -> tuple[float, float, float, float]:
+        """How much growth has risen since the first form, with its error, and how much warning has fallen, with its."""
+        at = self.row, self.column
+        grown, grown_error = (float(part[at]) for part in self.followed.grown)
+        risen, risen_error = (float(part[at]) for part in self.followed.risen)
+        return grown, grown_error, -risen, risen_error
+
 
 @dataclass(slots=True)
 class Followable:

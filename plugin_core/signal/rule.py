@@ -62,18 +62,27 @@ _page: dict[int, tuple[Course, frozenset[str], Followable]] = {}
 
 
 def prepare(courses: Sequence[Course], *, apart: frozenset[str]) -> None:
-    """Follows a page of courses at once; `judge` looks here first. Only the last page is kept."""
+    """Follows a page of courses at once; `judge` looks here first. Only the last page is kept.
+
+    A page that is kept already is left as it is: two rules read what the model says.
+    """
     global _page
+    if courses and all(_kept(course, apart) is not None for course in courses):
+        return
     from .pages import followed
 
     _page = {id(one.view.course): (one.view.course, apart, one) for one in followed(courses, apart)}
 
 
+def _kept(course: Course, apart: frozenset[str]) -> Followable | None:
+    kept = _page.get(id(course))
+    return kept[2] if kept is not None and kept[0] is course and kept[1] == apart else None
+
+
 def follow_course(course: Course, apart: frozenset[str] = KEPT_APART) -> Followable:
     """What the model says of a course, from the page that was prepared or by itself: the same numbers."""
-    kept = _page.get(id(course))
-    if kept is not None and kept[0] is course and kept[1] == apart:
-        return kept[2]
+    if (kept := _kept(course, apart)) is not None:
+        return kept
     from .pages import followed
 
     return followed([course], apart)[0]
@@ -89,7 +98,7 @@ def judge(course: Course, *, apart: frozenset[str], budget: int) -> Sequence[Rea
     for stretch in found.read:
         spacings = spacing_of([found.view.days[index] for index in stretch], known)
         for nth, index in enumerate(stretch):
-            reason = _guard(found, stretch, nth, known)
+            reason = guard(found, stretch, nth, known)
             readings[index] = reason or _reading(found, stretch, nth, spacings[nth], budget)
     return readings
 
@@ -108,7 +117,7 @@ def spacing_of(days: Sequence[int], known: Constants) -> list[float]:
     return found
 
 
-def _guard(found: Followable, stretch: Sequence[int], nth: int, known: Constants) -> Reading | None:
+def guard(found: Followable, stretch: Sequence[int], nth: int, known: Constants) -> Reading | None:
     """Why the rule is not judged at the nth form of a stretch, None where it is."""
     days = found.view.days
     if nth + 1 < known.least_forms:

@@ -13,6 +13,46 @@ REASON = mark(
     "something is wrong: a hard stretch, a loss, an early phase, or therapy that is working on something painful can "
     "do this. You might ask how the client sees it."
 )
+NEWS = Texts(
+    {
+        "growth": mark(
+            "On the last {forms} forms ({dates}) the {count} {lines} averaged {values}; {baseline}; the error that we "
+            "assume for ordinary ups and downs of one form is about {error} ({origin}). With that taken into account, "
+            "the forms show clearly that growth has gone up. {moves}"
+        ),
+        "warning": mark(
+            "On the last {forms} forms ({dates}) the {count} {lines} averaged {values}; {baseline}; the error that we "
+            "assume for ordinary ups and downs of one form is about {error} ({origin}). With that taken into account, "
+            "the forms show clearly that reliance has come down. {moves}"
+        ),
+    }
+)
+NEWS_SINCE = Texts(
+    {
+        "growth": mark("Change of growth since the first form, in steps of its ordinary spread"),
+        "warning": mark("Change of reliance and outlook since the first form, in steps of their ordinary spread"),
+    }
+)
+NEWS_SURE = Texts(
+    {
+        "growth": mark("Growth is up by more than twice the error"),
+        "warning": mark("Reliance and outlook are down by more than twice the error"),
+    }
+)
+NEWS_AGAINST = Texts(
+    {
+        "growth": mark("Growth is not down by more than the error"),
+        "warning": mark("Reliance and outlook are not up by more than the error"),
+    }
+)
+NEWS_MEANS = mark("The means of the last two forms and of the first lie further apart than the error of one form")
+NEWS_CONSTANTS = Texts(
+    {
+        "sure": mark("a change counts from so many of its errors on"),
+        "least": mark("and from so many steps of the ordinary spread on"),
+        "against": mark("the other score may have moved the other way by so many of its errors"),
+    }
+)
 CONFIDENCE = Texts(
     {
         "clear": mark("show clearly"),
