@@ -14,17 +14,40 @@ from .app import App, json_option, pass_app
 @click.option("--all", "everything", is_flag=True, help="Cleared and withdrawn flags too.")
 @click.option("--client", help="Only this client's (the platform's reference, or the name).")
 @click.option("--more", is_flag=True, help='Also those behind "more": a client\'s further flags of one form.')
+@click.option("--by-hand", is_flag=True, help="The list to enter by hand: neutral texts, and what is to be taken out.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="With --by-hand: a page to print (.html) or a table (.csv). It holds names: keep it where only you can read.",
+)
+@click.option("--reasons", is_flag=True, help="With --by-hand: reasons too; for clinicians alone.")
 @json_option
 @pass_app
-def flags(app: App, everything: bool, client: str | None, more: bool, as_json: bool) -> int:
-    """The open flags with their reasons, safety notices on top. This is also the list to enter by hand."""
+def flags(
+    app: App,
+    everything: bool,
+    client: str | None,
+    more: bool,
+    by_hand: bool,
+    out: Path | None,
+    reasons: bool,
+    as_json: bool,
+) -> int:
+    """The open flags with their reasons, safety notices on top. With --by-hand: the list to enter by hand."""
     from ..schedule import alarm
 
+    if (out is not None or reasons) and not by_hand:
+        raise click.UsageError(tr("-o and --reasons belong to the list to enter by hand: add --by-hand."))
     with app.engine() as engine:
         if late := alarm.stale(engine):
             click.echo(late, err=as_json)
         for sentence in dict.fromkeys((*engine.safety.alarms(), *engine.safety.notes())):
             click.echo(sentence, err=as_json)
+        if by_hand:
+            from .hand_list import write_list
+
+            return write_list(app, engine, out, reasons=reasons, as_json=as_json)
         found = engine.flags(everything=everything, client=client)
         rows = [row for row in found if row.flag.shown or more or everything]
         hidden = len(found) - len(rows)
