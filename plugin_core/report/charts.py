@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
@@ -20,7 +21,19 @@ from ..words import mark, tr, trn
 from ..words.spelling import short, short_day
 from . import phrases
 from .model import model_legend, seen_by_model
-from .series import Mark, Point, Series, Span, few, lines_named, notes_on, plain, series_of, shown_value
+from .series import (
+    Mark,
+    Point,
+    Series,
+    Span,
+    few,
+    lines_named,
+    newest_of,
+    notes_on,
+    plain,
+    series_of,
+    shown_value,
+)
 
 if TYPE_CHECKING:
     from ..signal.picture import Picture
@@ -30,6 +43,7 @@ DATE_WIDTH = 76.0
 STEPS = (0.5, 1, 2, 5, 10, 20, 25, 50, 100)
 MOST_TICKS = 5
 _LEAST, _MOST = mark("{value} least"), mark("{value} most")
+_NEWEST = mark("the newest {shown} of {number} forms")
 _HEADING = mark("{score}, {low} to {high}")
 _HEADING_HOPED = mark("{score}, {low} to {high}; {hoped}")
 ORDINARY = mark("ordinary ups and downs around the baseline ({origins})")
@@ -39,12 +53,20 @@ Attribute = str | float | int
 
 def tag(name: str, *inside: str, **attributes: Attribute) -> Markup:
     """One element: attributes and plain text are escaped, elements inside are not; `class_` and `a_b` as in Python."""
-    told = Markup("").join(
-        Markup(' {}="{}"').format(key.rstrip("_").replace("_", "-"), _short(value)) for key, value in attributes.items()
-    )
-    body = Markup("").join(part if isinstance(part, Markup) else escape(plain(part)) for part in inside)
-    start, end = Markup(f"<{name}"), Markup(f"</{name}>")  # noqa: S704 - names are literals in this file
-    return start + told + (Markup(">") + body + end if inside else Markup("/>"))
+    told = "".join([f' {_named(key)}="{_valued(value)}"' for key, value in attributes.items()])
+    if not inside:
+        return Markup(f"<{name}{told}/>")  # noqa: S704 - names are literals in this file, values are escaped
+    body = "".join([part if isinstance(part, Markup) else escape(plain(part)) for part in inside])
+    return Markup(f"<{name}{told}>{body}</{name}>")  # noqa: S704 - the same, and what is inside is escaped
+
+
+@cache
+def _named(key: str) -> str:
+    return key.rstrip("_").replace("_", "-")
+
+
+def _valued(value: Attribute) -> str:
+    return escape(plain(value)) if isinstance(value, str) else _short(value)
 
 
 def _short(value: Attribute) -> str:
@@ -151,10 +173,8 @@ def _ticks(low: float, high: float) -> list[float]:
 
 def _dates(frame: _Frame, when: Sequence[datetime]) -> list[Markup]:
     """A tick for each form; dates below the first, the last, and as many between as there is room for."""
-    ticks = [
-        tag("line", class_="grid", x1=frame.x(w), x2=frame.x(w), y1=frame.floor, y2=frame.floor + 4, stroke="#000")
-        for w in when
-    ]
+    marks = "".join([f"M{frame.x(moment):.1f} {frame.floor:.1f}v4" for moment in when])
+    ticks = [tag("path", class_="dates", d=marks, fill="none", stroke="#000")]
     left, right = LEFT + DATE_WIDTH, frame.width - 2 - DATE_WIDTH
     labels = [_date(when[0], LEFT, "start", frame)]
     for moment in when[1:-1]:
@@ -276,19 +296,21 @@ def course_figure(
     title: str = "",
     height: float = 180,
     model: Picture | None = None,
+    newest: int = 0,
 ) -> Markup:
     """The pictures of several scores side by side, what the shapes mean, and all numbers as a table to open.
 
-    `table` names the scores of the table where they are more than those drawn. `model` draws a course as R1 saw it in
+    `table` names the scores of the table where they are more than those drawn. `newest` shows only so many forms, and
+    says so; 0 all of them. `model` draws a course as R1 saw it in
     place of baselines and bands. With too few forms a sentence stands in
     place of the pictures.
     """
     rests = frozenset(marked)
     head = tag("h4", title) if title else Markup("")
-    numbers = course_table(course, table or scores, marked=rests)
+    numbers = course_table(course, table or scores, marked=rests, newest=newest)
     if (empty := few(course)) is not None:
         return tag("figure", head, tag("p", empty, class_="empty"), numbers, class_="courses")
-    drawn = [series_of(course, name) for name in scores]
+    drawn = [newest_of(series_of(course, name), newest) for name in scores]
     if model is not None:
         drawn = [replace(one, spans=()) for one in drawn]
     charts = [
@@ -298,16 +320,18 @@ def course_figure(
     ]  # fmt: skip
     keys = [*legend(drawn, rests), *(model_legend(model) if model is not None else ())]
     shapes = [tag("span", tag("b", shape), f" {told}", class_="key") for shape, told in keys]
+    if 0 < newest < len(course.forms):
+        shapes.append(tag("span", tr(_NEWEST, shown=newest, number=len(course.forms)), class_="key"))
     parts = (tag("div", *charts, class_="charts"), tag("figcaption", Markup(" ").join(shapes)))
     return tag("figure", head, *parts, numbers, class_="courses")
 
 
-def course_table(course: Course, scores: Sequence[str], *, marked: Iterable[str] = ()) -> Markup:
+def course_table(course: Course, scores: Sequence[str], *, marked: Iterable[str] = (), newest: int = 0) -> Markup:
     """The numbers of the pictures as a table in a details element, with what is missing by name."""
     rests = frozenset(marked)
     titles = [course.instrument.score(name).title for name in scores]
     head = tag("tr", *(tag("th", name, scope="col") for name in (tr("Form of"), *titles, tr("Remarks"))))
-    rows = [_row(course, form, scores, form.id in rests) for form in course.forms]
+    rows = [_row(course, form, scores, form.id in rests) for form in course.forms[-newest:]]
     bands = [tag("li", told) for name in scores for told in _band_words(course, name)]
     named = [tag("li", f"{name}: {text}") for name, text in lines_named(course)]
     return tag(

@@ -143,6 +143,16 @@ def series_of(course: Course, score_id: str) -> Series:
     return Series(course.instrument, definition, tuple(points), tuple(_spans(course, score_id)), inside)
 
 
+def newest_of(series: Series, number: int) -> Series:
+    """The series of the newest forms alone; bands begin where it begins. 0: all of it."""
+    if not 0 < number < len(series.points):
+        return series
+    points = series.points[-number:]
+    begin = points[0].when
+    spans = tuple(replace(one, start=max(one.start, begin)) for one in series.spans if one.end > begin)
+    return replace(series, points=points, spans=spans, therapists=tuple(t for t in series.therapists if t > begin))
+
+
 def _spans(course: Course, score_id: str) -> list[Span]:
     view = view_of(course, KEPT_APART)
     track = view.track(score_id)
@@ -281,7 +291,8 @@ def plain(text: object) -> str:
 
     A name may hold an escape sequence for the terminal or a mark that reverses the reading direction (S28).
     """
-    return "".join(_plain(char) for char in str(text))
+    told = str(text)
+    return told if told.isprintable() else "".join(_plain(char) for char in told)
 
 
 def _plain(char: str) -> str:

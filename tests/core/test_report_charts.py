@@ -73,7 +73,8 @@ def test_a_form_beyond_the_band_is_drawn_outside_of_it_and_no_other(levels: list
         top = float(band["y"])
         bottom = top + float(band["height"])
         circles = {float(c["cx"]): float(c["cy"]) for c in named(tree, "form")}
-        xs = [float(e["x1"]) for e in named(tree, "grid") if e["x1"] == e["x2"]]
+        (dates,) = named(tree, "dates")
+        xs = [float(part.split()[0]) for part in dates["d"].split("M")[1:]]
         for number, place in places:
             y = circles[xs[number]]
             inside = top - 0.11 <= y <= bottom + 0.11
