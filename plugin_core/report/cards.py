@@ -29,7 +29,9 @@ def cards(rows: Iterable[FlagRow], views: Mapping[str, ClientView], titles: Mapp
     :param views: the clients by key, for the pictures; a card of a client who is not among them has none.
     :param titles: the rules' titles as registered.
     """
-    every = [(row, _card(row, views.get(row.flag.client), titles)) for row in rows if row.flag.state in STANDING_STATES]
+    every = [
+        (row, card_of(row, titles, views.get(row.flag.client))) for row in rows if row.flag.state in STANDING_STATES
+    ]
     prompts = ((row, card) for row, card in every if row.flag.shown and row.kind == "prompt")
     first = {(row.flag.client, row.flag.opening_form): card for row, card in prompts}
     found = []
@@ -43,7 +45,8 @@ def cards(rows: Iterable[FlagRow], views: Mapping[str, ClientView], titles: Mapp
     return found
 
 
-def _card(row: FlagRow, view: ClientView | None, titles: Mapping[str, str]) -> Json:
+def card_of(row: FlagRow, titles: Mapping[str, str], view: ClientView | None = None) -> Json:
+    """One flag as a card, with its picture where the client is given."""
     flag, evidence = row.flag, row.flag.evidence
     return {
         "id": row.id,
@@ -62,7 +65,7 @@ def _card(row: FlagRow, view: ClientView | None, titles: Mapping[str, str]) -> J
         ],
         "reason": evidence.reason,
         "said": [*phrases.seen_of(row), *phrases.remarked(row), *([phrases.held(row.hold)] if row.hold else [])],
-        "figure": Markup("") if view is None or row.kind == "safety" else _figure(row, view),
+        "figure": Markup("") if view is None or row.kind == "safety" else figure_of(row, view),
         "options": [tr(option) for option in words.OPTIONS] if row.kind in ("prompt", "good-news") else (),
         "steps": [
             {"what": step.what, "working": step.working, "result": phrases.result(step.result)}
@@ -77,15 +80,16 @@ def _card(row: FlagRow, view: ClientView | None, titles: Mapping[str, str]) -> J
     }
 
 
-def _figure(row: FlagRow, view: ClientView) -> Markup:
+def figure_of(row: FlagRow, view: ClientView) -> Markup:
+    """The course that a flag rests on, its forms marked; empty where none of them is there any more."""
     rests = {form.id for form in row.flag.evidence.forms}
     course = next((c for c in visible(view.courses) if any(form.id in rests for form in c.forms)), None)
     if course is None:
         return Markup("")
-    return course_figure(course, scores_for(row.flag, course), marked=rests, model=model_of(row, course))
+    return course_figure(course, scores_for(row.flag, course), marked=rests, model=_model(row, course))
 
 
-def model_of(row: FlagRow, course: Course) -> Picture | None:
+def _model(row: FlagRow, course: Course) -> Picture | None:
     """What R1 saw when it raised this flag; None for other rules."""
     if row.flag.rule != "R1":
         return None

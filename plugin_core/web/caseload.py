@@ -47,8 +47,8 @@ class Person:
 class Row:
     """A client in the list of one viewer.
 
-    `fresh_forms`: forms since they last looked; `fresh`: whether anything is new to them. `prompts` and `good` are shown
-    flags that nobody has acknowledged, `safety` open notices. `waiting` are forms that are due, asked for or missed.
+    `fresh_forms`: forms since they last looked; `fresh`: whether anything is new to them. `prompts` and `good` are
+    shown flags that nobody has acknowledged, `safety` open notices. `waiting`: forms due, asked for or missed.
     """
 
     person: Person

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, g, render_template, request
+from flask import Blueprint, abort, g, render_template, request
 
 from ...schemas.vocab import STANDING_STATES, FlagState
 from ..report import cards, phrases
 from ..report.charts import course_figure
-from ..report.series import scores_for, visible
+from ..report.series import all_scores, visible
 from ..rules import words
 from ..safety import told
 from ..store import accounts
@@ -70,7 +70,6 @@ def facts(view: ClientView, person: Person, look: Look | None) -> dict[str, Any]
     safety = [_safety(card, row, view) for card in shown for row in standing
               if card["kind"] == "safety" and row.flag.key == card["key"]]  # fmt: skip
     fresh = [card for card in shown if card["kind"] != "safety" and card["state"] not in SEEN_STATES]
-    models = {row.flag.key: _model(row, view) for row in standing if row.flag.rule == "R1"}
     return {
         "client": person.key,
         "name": view.shown,
@@ -82,7 +81,6 @@ def facts(view: ClientView, person: Person, look: Look | None) -> dict[str, Any]
         "seen": [card for card in shown if card["kind"] != "safety" and card["state"] in SEEN_STATES],
         "main": main,
         "others": others,
-        "models": models,
         "options": [tr(option) for option in words.OPTIONS],
         "next_words": tr(phrases.NEXT),
         "accuracy": tr(words.ACCURACY),
@@ -117,14 +115,41 @@ def _rests(rows: Sequence[FlagRow]) -> frozenset[str]:
     return frozenset(form.id for row in open_rows for form in row.flag.evidence.forms)
 
 
-def _model(row: FlagRow, view: ClientView) -> Any:
-    """What the model saw when it raised R1, as a picture."""
-    rests = frozenset(form.id for form in row.flag.evidence.forms)
-    course = next((one for one in visible(view.courses) if any(form.id in rests for form in one.forms)), None)
-    if course is None:
-        return None
-    scores = scores_for(row.flag, course)
-    return course_figure(course, scores, marked=rests, model=cards.model_of(row, course))
+@pages.get("/client/<client>/flag/<flag>")
+@lets(*SEES_ANSWERS, kinds=("ehr",), framed=True)
+def why(client: str, flag: str) -> ResponseReturnValue:
+    """How one flag was worked out: everything with which a reader can redo it by hand."""
+    person = scope.person(client)
+    view = here.engine().client(person.key)
+    row = next((one for one in view.flags if one.flag.key == flag), None)
+    if row is None:
+        abort(404)
+    titles = {rule: found.descriptor.title for rule, found in here.engine().registry.rules.items()}
+    here.note("flag-explained", flag)
+    return render_template(
+        "why.html",
+        client=person.key,
+        name=view.shown,
+        flag=cards.card_of(row, titles),
+        figure=cards.figure_of(row, view),
+    )
+
+
+@pages.get("/client/<client>/numbers")
+@lets(*SEES_ANSWERS, kinds=("ehr",), framed=True)
+def numbers(client: str) -> ResponseReturnValue:
+    """All forms of a client, as pictures and as tables."""
+    person = scope.person(client)
+    view = here.engine().client(person.key)
+    figures = [
+        (
+            phrases.course_title(course),
+            course_figure(course, glance.scores_of(course.instrument), table=all_scores(course.instrument)),
+        )
+        for course in visible(view.courses)
+    ]
+    here.note("client-viewed", person.key, "numbers")
+    return render_template("numbers.html", client=person.key, name=view.shown, figures=figures)
 
 
 def _meta(view: ClientView, person: Person) -> list[str]:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 MAIN = "gr18"
 MOST_MOVED = 2
 SMALL, LARGE = 120, 150
+NEWEST = 52
+"""Forms in a picture: a year of weekly ones. More cannot be told apart at a glance; all are on the page of numbers."""
 INSIDE = mark("within ordinary ups and downs ({low} to {high})")
 ABOVE = mark("above ordinary ups and downs ({low} to {high})")
 BELOW = mark("below ordinary ups and downs ({low} to {high})")
@@ -99,7 +101,9 @@ def part_of(course: Course, marked: frozenset[str], height: float) -> Part:
         moved=() if before is None else moved(form, before, last),
         notes=tuple(notes_on(course, last)),
         empty=words.EMPTY_STATES.get(len(course.forms), ""),
-        figure=course_figure(course, scores_of(form), table=all_scores(form), marked=marked, height=height),
+        figure=course_figure(
+            course, scores_of(form), table=all_scores(form), marked=marked, height=height, newest=NEWEST
+        ),
     )
 
 
