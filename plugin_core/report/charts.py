@@ -333,7 +333,7 @@ def course_table(course: Course, scores: Sequence[str], *, marked: Iterable[str]
     head = tag("tr", *(tag("th", name, scope="col") for name in (tr("Form of"), *titles, tr("Remarks"))))
     rows = [_row(course, form, scores, form.id in rests) for form in course.forms[-newest:]]
     bands = [tag("li", told) for name in scores for told in _band_words(course, name)]
-    named = [tag("li", f"{name}: {text}") for name, text in lines_named(course)]
+    named = [tag("li", f"{name}: {text}") for name, text in lines_named(course, newest)]
     return tag(
         "details",
         tag("summary", tr("The same numbers as a table")),

@@ -264,9 +264,9 @@ def _missing(instrument: Instrument, form: ScoredForm) -> list[str]:
     return notes
 
 
-def lines_named(course: Course) -> list[tuple[str, str]]:
-    """(id, text) of the lines that the notes of this course name, so that ids can be read."""
-    told = " ".join(note for form in course.forms for note in notes_on(course, form))
+def lines_named(course: Course, newest: int = 0) -> list[tuple[str, str]]:
+    """(id, text) of the lines that the notes of this course (or of its newest forms) name, so that ids can be read."""
+    told = " ".join(note for form in course.forms[-newest:] for note in notes_on(course, form))
     tokens = set(told.replace(",", " ").split())
     return [(item.id, item.text) for item in course.instrument.items if item.id in tokens]
 
