@@ -1,7 +1,7 @@
 """Pages through what changed since a cursor, on platforms that sort by time of change and number their pages.
 
-Page numbers lose rows: one that changes while the list is read leaves its place, and all behind it move up by one (F16).
-So each page is asked for anew, from the time of the last row of the page before, and the platform's own next page is
+Page numbers lose rows: one that changes while the list is read leaves its place, and all behind it move up (F16). So
+each page is asked for anew, from the time of the last row of the page before, and the platform's own next page is
 followed only where a whole page bears one time. The cursor is the newest time that the platform itself gave (F5), never
 later than its own clock (F7), never earlier than before (F6). Where the platform does not keep the order or the filter
 asked for, its own pages are read to their end before the cursor moves (F12, F13).

@@ -54,9 +54,7 @@ class ClinikoSettings(PullSettings):
     shard = fields.String(
         validate=validate.Regexp(SHARD + r"\Z", error=_NOT_A_SHARD),
         metadata={
-            "help": mark(
-                "The shard of the practice's account, such as au2. Only where the API key does not end in it."
-            )
+            "help": mark("The shard of the practice's account, such as au2. Only where the API key does not end in it.")
         },
     )
     base_url = fields.String(

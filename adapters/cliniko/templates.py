@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
 
 from ...plugin_core.contracts import Published
 from ...plugin_core.errors import PlatformError, Unsupported
 from ...plugin_core.mapping.texts import plain
-from ...plugin_core.words import ENGLISH, mark, tr
+from ...plugin_core.words import mark, tr
 from ...schemas.records import Instrument, Json
+from ..ours import Mapped, form_for, version_name
 from ..rest import Rest, part
 from ..rounds import LOST_FORM, in_rounds
 from .reading import LONGEST_NAME, form_name, labels, question_name, text_of
@@ -17,7 +17,6 @@ from .settings import id_of, objects, rows
 
 TEMPLATES = "patient_form_templates"
 PURPOSE = mark("publish questionnaires (patient form templates)")
-Mapped = Callable[[], Mapping[str, tuple[str, str]]]
 
 
 class Templates:
@@ -62,34 +61,9 @@ class Templates:
 
         :raises Unsupported: there is none, or more than one.
         """
-        own = plain(name_of(instrument))
-        mapped = self._mapped() if self._mapped else {}
-        names = {form for form, one in mapped.items() if one == instrument.key} | {own}
-        found = {form_name(row): str(id_of(row.get("id"))) for row in self._all() if form_name(row) in names}
-        if own in found:
-            return found[own], own
-        if len(found) == 1:
-            name, remote_id = next(iter(found.items()))
-            return remote_id, name
-        if found:
-            raise Unsupported(
-                tr(
-                    "{site} has several forms that are read as {id}/{version}. Publish Handrail's own, so that it is "
-                    "plain which one clients get: handrail publish {id}",
-                    site=self._rest.base.site,
-                    id=instrument.id,
-                    version=instrument.version,
-                )
-            )
-        raise Unsupported(
-            tr(
-                "{site} does not have the form {id}/{version}, so nobody can be asked to fill it in there. Run: "
-                "handrail publish {id}",
-                site=self._rest.base.site,
-                id=instrument.id,
-                version=instrument.version,
-            )
-        )
+        there = {form_name(row): str(id_of(row.get("id"))) for row in self._all()}
+        name = form_for(instrument, plain(name_of(instrument)), self._mapped, there, self._rest.base.site)
+        return there[name], name
 
     def _all(self) -> list[Json]:
         found = rows(self._rest, TEMPLATES, (), PURPOSE)
@@ -98,8 +72,7 @@ class Templates:
 
 def name_of(instrument: Instrument) -> str:
     """The template's name, with id and version: an answered form is known by it alone."""
-    language = "" if instrument.language == ENGLISH else f" {instrument.language}"
-    return f"{instrument.title} ({instrument.id}/{instrument.version}{language})"
+    return f"{instrument.title} ({version_name(instrument)})"
 
 
 def content_of(instrument: Instrument) -> Json:
