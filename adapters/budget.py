@@ -86,11 +86,12 @@ class Budget:
                 )
             self.sleep(wait)
 
-    def left(self) -> int:
-        """How many reads fit now."""
+    def left(self, of: Limit | None = None) -> int:
+        """How many reads fit now into all limits, or into this one of them."""
+        limits = self.limits if of is None else (of,)
         with self._times() as times:
             now = self.now()
-            return min((limit.most - limit.keep - len(_within(limit, times, now)) for limit in self.limits), default=0)
+            return min((limit.most - limit.keep - len(_within(limit, times, now)) for limit in limits), default=0)
 
     def _forget(self, times: list[float], now: float) -> None:
         longest = max((limit.seconds for limit in self.limits), default=0.0)
