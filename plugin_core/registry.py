@@ -25,7 +25,8 @@ class Registry:
 
     :param plugins: where it all comes from.
     :param budget: how sparing model rules are, see `rules_at`.
-    :param prompts: ids of the rules whose prompts may be shown and pushed; none named, all may.
+    :param prompts: ids of the rules whose prompts may be shown and pushed; none named, all may. None: all but those
+        that the bench decided against (`rules.WAITING`).
     :param folder: where the practice's own constants of measurement error lie, if it has any.
     A plugin that raises is left out and named in `plugins.problems()`.
 
@@ -33,12 +34,16 @@ class Registry:
     """
 
     def __init__(
-        self, plugins: Plugins, budget: int | None = None, folder: Path | None = None, prompts: Sequence[str] = ()
+        self,
+        plugins: Plugins,
+        budget: int | None = None,
+        folder: Path | None = None,
+        prompts: Sequence[str] | None = (),
     ) -> None:
         self.plugins = plugins
         self._budget = budget
         self._folder = folder
-        self._prompts = frozenset(prompts)
+        self._prompts = None if prompts is None else frozenset(prompts)
         self._ordered: dict[str, list[RuleSpec]] = {}
         self._compiled: dict[tuple[str, str], Scorer] = {}
 
@@ -70,7 +75,7 @@ class Registry:
         :raises SettingsError: the settings let a rule prompt that is not there.
         """
         found = self.plugins.descriptors("register_rules", RuleSpec, lambda r: r.id, "rule")
-        if unknown := sorted(self._prompts - found.keys()):
+        if unknown := sorted((self._prompts or set()) - found.keys()):
             known = ", ".join(found)
             raise SettingsError(
                 tr("The setting prompts names a rule that is not here: {rule}. There are: {known}.", rule=unknown[0],
@@ -81,7 +86,11 @@ class Registry:
     def _settled(self, rule: RuleSpec) -> RuleSpec:
         """The rule as the practice wants it."""
         rule = rule if self._budget is None else _at(rule, self._budget)
-        return rule if not self._prompts or rule.id in self._prompts else replace(rule, prompts=False)
+        from .rules import WAITING
+
+        named = self._prompts
+        waits = rule.id in WAITING if named is None else bool(named) and rule.id not in named
+        return replace(rule, prompts=False) if waits else rule
 
     @property
     def titles(self) -> dict[str, str]:

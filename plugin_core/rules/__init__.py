@@ -16,9 +16,11 @@ from .others import judge_little_change, judge_two_views, may_be_little_change, 
 from .safety import judge_safety, may_be_safety
 from .view import KEPT_APART
 
-__all__ = ["KEPT_APART", "builtin_rules"]
+__all__ = ["KEPT_APART", "WAITING", "builtin_rules"]
 
 VERSION = "1"
+WAITING = frozenset({"P1", "P2", "P3", "P4", "P5", "P6"})
+"""Rules that wait behind "more" unless the practice names them: the bench of the signal decides it (docs/signal.md)."""
 
 
 def builtin_rules(apart: frozenset[str] = KEPT_APART) -> tuple[RuleSpec, ...]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from handrail.plugin_core.errors import SettingsError
 from handrail.plugin_core.manager import Plugins
 from handrail.plugin_core.registry import Registry
+from handrail.plugin_core.rules import WAITING
 from handrail.plugin_core.rules.life import episodes, shown
+from handrail.plugin_core.settings import load
 
 from .test_r1 import WORSENING
 
@@ -26,9 +30,24 @@ def test_rules_that_the_practice_did_not_choose_wait_behind_more() -> None:
     assert len(others.more) == len(opened) - 1
 
 
-def test_without_a_choice_every_rule_may_prompt() -> None:
-    """A practice that settled nothing sees what it saw before."""
-    assert all(rule.descriptor.prompts for rule in Registry(Plugins()).rules.values())
+def test_an_empty_choice_lets_every_rule_prompt(tmp_path: Path) -> None:
+    """A practice that wants them all says so with an empty list."""
+    (tmp_path / "s.toml").write_text('key = "file:key"\nprompts = []\n')
+    found = load(tmp_path / "s.toml").prompts
+    assert found == ()
+    assert all(rule.descriptor.prompts for rule in Registry(Plugins(), prompts=found).rules.values())
+
+
+def test_without_a_choice_the_model_prompts_and_the_plain_rules_wait(tmp_path: Path) -> None:
+    """In the bench P1, P2 and P3 would prompt about every sixth to tenth client who is well: nobody reads that for long.
+    Good news, safety answers and a plugin's own rules are shown as before."""
+    (tmp_path / "s.toml").write_text('key = "file:key"\n')
+    found = load(tmp_path / "s.toml").prompts
+    assert found is None
+    rules = Registry(Plugins(), prompts=found).rules
+    waiting = {name for name, rule in rules.items() if not rule.descriptor.prompts}
+    assert waiting == {"P1", "P2", "P3", "P4", "P5", "P6"}
+    assert waiting == WAITING
 
 
 def test_a_rule_that_is_not_there_is_named() -> None:
