@@ -99,7 +99,8 @@ class Settings:
     """Everything that a practice has settled. `file` is where it was read from.
 
     `budget`: how sparing model rules are: 2, 5 or 10 of a hundred benign clients prompted in a year, in simulation.
-    `prompts`: ids of the rules whose prompts may be shown and pushed, others wait behind "more"; none named, all may.
+    `prompts`: ids of the rules whose prompts may be shown and pushed, others wait behind "more"; an empty list lets
+    all. None, where nothing is said: R1 and the rules of plugins (docs/signal.md says why).
     `read_tags`: tags (under-age, proxy ...) of answers that the change rules shall read all the same (clinical.md 3.7).
     """
 
@@ -118,7 +119,7 @@ class Settings:
     language: str = "en"
     read_tags: tuple[str, ...] = ()
     budget: int = 5
-    prompts: tuple[str, ...] = ()
+    prompts: tuple[str, ...] | None = None
     collect: Collect = Collect()
     mail: Mail = Mail()
     safety: SafetyChannel = SafetyChannel()
@@ -273,7 +274,7 @@ class SettingsSchema(BaseSchema):
     language = Text(pattern=r"[a-z]{2,3}(-[A-Z]{2})?", most=8, error_messages={"pattern": mark("must be as en or de")})
     read_tags = Many(Text(most=64), load_default=())
     budget = Whole(least=2, most=10)
-    prompts = Many(Text(most=64), load_default=())
+    prompts = Many(Text(most=64))
     collect = One(_CollectSchema)
     mail = One(_MailSchema)
     safety = One(_SafetySchema)
@@ -338,7 +339,7 @@ def load(file: Path) -> Settings:
         raise SettingsError(
             tr("The settings {file} are wrong: {problems}.", file=file, problems="; ".join(problems(error, told)))
         ) from None
-    lists = {name: tuple(data[name]) for name in ("plugins", "read_tags", "prompts")}
+    lists = {name: tuple(data[name]) for name in ("plugins", "read_tags", "prompts") if name in data}
     return Settings(file=file.absolute(), **(data | lists))
 
 

@@ -39,7 +39,7 @@ def test_an_empty_choice_lets_every_rule_prompt(tmp_path: Path) -> None:
 
 
 def test_without_a_choice_the_model_prompts_and_the_plain_rules_wait(tmp_path: Path) -> None:
-    """In the bench P1, P2 and P3 would prompt about every sixth to tenth client who is well: nobody reads that for long.
+    """In the bench P1, P2 and P3 would prompt about every sixth to tenth client who is well: nobody reads that long.
     Good news, safety answers and a plugin's own rules are shown as before."""
     (tmp_path / "s.toml").write_text('key = "file:key"\n')
     found = load(tmp_path / "s.toml").prompts
