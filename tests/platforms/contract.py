@@ -279,11 +279,11 @@ class GraphQl(Contract):
         where = f"{operation.operation.value if operation else '?'} {name}"
         yield from ((where, error.message) for error in validate(self.schema, document))
         given = asked.get("variables") or {}
-        fits = get_variable_values(self.schema, operation.variable_definitions if operation else (), given)
+        fits = get_variable_values(self.schema, (operation.variable_definitions if operation else None) or (), given)
         if isinstance(fits, list):
             yield from ((where, f"variables: {error.message}") for error in fits)
             return
-        known = {one.variable.name.value for one in (operation.variable_definitions if operation else ())}
+        known = {one.variable.name.value for one in (operation.variable_definitions if operation else None) or ()}
         yield from ((where, f"no such variable: {one}") for one in sorted(set(given) - known))
         if not exchange.planted and not exchange.reply.drop and exchange.reply.status == 200:
             yield from ((where, what) for what in self._answer(document, given, exchange.reply))

@@ -97,7 +97,11 @@ class TestCliniko(AdapterConformance):
         self.double.put("patient_form_templates", {"name": "Twice", "content": content, "archived_at": None})
         adapter = self.open()
         lines = self.pull_all(adapter).responses[0].lines
-        assert [line.question for line in lines] == ["now / how was it?", "now / how was it? #2", "before / how was it?"]
+        assert [line.question for line in lines] == [
+            "now / how was it?",
+            "now / how was it? #2",
+            "before / how was it?",
+        ]
         (form,) = [form for form in adapter.forms() if form.title == "Twice"]
         assert [one.question for one in form.questions] == [line.question for line in lines]
 
@@ -111,7 +115,8 @@ class TestCliniko(AdapterConformance):
         questions.append(questions[0])
         form = next(one for one in adapter.forms() if "gr18" in one.title)
         proposal = propose(form, [instrument])
-        assert proposal is not None and not proposal.complete
+        assert proposal is not None
+        assert not proposal.complete
 
     def test_two_templates_of_one_name_are_not_offered_for_mapping(self) -> None:
         """An answered form names no template: which of the two it was, nobody could tell."""
@@ -136,7 +141,8 @@ class TestCliniko(AdapterConformance):
         content = {"sections": [{"name": None, "questions": questions}]}
         self.double.put("patient_forms", self.double.form("Odd", ADA, content))
         lines: tuple[RemoteLine, ...] = self.pull_all(self.open()).responses[0].lines
-        assert lines[0].text == "Calmer & better" and lines[0].answers[0].label == "Yes & no"
+        assert lines[0].text == "Calmer & better"
+        assert lines[0].answers[0].label == "Yes & no"
         assert [one.label for one in lines[1].answers] == ["Friend", "Family", "A neighbour"]
         assert lines[2].answers == ()
 
@@ -146,7 +152,9 @@ class TestCliniko(AdapterConformance):
         row = self.double.tables["patient_forms"][remote_id]
         row["id"] = int(remote_id)  # as a number, too
         form = self.pull_all(self.open()).responses[0]
-        assert form.id == remote_id and len(remote_id) == 19 and form.client == ADA
+        assert form.id == remote_id
+        assert len(remote_id) == 19
+        assert form.client == ADA
 
     def test_a_form_without_client_is_set_aside_and_the_others_go_on(self) -> None:
         """One broken row must not stop the practice's sync."""
@@ -154,7 +162,8 @@ class TestCliniko(AdapterConformance):
         whole = self.double.add(Filled(BEN, (0, 1, 2)))
         self.double.tables["patient_forms"][broken]["patient"] = {}
         done = self.pull_all(self.open())
-        assert done.ids == {whole} and done.set_aside == [broken]
+        assert done.ids == {whole}
+        assert done.set_aside == [broken]
 
     # --- people -------------------------------------------------------------------------------------------------
 
@@ -186,9 +195,12 @@ class TestCliniko(AdapterConformance):
         adapter: Any = self.open()
         adapter.publish(builtin_one("gr18"))
         asked = adapter.sender().ask(self.request())
-        assert not asked.sent and asked.link and asked.link.startswith("https://")
+        assert not asked.sent
+        assert asked.link
+        assert asked.link.startswith("https://")
         reminded = adapter.sender().remind(self.request(asked.remote_id))
-        assert reminded.refused and "no reminders" in reminded.refused
+        assert reminded.refused
+        assert "no reminders" in reminded.refused
 
     def test_an_answered_form_is_never_archived(self) -> None:
         """It was answered just before somebody opted out: the answers belong to the file."""
@@ -275,7 +287,9 @@ def test_the_shard_is_read_from_the_key(key: str, shard: str) -> None:
     assert shard_of(key) == shard
 
 
-@pytest.mark.parametrize("end", ["evil.example", "au2.evil.example/", "AU2", "", "au", "au123", "au2\n", "a\u0661\u0662"])
+@pytest.mark.parametrize(
+    "end", ["evil.example", "au2.evil.example/", "AU2", "", "au", "au123", "au2\n", "a\u0661\u0662"]
+)
 def test_a_key_cannot_lead_to_another_host(end: str) -> None:
     """What follows the last dash becomes part of the host to which the key is sent."""
     with pytest.raises(SettingsError, match="shard"):

@@ -1,4 +1,4 @@
-"""A small Healthie over real HTTP: one GraphQL endpoint that answers the fields asked for, and errors with status 200."""
+"""A small Healthie over real HTTP: one GraphQL endpoint that gives the fields asked for, errors with status 200."""
 
 from __future__ import annotations
 
