@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from itertools import groupby
+from itertools import groupby, repeat
+from math import ceil
 from typing import TYPE_CHECKING
 
 from ...schemas.records import Instrument, Item, Option
@@ -22,9 +23,15 @@ from .enrolling import CONSENT_TEXT
 
 if TYPE_CHECKING:
     from jinja2 import Template
+    from markupsafe import Markup
 
 DECLINED_KEY = "x"
 LONGEST_SIDE_BY_SIDE = 28  # characters of an answer
+
+LETTERS_A_LINE, LETTERS_A_STATEMENT = 100, 40
+FRAMES = 4  # lines that the two frames of a crisis text cost
+FITS = ((31, ""), (39, "dense"), (51, "tight"), (64, ""), (72, "dense"))  # up to 51 lines on one page, else on two
+PAGE_OF = mark("Page {page} of {pages}")
 
 NOT_FOR_CLIENTS = mark("{form} is not a form for clients, so there is no sheet of it.")
 NO_CRISIS_TEXT = mark(
@@ -81,16 +88,20 @@ def sheet(instrument: Instrument, practice: str, crisis_text: str = "", consent_
     if instrument.safety and not crisis_text.strip():
         raise UsageError(tr(NO_CRISIS_TEXT, form=instrument.title))
     instrument = in_language(instrument)
+    crisis, purpose = crisis_text.strip() if instrument.safety else "", consent_text.strip() or tr(CONSENT_TEXT)
     page = _template().render(
         form=instrument,
         blocks=blocks(instrument),
         key_of=key_of,
         practice=practice,
-        crisis=crisis_text.strip() if instrument.safety else "",
-        purpose=consent_text.strip() or tr(CONSENT_TEXT),
+        crisis=crisis,
+        purpose=purpose,
         code=code_of(key) if key else "",
         language=spoken(),
         words=WORDS,
+        density=density(instrument, crisis, purpose),
+        head=_in_css(" · ".join(filter(None, (instrument.title, code_of(key) if key else "")))),
+        page_of=_in_css(tr(PAGE_OF), page="counter(page)", pages="counter(pages)"),
     )
     return page.encode()
 
@@ -104,6 +115,39 @@ def blocks(instrument: Instrument) -> list[Block]:
         found.append(Block(first, items, options))
         first += len(items)
     return found
+
+
+def density(instrument: Instrument, crisis: str, purpose: str) -> str:
+    """How closely a form is set, as a class of the page's style: "", "dense" or "tight", the loosest that fits.
+
+    Estimated in lines of print, measured with Chromium on US Letter, the shorter of the two papers. A form that does
+    not fit on one page in the smallest print is set larger again on two.
+    """
+    lines = sum(map(_lines, blocks(instrument), repeat(instrument.status == "draft")))
+    around = len(purpose) + 2 * len(crisis) + len(instrument.licence.notice) + len(instrument.lead_in)
+    lines += around / LETTERS_A_LINE + (FRAMES if crisis else 0)
+    return next((name for most, name in FITS if lines <= most), "tight")
+
+
+def _lines(block: Block, draft: bool) -> int:
+    if block.wide:
+        return sum(ceil(len(item.text) / LETTERS_A_LINE) + len(item.options) for item in block.items)
+    hints = sum((item.hint is not None) + (item.optional and draft) for item in block.items)
+    return 2 + hints + sum(ceil(len(item.text) / LETTERS_A_STATEMENT) for item in block.items)
+
+
+def _in_css(text: str, **counters: str) -> Markup:
+    """A text as a string of the page's style, in which it can end neither the string nor the style.
+
+    :param counters: what the browser is to count, by the field of the text that it stands for.
+    """
+    from markupsafe import Markup
+
+    odd = {ord(sign): f"\\{ord(sign):x} " for sign in '"\\<>&\n\r\f'}
+    safe = text.translate(odd)
+    if counters:
+        safe = safe.format_map({name: f'" {counter} "' for name, counter in counters.items()})
+    return Markup(f'"{safe}"')  # noqa: S704 - escaped for where it stands
 
 
 def key_of(option: Option) -> str:

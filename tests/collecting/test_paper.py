@@ -118,7 +118,7 @@ def test_a_sheet_bears_a_code_and_nobodys_name(language: str) -> None:
     page = (asked.sheet or b"").decode()
     assert not asked.sent
     assert PAPER.by_hand
-    assert page.count(code_of(KEY)) == 2, "on the first and on the last page"
+    assert page.split("</style>")[1].count(code_of(KEY)) == 2, "on the first page and at the end"
     assert f'<html lang="{language}">' in page
     for name in ("Klara", "Patient/77", "Zeppelin", "home.example", KEY):
         assert name not in page
@@ -142,14 +142,77 @@ def test_every_word_of_ours_is_there_in_every_language(language: str) -> None:
     assert b"{" not in page.split(b"</style>")[1]
 
 
-@pytest.mark.skipif(not CHROMIUM, reason="NOT RUN: no Chromium here, so nobody has looked at the printed pages")
-@pytest.mark.parametrize(("name", "most"), [("gr18", 2), ("phq9", 1), ("gad7", 1), ("core10", 1)])
-def test_it_prints_on_as_few_pages_as_promised(tmp_path: Path, name: str, most: int) -> None:
-    """A form that runs over by two lines loses its last page at the copier."""
-    page = sheet(builtin_one(name), "North Road Practice", CRISIS, key=KEY).replace(b"size: auto", b"size: A4")
-    (tmp_path / "sheet.html").write_bytes(page)
-    out = tmp_path / "sheet.pdf"
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
-    command += ["--no-pdf-header-footer", f"--print-to-pdf={out}", (tmp_path / "sheet.html").as_uri()]
+LOOKED_AT = pytest.mark.skipif(not CHROMIUM, reason="NOT RUN: no Chromium here, so nobody has looked at printed pages")
+READ = pytest.mark.skipif(
+    not shutil.which("pdftotext"), reason="NOT RUN: no pdftotext here (apt install poppler-utils)"
+)
+LONG_PURPOSE = "From time to time the practice asks you to fill in a short form about the past weeks. " * 12
+LONG_CRISIS = (
+    "In an emergency call 999, or go to the nearest emergency department.\nInvented night line: 01632 960 001, all "
+    "night, free of charge.\nThe practice: 01632 960 002, Monday to Friday from 8 to 18.\nBy text: HELLO to 01632."
+)
+
+
+def printed(folder: Path, page: bytes, paper: str) -> Path:
+    """The page as a real browser prints it on A4 or letter."""
+    (folder / "sheet.html").write_bytes(page.replace(b"size: auto", b"size: " + paper.encode()))
+    out = folder / "sheet.pdf"
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}"]
+    command += ["--no-pdf-header-footer", f"--print-to-pdf={out}", (folder / "sheet.html").as_uri()]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
-    assert len(re.findall(rb"/Type\s*/Page\b", out.read_bytes())) == most
+    return out
+
+
+def count(pdf: Path) -> int:
+    return len(re.findall(rb"/Type\s*/Page\b", pdf.read_bytes()))
+
+
+@LOOKED_AT
+@pytest.mark.parametrize("paper", ["A4", "letter"])
+@pytest.mark.parametrize("purpose", ["", LONG_PURPOSE], ids=["ours", "long"])
+@pytest.mark.parametrize(("name", "most"), [("gr18", 2), ("phq9", 1), ("gad7", 1), ("core10", 1)])
+def test_it_prints_on_as_few_pages_as_promised(tmp_path: Path, name: str, most: int, purpose: str, paper: str) -> None:
+    """A form that runs over by two lines loses its last page at the copier."""
+    page = sheet(builtin_one(name), "North Road Practice", CRISIS, purpose, KEY)
+    assert count(printed(tmp_path, page, paper)) == most
+
+
+@LOOKED_AT
+@pytest.mark.parametrize(("name", "most"), [("gr18", 2), ("phq9", 1)])
+def test_so_it_does_in_german_and_with_a_long_crisis_text(tmp_path: Path, name: str, most: int) -> None:
+    """German runs a fifth longer than English, and a crisis text stands there twice."""
+    with speaking("de"):
+        page = sheet(builtin_one(name), "Praxis Nordweg", CRISIS, "", KEY)
+    assert count(printed(tmp_path, page, "letter")) == most
+    page = sheet(builtin_one(name), "North Road Practice", LONG_CRISIS, LONG_PURPOSE, KEY)
+    assert count(printed(tmp_path, page, "letter")) == most
+
+
+@LOOKED_AT
+@READ
+def test_what_cannot_fit_breaks_between_lines_and_says_which_page_it_is(tmp_path: Path) -> None:
+    """A second page without heads, code or number is a row of boxes that nobody can put to anything."""
+    form = builtin_one("phq9")
+    pdf = printed(tmp_path, sheet(form, "North Road Practice", LONG_CRISIS, LONG_PURPOSE * 2, KEY), "letter")
+    read = subprocess.run(["pdftotext", "-layout", str(pdf), "-"], check=True, capture_output=True, text=True)
+    first, second = (" ".join(page.split()) for page in read.stdout.split("\f")[:2])
+    assert ("Page 1 of 2" in first, "Page 2 of 2" in second) == (True, True)
+    assert f"{form.title} · {code_of(KEY)}" in second
+    assert "Not at all" in first
+    assert "Not at all" in second, "the heads of the answers are there again"
+    first, second = (re.sub(r" \d+(?= )", "", page) for page in (first, second))  # numbers stand beside their lines
+    for item in form.items[:-1]:
+        words = item.text.split()
+        begins, ends = " ".join(words[:3]), " ".join(words[-2:])
+        assert ((begins in first), (begins in second)) in ((True, False), (False, True)), item.id
+        assert ((ends in first), (ends in second)) == ((begins in first), (begins in second)), item.id
+
+
+def test_the_practices_words_cannot_break_out_of_the_pages_style() -> None:
+    """A form's title stands in the style, for the head of the second page."""
+    from dataclasses import replace
+
+    evil = replace(builtin_one("gad7"), title='x"} </style><script>alert(1)</script> \\ & y')
+    read = Reader(sheet(evil, "North Road", key=KEY))
+    assert "script" not in read.tags
+    assert read.tags.count("style") == 1
