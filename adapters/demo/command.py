@@ -188,9 +188,10 @@ def _play(demo: Demo, engine: Engine, say: _Say, report: Path) -> Shown:
     )
     first = engine.sync(Options(consent=lambda _: True))
     say.report(first)
-    rows = engine.flags()
+    every = engine.flags()
+    rows = [row for row in every if row.flag.shown]
     say.step(tr("The flags that stand, with their reasons. Most flags do not mean that something is wrong"))
-    say.flags(rows)
+    say.flags(rows, behind=len(every) - len(rows))
     say.step(tr("Pull back what was pushed: Flag resources on the platform that carry our keys"))
     on_platform = _read_back(engine, rows)
     found = [f"{_FOUND.get(state, state)}: {number}" for state, number in sorted(on_platform.items())]
@@ -260,7 +261,7 @@ class _Say:
         if not self.quiet:
             show(report)
 
-    def flags(self, rows: Sequence[FlagRow]) -> None:
+    def flags(self, rows: Sequence[FlagRow], behind: int) -> None:
         """The first few flags of different rules, the rest as a number: the list is `handrail flags`."""
         if self.quiet:
             return
@@ -278,4 +279,11 @@ class _Say:
                 "{count} more stand; all of them are in the report.",
                 more,
             )
+        self.text(
+            trn(
+                "{count} flag of the plain rules P1 to P6 waits behind these; nothing of it is pushed.",
+                "{count} flags of the plain rules P1 to P6 wait behind these; nothing of them is pushed.",
+                behind,
+            )
+        )
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 Curve = tuple[tuple[int, float], ...]
 
-RULES = ("P1", "P2", "P3", "P5", "P6", "N", "S")
+RULES = ("R1", "P1", "P2", "P3", "P5", "P6", "N", "S")
 NOT_EVALUATED = {
     "P4": "the demo platform gives no attended sessions, as most FHIR servers do not",
 }
@@ -77,7 +77,7 @@ def level(curve: Curve, number: int, forms: int) -> float:
 RISE: Curve = ((0, 1.0), (4, 1.0), (8, 2.5))
 FALL: Curve = ((0, 2.7), (4, 2.7), (8, 1.2))
 ONE_BAD: Curve = ((0, 1.0), (5, 1.0), (6, 2.6), (7, 1.0))
-ROUGH: Curve = ((0, 1.0), (3, 1.0), (4, 2.6), (6, 2.6), (8, 1.0))
+ROUGH: Curve = ((0, 1.0), (3, 1.0), (4, 2.6), (6, 2.4), (7, 1.0))
 GREW: Curve = ((0, 1.4), (3, 1.4), (8, 2.9))
 HIGH: Curve = ((0, 3.5),)
 
@@ -90,7 +90,7 @@ STRETCH = "a hard stretch in the middle of the year that passed"
 DISTRESS = "the symptom answers rise while growth rises: work on something painful"
 STEADY = "an even year"
 
-_P1 = Course("rising", RISING, reliance=RISE, outlook=RISE, raised=frozenset({"P1"}))
+_P1 = Course("rising", RISING, reliance=RISE, outlook=RISE, raised=frozenset({"R1", "P1"}))
 _P2 = Course(
     "growth-down",
     "growth answers go down in the course of the year and stay down",
@@ -105,7 +105,12 @@ _P3 = Course(
     raised=frozenset({"P3"}),
 )
 _P5 = Course(
-    "steadily-high", "reliance answers are high all year", growth=((0, 1.7),), reliance=HIGH, raised=frozenset({"P5"})
+    "steadily-high",
+    "reliance answers are high all year, and growth answers stay where they were",
+    growth=((0, 1.7),),
+    reliance=HIGH,
+    outlook=((0, 2.2),),
+    raised=frozenset({"R1", "P5"}),
 )
 _N = Course("grows", GROWS, growth=GREW, raised=frozenset({"N"}))
 _CHOICE = Course(
@@ -120,8 +125,8 @@ _CHOICE = Course(
 _PASSES = Course(
     "early-reliance",
     PASSES,
-    reliance=((0, 3.2), (2, 3.2), (3, 2.0), (6, 1.0)),
-    outlook=((0, 2.0), (2, 2.0), (6, 1.0)),
+    reliance=((0, 3.2), (1, 3.2), (3, 1.6), (6, 1.0)),
+    outlook=((0, 2.0), (1, 2.0), (5, 1.0)),
     raised=frozenset({"N"}),
 )
 _BAD_WEEK = Course("bad-week", BAD_WEEK, reliance=ONE_BAD, outlook=ONE_BAD)
@@ -138,7 +143,7 @@ _DISTRESS = Course(
 
 COURSES: tuple[Course, ...] = (
     _P1,
-    Course("rising", RISING, reliance=RISE, outlook=RISE, symptoms={"phq9": ((0, 9),)}, raised=frozenset({"P1"})),
+    Course("rising", RISING, reliance=RISE, outlook=RISE, symptoms={"phq9": ((0, 9),)}, raised=_P1.raised),
     Course(
         "rising-fortnightly",
         "as before, asked every two weeks",
@@ -146,7 +151,7 @@ COURSES: tuple[Course, ...] = (
         outlook=((0, 1.0), (9, 1.0), (15, 2.5)),
         forms=26,
         every=2,
-        raised=frozenset({"P1"}),
+        raised=_P1.raised,
     ),
     _P2,
     Course("growth-down", _P2.words, growth=FALL, symptoms={"gad7": ((0, 7),)}, raised=frozenset({"P2"})),
@@ -165,9 +170,9 @@ COURSES: tuple[Course, ...] = (
         _P5.words,
         growth=((0, 1.5),),
         reliance=HIGH,
-        outlook=((0, 2.0),),
+        outlook=((0, 2.4),),
         forms=9,
-        raised=frozenset({"P5"}),
+        raised=_P5.raised,
     ),
     Course(
         "two-views",
@@ -246,34 +251,41 @@ COURSES: tuple[Course, ...] = (
     Course("stopped", "stopped coming some months ago", forms=7, ended=(140, 160)),
     Course(
         "next-raises",
-        "growth was lower on the last form; the next one is lower, too",
-        growth=((0, 2.7), (-2, 2.7), (-1, 1.1)),
+        "reliance and outlook answers were higher on the last form; the next ones are as high, and growth stands still",
+        growth=((0, 1.9),),
+        reliance=((0, 1.3), (-2, 1.3), (-1, 4.0)),
+        outlook=((0, 1.3), (-2, 1.3), (-1, 3.7)),
         ended=(25, 28),
-        act="raises P2",
+        act="raises R1",
     ),
     Course(
         "next-clears",
-        "reliance and outlook answers rose and were back on the last form; so are the next ones",
-        reliance=((0, 1.0), (4, 1.0), (7, 2.6), (-2, 2.6), (-1, 1.0)),
-        outlook=((0, 1.0), (4, 1.0), (7, 2.6), (-2, 2.6), (-1, 1.0)),
+        "reliance and outlook answers rose and were back on the last two forms; so are the next ones",
+        growth=((0, 2.2),),
+        reliance=((0, 1.0), (2, 1.0), (5, 2.6), (-4, 2.6), (-2, 0.6)),
+        outlook=((0, 1.0), (2, 1.0), (5, 3.4), (-4, 3.4), (-2, 0.6)),
         ended=(25, 28),
-        act="clears P1",
-        raised=frozenset({"P1"}),
+        act="clears R1",
+        raised=frozenset({"R1", "P1"}),
+        passed=frozenset({"P1"}),
     ),
     Course(
         "next-withdraws",
         "a flag rests on the last form, which then proves to be another person's",
-        reliance=((0, 1.0), (-3, 1.0), (-2, 2.6)),
-        outlook=((0, 1.0), (-3, 1.0), (-2, 2.6)),
-        act="withdraws P1",
-        raised=frozenset({"P1"}),
+        growth=((0, 1.9),),
+        reliance=((0, 1.3), (-3, 1.3), (-2, 4.0)),
+        outlook=((0, 1.3), (-3, 1.3), (-2, 3.7)),
+        act="withdraws R1",
+        raised=frozenset({"R1", "P1"}),
     ),
     Course(
         "next-amends",
         "a flag rests on the last form, which the client then corrects: the lines had been read the wrong way round",
-        growth=((0, 2.7), (-3, 2.7), (-2, 1.1)),
-        act="amends P2",
-        raised=frozenset({"P2"}),
+        growth=((0, 1.9),),
+        reliance=((0, 1.3), (-3, 1.3), (-2, 4.0)),
+        outlook=((0, 1.3), (-3, 1.3), (-2, 3.7)),
+        act="amends R1",
+        raised=frozenset({"R1", "P1"}),
     ),
     Course("steady", STEADY, dirt=("amended", "some lines left out", "in progress")),
     Course("steady", STEADY, growth=((0, 2.6),), symptoms={"core10": ((0, 9),)}, dirt=("blank", "old wording")),

@@ -250,30 +250,30 @@ class Practice:
         :param now: the platform's time; the new forms were answered in the minutes before.
         """
         actors = {course.act: client for client, course in self.courses.items() if course.act}
-        raises, clears = actors["raises P2"], actors["clears P1"]
-        wrong, mended = self.gr18(actors["withdraws P1"])[-1], self.gr18(actors["amends P2"])[-1]
+        raises, clears = actors["raises R1"], actors["clears R1"]
+        wrong, mended = self.gr18(actors["withdraws R1"])[-1], self.gr18(actors["amends R1"])[-1]
         before = self.gr18(mended.client)[0].answers
         moment = [now - timedelta(minutes=4 - number) for number in range(4)]
         return (
             Deed(
-                mark("a new form, lower again on the growth lines"),
+                mark("a new form, high again on the reliance and outlook lines"),
                 replace(self._next(raises, moment[0]), stamp=moment[0]),
-                {"P2": "raised"},
+                {"R1": "raised"},
             ),
             Deed(
-                mark("a new form, back to where it was for the second time"),
+                mark("a new form, low on the reliance and outlook lines for the third time"),
                 replace(self._next(clears, moment[1]), stamp=moment[1]),
-                {"P1": "cleared"},
+                {"R1": "cleared"},
             ),
             Deed(
                 mark("the last form was another person's and is marked as entered in error"),
                 replace(wrong, stamp=moment[2], status="entered-in-error"),
-                {"P1": "withdrawn"},
+                {"R1": "withdrawn"},
             ),
             Deed(
                 mark("the last form is corrected by the client"),
                 replace(mended, stamp=moment[3], status="amended", answers=before),
-                {"P2": "withdrawn"},
+                {"R1": "withdrawn"},
             ),
         )
 

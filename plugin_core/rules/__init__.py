@@ -7,8 +7,6 @@ from functools import partial
 
 from ...schemas.records import Course
 from ..contracts import Judge, RuleSpec
-from ..signal.news import rule_n
-from ..signal.rule import rule_r1
 from . import words
 from .change import DOWN, UP, judge_shift, may_shift
 from .levels import judge_asked, judge_pattern, judge_relief, judge_steady, may_be_relief, may_be_steady
@@ -29,6 +27,9 @@ def builtin_rules(apart: frozenset[str] = KEPT_APART) -> tuple[RuleSpec, ...]:
     `apart`: forms with one of these tags are kept out of R1, P1 to P6 and N; an empty set lets them in, which is the
     practice's decision. P7, S and the pattern note read every form.
     """
+    from ..signal.news import rule_n  # they read this package's words and views
+    from ..signal.rule import rule_r1
+
     up = partial(judge_shift, rule="P1", score="warning", sign=UP, inside=("reliance", "outlook"), apart=apart)
     down = partial(judge_shift, rule="P2", score="growth", sign=DOWN, inside=(), apart=apart)
     return (

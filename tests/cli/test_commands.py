@@ -214,7 +214,7 @@ def test_publish_sync_and_read(prepared: Call, demo: Demo) -> None:
     assert "until it is closed" in prepared("ack", rows[0]["id"], "--by", "me")[1]
     assert prepared("ack", rows[0]["id"], "--done", "talked", "--by", "me")[0] == 0
     assert "It was closed already" in prepared("ack", rows[0]["id"], "--by", "me")[1]
-    prompt = next(row for row in rows if row["rule"] == "P1")
+    prompt = next(row for row in rows if row["rule"] == "R1")
     assert prepared("explain", prompt["id"])[0] == 0
     assert prepared("client", prompt["client"])[0] == 0
     status, out, _ = prepared("ack", prompt["id"], "--useful", "yes", "--note", "talked about it", "--by", "me")
