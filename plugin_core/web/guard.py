@@ -10,7 +10,7 @@ from flask import Response, abort, current_app, g, redirect, request, url_for
 
 from ..store import accounts
 from ..words import mark, speak, tr
-from . import here
+from . import here, wrong
 from .access import Access, access_of
 from .here import ACCOUNT, VISIT_COOKIE, Who
 
@@ -167,7 +167,10 @@ def _not_let_in(access: Access) -> ResponseReturnValue:
 
 def after(response: Response) -> Response:
     """Writes the audit trail, then the headers that every answer has."""
-    here.write_notes()
+    try:
+        here.write_notes()
+    except Exception as error:  # noqa: BLE001 - no answer goes out without its line in the trail, whatever the reason
+        response = wrong.answer_to(error)
     access: Access | None = g.get("access")
     web = here.desk().settings.web
     ancestors = " ".join(web.frames) if access is not None and access.framed and web.frames else "'none'"

@@ -1,0 +1,91 @@
+"""Pages for what went wrong: a plain sentence and the right status, and nothing of what somebody answered.
+
+Of a fault that nobody foresaw only its kind and its place are logged: its text may hold what a client answered (S24).
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+
+from flask import Response, g, make_response, render_template
+from werkzeug.exceptions import HTTPException
+
+from ..errors import Busy, HandrailError, StoreError, UsageError
+from ..words import Texts, mark, tr
+
+log = logging.getLogger(__name__)
+UNFORESEEN = mark(
+    "An unforeseen fault. Nothing was half done. It was noted in the log of the computer that runs the desk."
+)
+SENTENCES = Texts(
+    {
+        400: mark("The desk could not read what was sent. Go back, load the page again and try once more."),
+        403: mark("Your account may not see this page. The administrator can change that."),
+        404: mark("There is no such page here, or it is not yours to see."),
+        405: mark("This page cannot be used in that way."),
+        413: mark("That was more than this page takes. Shorten it and send it again."),
+        429: mark("Too many tries. Wait a while, then try again."),
+    }
+)
+HEADS = Texts(
+    {
+        400: mark("That did not arrive"),
+        403: mark("Not yours to see"),
+        404: mark("Not found"),
+        413: mark("Too long"),
+        429: mark("Wait a while"),
+        503: mark("Not possible now"),
+    }
+)
+
+
+def answer_to(error: Exception) -> Response:
+    """The page for a fault, whatever it is. What the request wanted to write into the audit trail is dropped."""
+    g.pop("notes", None)
+    g.pop("looked", None)
+    if isinstance(error, HandrailError):
+        return _told(error)
+    return _http(error) if isinstance(error, HTTPException) else _unforeseen(error)
+
+
+def _page(status: int, sentence: str) -> Response:
+    head = HEADS.get(status) or tr("Something did not work")
+    try:
+        body = render_template("wrong.html", head=head, sentence=sentence)
+    except Exception as error:  # noqa: BLE001 - the page for faults must not fail for the same fault
+        log.error("the page for a fault could not be made (%s)", place_of(error))
+        body = f"Handrail: {sentence}"
+    answer = make_response(body, status)
+    if status == 503:
+        answer.headers["Retry-After"] = "5"
+    return answer
+
+
+def _told(error: HandrailError) -> Response:
+    """A fault that says itself what to do."""
+    status = 503 if isinstance(error, Busy | StoreError) else 400 if isinstance(error, UsageError) else 500
+    if status != 400:
+        log.warning("%s: %s", type(error).__name__, error.detail or "no detail")
+    return _page(status, error.message)
+
+
+def _http(error: HTTPException) -> Response:
+    status = error.code or 500
+    if status < 400:
+        return error.get_response()  # type: ignore[return-value]
+    own = type(error).description != error.description and error.description
+    return _page(status, own or SENTENCES.get(status) or tr(UNFORESEEN))
+
+
+def _unforeseen(error: Exception) -> Response:
+    """Only the kind of fault and its place are logged: its text may hold what a client answered (S24)."""
+    log.error("an unforeseen fault (%s)", place_of(error))
+    return _page(500, tr(UNFORESEEN))
+
+
+def place_of(error: BaseException) -> str:
+    """The kind of a fault and the line where it arose."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else "?"
+    return f"{type(error).__name__} at {where}"
