@@ -28,7 +28,7 @@ class TestIntakeq(AdapterConformance):
         self.confirmed[FORM] = ("gr18", "1")
 
     def test_a_request_is_taken_back(self) -> None:
-        """IntakeQ has no way to take one back: that must be said, or a person waits for it (kit's test, the other way)."""
+        """IntakeQ has no way to take one back: that must be said, or a person relies on it."""
         sender = self._sender()
         asked = sender.ask(self._ask())
         with pytest.raises(Unsupported, match="Delete it there"):
