@@ -103,7 +103,7 @@ class ClinikoAdapter:
 
     def _page(self, lower: datetime | None, more: str | None) -> Batch:
         since = [] if lower is None else [("q[]", f"updated_at:>={whole_second(lower)}")]
-        query = [("q[]", DONE), *since, ("sort", "updated_at:asc"), ("per_page", PER_PAGE)]
+        query: list[tuple[str, str | int]] = [("q[]", DONE), *since, ("sort", "updated_at:asc"), ("per_page", PER_PAGE)]
         answer = self._rest.follow(more or self._rest.url("patient_forms", query), purpose=FORMS)
         found = listed(self._rest, answer.data, "patient_forms")
         responses, set_aside = _read(found)
@@ -137,8 +137,8 @@ class ClinikoAdapter:
             for row in rows(self._rest, "patients", (f"id:={','.join(some)}", ARCHIVED_TOO), CLIENTS):
                 found[id_of(row.get("id"))] = row
             for ref in some:
-                row = found.get(ref) or self._patient(ref)
-                client = client_of(row, email=bool(self._settings.get("client_email"))) if row else None
+                known = found.get(ref) or self._patient(ref)
+                client = client_of(known, email=bool(self._settings.get("client_email"))) if known else None
                 if client is not None and client.ref == ref:
                     yield self._with_clinician(client)
 
@@ -151,7 +151,7 @@ class ClinikoAdapter:
     def _with_clinician(self, client: Client) -> Client:
         if self._settings.get("clinician_from") != "appointment" or client.replaced_by:
             return client
-        query = [
+        query: list[tuple[str, str | int]] = [
             ("q[]", f"patient_id:={client.ref}"),
             ("q[]", "cancelled_at:!?"),
             ("sort", "starts_at:desc"),

@@ -142,7 +142,8 @@ def _explain(data: Any) -> str:
 
 def rows(rest: Rest, name: str, filters: tuple[str, ...], purpose: str, sort: str = "created_at:asc") -> Iterator[Json]:
     """All rows of a list, page by page. `name` is the path and the name of the list in the answer."""
-    query = [*(("q[]", one) for one in filters), ("sort", sort), ("per_page", PER_PAGE)]
+    query: list[tuple[str, str | int]] = [("q[]", one) for one in filters]
+    query += [("sort", sort), ("per_page", PER_PAGE)]
     url: str | None = rest.url(name, query)
     seen: set[str] = set()
     while url is not None and url not in seen:

@@ -79,7 +79,8 @@ class HealthieAdapter:
         since = None if lower is None else whole_second(lower - A_SECOND)
         found, end, clock = self._list(since, more)
         gone = [str(row["id"]) for row in found if row.get("deleted_at")]
-        wanted, others = [], []
+        wanted: list[Json] = []
+        others: list[Json] = []
         for row in found:
             if not row.get("deleted_at"):
                 ours = mapped is None or id_in(row, "custom_module_form") in mapped
