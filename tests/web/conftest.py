@@ -10,9 +10,19 @@ from pathlib import Path
 
 import pytest
 from handrail.plugin_core.settings import load
+from handrail.plugin_core.web import staff
 from handrail.plugin_core.web.desk import Desk
 
 from .people import TODAY, Clock, House
+
+
+@pytest.fixture(autouse=True)
+def _quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """argon2 with little work; test_signing.py holds what a practice gets."""
+    from argon2 import PasswordHasher
+
+    quick = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    monkeypatch.setattr(staff, "hasher", lambda: quick)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from handrail.plugin_core.errors import UsageError
 from handrail.plugin_core.store import accounts, book
+from handrail.plugin_core.web import staff
 from handrail.plugin_core.web.desk import Desk
 from handrail.plugin_core.web.signing import safe_next
 from handrail.plugin_core.web.staff import DEMO, Staff, Wanted
@@ -15,6 +16,7 @@ from handrail.plugin_core.web.staff import DEMO, Staff, Wanted
 from .people import PASSWORD, Browser, House, texts
 
 Open = Callable[..., House]
+HASHER = staff.hasher
 
 
 def in_now(browser: Browser) -> bool:
@@ -270,6 +272,14 @@ def test_a_new_password_of_ones_own(house: House) -> None:
     assert "Your password is changed" in texts(done.text)
     assert in_now(browser)
     assert not in_now(other)
+
+
+def test_passwords_are_hashed_by_argon2id_with_what_the_rfc_asks_for() -> None:
+    """The tests themselves use less work; a practice never does."""
+    from argon2.low_level import Type
+
+    hasher = HASHER()
+    assert (hasher.type, hasher.memory_cost, hasher.time_cost) == (Type.ID, 64 * 1024, 3)
 
 
 def test_the_store_holds_no_password_and_no_token(house: House) -> None:
