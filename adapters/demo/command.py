@@ -279,11 +279,11 @@ class _Say:
                 "{count} more stand; all of them are in the report.",
                 more,
             )
+        )
         self.text(
             trn(
                 "{count} flag of the plain rules P1 to P6 waits behind these; nothing of it is pushed.",
                 "{count} flags of the plain rules P1 to P6 wait behind these; nothing of them is pushed.",
                 behind,
             )
-        )
         )

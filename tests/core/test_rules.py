@@ -324,10 +324,16 @@ def test_nothing_is_prompted_from_straight_lines() -> None:
 
 
 def test_n_growth_up_or_warning_down() -> None:
-    """Good news is shown as readily as P1: the same bands, the same forms."""
-    assert met("N", course(*same(2), answers(growth=38), answers(growth=38))) == [None, None, None, True]
-    assert met("N", course(*same(2, warning=20), *same(2))) == [None, None, None, True]
-    assert met("N", course(*same(4))) == [None, None, None, False]
+    """Good news is told when it is sure by the model, from 12 weeks on, and when the means show it."""
+    assert met("N", course(*same(2), *[answers(growth=38)] * 4))[-1] is True
+    assert met("N", course(*same(2, warning=20), *same(4)))[-1] is True
+    assert met("N", course(*same(6))) == [None, None, None, False, False, False]
+    assert met("N", course(*[answers(growth=36, warning=2)] * 6))[-1] is False, "high from the start is no change"
+
+
+def test_n_is_silent_where_the_other_score_went_the_wrong_way() -> None:
+    """Reliance that rises while growth rises is no plain good news."""
+    assert met("N", course(*same(2), *[answers(growth=38, warning=20)] * 4))[-1] is False
 
 
 @pytest.mark.parametrize(("rise", "expected"), [(1, False), (2, True)])
