@@ -39,11 +39,15 @@ def write_bytes(path: Path, data: bytes) -> None:
     folder(path.parent)
     temporary = path.with_name(path.name + ".new")
     temporary.unlink(missing_ok=True)
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE), "wb") as out:
-        out.write(data)
-        out.flush()
-        os.fsync(out.fileno())
-    _move(temporary, path)
+    try:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE), "wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        _move(temporary, path)
+    except OSError:
+        remove(temporary)  # half of a page with names on it
+        raise
 
 
 def _move(temporary: Path, path: Path) -> None:
@@ -64,5 +68,7 @@ def remove(path: Path) -> None:
     """Removes a file that another program may have open just now; one that cannot be removed is left and said so."""
     try:
         path.unlink(missing_ok=True)
+    except NotADirectoryError:
+        return  # nothing is there: what should hold it is a file
     except OSError as error:
         log.info("%s was left where it is (%s)", path.name, type(error).__name__)

@@ -150,6 +150,23 @@ _PARTS = Texts(
     }
 )
 
+def write_out(path: Path, text: str) -> None:
+    """Writes what a person asked for, whole or not at all, for them alone.
+
+    :raises UsageError: it cannot be written there.
+    """
+    from .. import private
+    from ..errors import UsageError
+    from ..words.kept import why_of
+
+    try:
+        private.write(path, text)
+    except OSError as error:
+        raise UsageError(
+            tr("{path} cannot be written ({why}). Choose another place.", path=path, why=why_of(error))
+        ) from None
+
+
 pass_app = click.make_pass_decorator(App)
 
 

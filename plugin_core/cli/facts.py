@@ -11,7 +11,7 @@ import click
 from ..errors import UsageError
 from ..words import Texts, mark, tr, trn
 from ..words.kept import told
-from .app import App, json_option, pass_app
+from .app import App, json_option, pass_app, write_out
 
 if TYPE_CHECKING:
     from ..manager import Plugins
@@ -90,7 +90,7 @@ def export(app: App, instrument: str, kind: str, out: Path | None, language: str
     if out is None:
         click.echo(text, nl=False)
     else:
-        out.write_text(text, encoding="utf-8")
+        write_out(out, text)
         click.echo(tr("Written: {file}", file=out))
     return 0
 
@@ -192,10 +192,9 @@ def schemas(out: Path) -> int:
     """Write the JSON Schema of the instrument file and of the screen formats."""
     from ...schemas.jsonschema import documents
 
-    out.mkdir(parents=True, exist_ok=True)
     for name, document in documents().items():
         path = out / name if name.endswith(".json") else out / f"{name}.json"
-        path.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        write_out(path, json.dumps(document, ensure_ascii=False, indent=2) + "\n")
         click.echo(tr("Written: {file}", file=path))
     return 0
 

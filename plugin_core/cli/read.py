@@ -150,16 +150,11 @@ def report(app: App, out: Path, as_json: bool) -> int:
 
 def write_report(engine: object, out: Path) -> None:
     """Writes the report for its owner only, and records that it was made (S31)."""
-    import os
-
     from ..engine import Engine
     from ..report.page import report_html
-    from .app import author
+    from .app import author, write_out
 
     assert isinstance(engine, Engine)  # noqa: S101 - narrows the type for callers outside this package
     html = report_html(engine, as_of=engine.now())
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.unlink(missing_ok=True)
-    with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(html)
+    write_out(out, html)
     engine.record(author(), "report-written")

@@ -216,6 +216,9 @@ def test_a_wrong_line_is_named_by_its_number(text: str, says: str) -> None:
         ("client\nMüller\n".encode("latin-1"), "UTF-8"),
         (b"client\n" + b"x" * 6_000_000, "larger than"),
         (b"\x00\xff\xfe", "UTF-8"),
+        ("client,consent\r\nPatient/c1,2026-05-01\r\n".encode("utf-16"), "UTF-8"),
+        ("client,consent\r\nPatient/c1,2026-05-01\r\n".encode("utf-16-le"), "UTF-8|columns|client"),
+        (b"", "no lines"),
     ],
 )
 def test_a_file_that_is_no_list_is_refused_in_words(tmp_path: Path, content: bytes, says: str) -> None:

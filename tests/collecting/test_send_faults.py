@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from handrail.plugin_core.collecting import Standing, Wish
-from handrail.plugin_core.errors import SettingsError, UsageError
+from handrail.plugin_core.errors import SettingsError, StoreError, UsageError
+from handrail.plugin_core.store import Store
 from handrail.schemas.vocab import RunOutcome
 
 from .practice import Practice
@@ -32,6 +35,32 @@ def test_a_channel_that_cannot_be_reached_loses_nothing(open_practice: Open) -> 
     practice.outside.fault(None)
     assert practice.send().counts["asked"] == 5
     assert len(practice.outside.requests()) == 5
+
+
+@pytest.mark.parametrize("full_from", [1, 2, 3, 4])
+def test_a_full_disk_costs_no_request_and_doubles_none(
+    open_practice: Open, monkeypatch: pytest.MonkeyPatch, full_from: int
+) -> None:
+    """From whichever write on: said in words, and the next run makes it whole with the very same keys."""
+    practice = open_practice(clients=2)
+    practice.enrol()
+    right, done = Store.write, []
+
+    def full(self: Store, work: Any, *more: Any) -> Any:
+        done.append(1)
+        if len(done) >= full_from:
+            raise StoreError("The disk is full; nothing was half written. Make room, then run it again.")
+        return right(self, work, *more)
+
+    monkeypatch.setattr(Store, "write", full)
+    with suppress(StoreError):
+        report = practice.send()
+        assert any("disk is full" in one for one in report.problems) or report.outcome is RunOutcome.COMPLETE
+    assert len(practice.outside.requests()) <= len(done), "nobody is asked without a mark in the store"
+    monkeypatch.setattr(Store, "write", right)
+    practice.send()
+    assert sorted(practice.outside.open()) == ["Patient/c1", "Patient/c2"]
+    assert Counter(one["client"] for one in practice.outside.requests()) == {"Patient/c1": 1, "Patient/c2": 1}
 
 
 def test_a_failing_channel_is_tried_after_waits_that_grow(practice: Practice) -> None:
