@@ -91,7 +91,7 @@ class FailingTests(Bench):
     def test_429_for_ever_ends_in_going_on_later(self) -> None:
         """A run that never ends blocks the next ones; exit status 3 says: go on later (F32)."""
         self.needs("throttle")
-        self._ends_later(lambda double: double.throttle("absent", on="any", times=1000))
+        self._ends_later(lambda double: double.throttle("seconds", on="any", times=1000))
 
     def test_a_server_error_that_passes_is_passed_over(self) -> None:
         """Every platform restarts now and then (F35)."""
@@ -117,7 +117,7 @@ class FailingTests(Bench):
         ensure(isinstance(done.error, Unreachable), "It does not end in Unreachable, which is: go on later.")
         tries = len(self.seen) - before
         ensure(tries <= MOST_REQUESTS, f"It asked {tries} times.")
-        ensure(tries == 1 or self.clock.slept, "It asked again and again without a pause.")
+        ensure(tries == 1 or sum(self.clock.slept) > 0, "It asked again and again without a pause.")
 
     def test_a_failing_page_in_the_middle_loses_nothing(self) -> None:
         """The run ends there; the next goes on from the last cursor that was given (F12)."""
@@ -126,9 +126,9 @@ class FailingTests(Bench):
         given = self.fill(self.double.page_size * 3)
         adapter = self.open()
         adapter.test()
-        double.fail(503, times=1000, skip=2)
+        double.fail(503, times=1000, skip=1)
         begun = self.pull(adapter)
-        ensure(begun.error is None or isinstance(begun.error, Unreachable), "A 503 is not Unreachable.")
+        ensure(begun.error is not None, "A page failed, and the pull ended as if it had been the last.")
         double.heal()
         rest = self.pull_all(self.open(), begun.cursor)
         ensure(set(given) <= begun.ids | rest.ids, "Forms behind the page that failed never came.")

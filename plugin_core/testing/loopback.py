@@ -163,7 +163,7 @@ class Loopback:
         """Begins to listen."""
         self._server = _Server(self)
         self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True, name="platform double"
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.005}, daemon=True, name="platform double"
         )
         self._thread.start()
         return self

@@ -40,34 +40,22 @@ class ReachingTests(Bench):
         self.needs("faults")
         double = self.faulty
         with Elsewhere() as elsewhere:
-            for work in self._everything():
-                double.redirect(elsewhere.origin, times=1000)
-                self._try(work)
-                double.heal()
+            self._try_everything(lambda: double.redirect(elsewhere.origin, times=1000))
             ensure(not elsewhere.seen, "A redirect to another host was followed.")
 
     def test_no_name_answer_or_token_in_any_log_or_error(self) -> None:
         """Logs and error texts are mailed around and kept for years (S23, S24)."""
         if self.double.can("add") is None:
             self.fill(self.double.page_size + 1)
-        texts = []
-        faults: list[Callable[[Double], None]] = [lambda _: None]
+        texts = self._try_everything(lambda: None)
         if self.double.can("faults") is None:
-            faults += [
-                lambda double: double.fail(500, on="any", times=1000),
-                lambda double: double.fail(400, on="any", times=1000),
-                lambda double: double.fail(403, on="any", times=1000),
-                lambda double: double.talk_nonsense(b"{"),
-                lambda double: double.redirect("http://127.0.0.1:9", times=1000),
-            ]
-        for fault in faults:
-            for work in self._everything():
-                if isinstance(self.double, Double):
-                    self.double.heal()
-                    fault(self.double)
-                texts += self._try(work)
+            double = self.faulty
+            for status in (400, 403, 500):
+                texts += self._try_everything(lambda status=status: double.fail(status, on="any", times=1000))
+            texts += self._try_everything(lambda: double.talk_nonsense(b"{"))
+            texts += self._try_everything(lambda: double.redirect("http://127.0.0.1:9", times=1000))
         if self.double.can("wrong") is None:
-            texts += self._try(lambda _: self.open(self.double.wrong_secrets()).test())
+            texts += self._try(self.open(self.double.wrong_secrets()), lambda adapter: adapter.test())
         self._ensure_clean([*texts, *self.said, *self._listening.lines])
 
     def test_whatever_comes_it_raises_platform_errors_alone(self) -> None:
@@ -78,16 +66,21 @@ class ReachingTests(Bench):
             self.fill(2)
         odd: list[str] = []
         for body, kind in NONSENSE:
-            for work in self._everything():
-                double.talk_nonsense(body, kind)
-                self._try(work, odd)
-                double.heal()
+            self._try_everything(lambda body=body, kind=kind: double.talk_nonsense(body, kind), odd)
         for status in (400, 404, 409, 418, 422, 500):
-            for work in self._everything():
-                double.fail(status, on="any", times=1000)
-                self._try(work, odd)
-                double.heal()
+            self._try_everything(lambda status=status: double.fail(status, on="any", times=1000), odd)
         ensure(not odd, f"It raises {', '.join(sorted(set(odd)))}.")
+
+    def _try_everything(self, plant: Callable[[], object], odd: list[str] | None = None) -> list[str]:
+        """One of each thing that an adapter does, with a fault planted before each; what a person would read of it."""
+        adapter = self.open()
+        texts = []
+        for work in self._everything():
+            plant()
+            texts += self._try(adapter, work, odd)
+            if isinstance(self.double, Double):
+                self.double.heal()
+        return texts
 
     def _ensure_clean(self, texts: list[str]) -> None:
         wrong = self.double.wrong_secrets() if self.double.can("wrong") is None else {}
@@ -124,10 +117,10 @@ class ReachingTests(Bench):
         standing.find(key)
         standing.deliver(self.notice(key, RemoteState.RETRACTED), made.remote_id, made.remote_version)
 
-    def _try(self, work: Callable[[Adapter], object], odd: list[str] | None = None) -> list[str]:
+    def _try(self, adapter: Adapter, work: Callable[[Adapter], object], odd: list[str] | None = None) -> list[str]:
         """What a person would read of it; `odd` takes the names of errors that are no PlatformErrors."""
         try:
-            work(self.open())
+            work(adapter)
         except PlatformError as error:
             return [error.message, error.detail or "", str(error), repr(error)]
         except Exception as error:  # noqa: BLE001 - judged by the caller

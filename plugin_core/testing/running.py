@@ -49,11 +49,12 @@ def run(
 
 def _one(kind: type[AdapterConformance], name: str) -> tuple[str, str]:
     bench = kind()
-    begun = False
     try:
         bench.setup_method()
-        begun = True
-        getattr(bench, name)()
+        try:
+            getattr(bench, name)()
+        finally:
+            bench.teardown_method()
     except NotApplicable as reason:
         return NOT_APPLICABLE, str(reason)
     except AssertionError as wrong:
@@ -63,7 +64,4 @@ def _one(kind: type[AdapterConformance], name: str) -> tuple[str, str]:
     except Exception as error:  # noqa: BLE001 - whatever an adapter raises is a result; its text may be private (S24)
         where = traceback.extract_tb(error.__traceback__)[-1]
         return FAILED, f"{type(error).__name__} at {Path(where.filename).name}:{where.lineno}"
-    finally:
-        if begun:
-            bench.teardown_method()
     return PASSED, ""

@@ -34,7 +34,8 @@ class AcmeDouble(Double):
         self.tokens: set[str] = set()
         self._ids = itertools.count(101)
         self._elsewhere: str | None = None
-        self._twice = False
+        self._repeats = False
+        self._last: list[Row] = []
 
     # --- how the adapter gets in ---
 
@@ -111,7 +112,7 @@ class AcmeDouble(Double):
         return {"X-Acme-Wait-Ms": str(seconds * 1000)}
 
     def repeat_rows(self) -> None:
-        self._twice = True
+        self._repeats = True
 
     def lead_to(self, origin: str) -> None:
         self._elsewhere = origin
@@ -162,8 +163,8 @@ class AcmeDouble(Double):
         rows.sort(key=lambda row: (row["changed"], row["id"]))
         end = page * self.page_size
         shown = rows[end - self.page_size : end]
-        if self._twice and page > 1 and shown:
-            shown = [rows[end - self.page_size - 1], *shown]
+        if self._repeats:
+            shown, self._last = [*self._last, *shown], shown[-1:]
         query = urlencode({**({"changed_from": since} if since else {}), "page": page + 1})
         following = f"{self._elsewhere or self.origin}/v1/answers?{query}" if len(rows) > end else None
         return Reply(200, {"answers": shown, "next": following})
