@@ -32,7 +32,7 @@ class Loopback:
     """The person's browser: shows the sign-in page, and waits on 127.0.0.1 for the one request that answers it.
 
     :param port: 0 takes any free one; many platforms want the whole address registered, and so a fixed one.
-    :param opens: opens an address in a browser; gives whether it could.
+    :param opens: opens an address in a browser (None: this computer's); gives whether it could.
     :param tells: prints a line for the person.
     """
 
@@ -40,11 +40,11 @@ class Loopback:
         self,
         port: int = 0,
         *,
-        opens: Callable[[str], bool] = webbrowser.open,
+        opens: Callable[[str], bool] | None = None,
         tells: Callable[[str], None] = click.echo,
         seconds: float = WAIT_SECONDS,
     ) -> None:
-        self._opens, self._tells, self._seconds = opens, tells, seconds
+        self._opens, self._tells, self._seconds = opens or webbrowser.open, tells, seconds
         self._state = ""
         self._back: dict[str, str] = {}
         self._came = threading.Event()

@@ -196,11 +196,11 @@ class DrChronoDouble(Double):
     # --- the server ---------------------------------------------------------------------------------------------
 
     def signs_in(self, request: Request) -> bool:
-        return request.path == "/o/token/"
+        return request.path.startswith("/o/")
 
     def handle(self, request: Request) -> Reply:
         if self.signs_in(request):
-            return self.oauth.token(request)
+            return self.oauth.page(request) if request.path == "/o/authorize/" else self.oauth.token(request)
         if not self.oauth.allows(request.headers.get("authorization", "")):
             return Reply(401, {"detail": "Invalid token."})
         parts = request.path.removeprefix("/api/").split("/")

@@ -32,6 +32,7 @@ class OAuth:
     life: int = 3600
     by_header: bool = False
     offline: bool = True
+    says: str = "yes"
     grants: dict[str, Grant] = field(default_factory=dict)
     access: dict[str, float] = field(default_factory=dict)
     refresh: set[str] = field(default_factory=set)
@@ -50,6 +51,11 @@ class OAuth:
         code = self._name("kestrel-code")
         self.grants[code] = Grant(asked["code_challenge"], asked["redirect_uri"], self.clock.at.timestamp())
         return f"{asked['redirect_uri']}?{urlencode({'code': code, 'state': asked['state']})}"
+
+    def page(self, request: Request) -> Reply:
+        """The sign-in page, at which somebody has said what `says` has."""
+        url = f"http://double{request.path}?{urlencode(request.query)}"
+        return Reply(302, headers={"Location": self.person(url, says=self.says)})
 
     def first(self) -> tuple[str, str]:
         """Tokens as an earlier sign-in brought them: (access, refresh)."""

@@ -111,11 +111,12 @@ class OpenEmrDouble(Double):
     # --- the server ---------------------------------------------------------------------------------------------
 
     def signs_in(self, request: Request) -> bool:
-        return request.path == "/oauth2/default/token"
+        return request.path.startswith("/oauth2/default/")
 
     def handle(self, request: Request) -> Reply:
         if self.signs_in(request):
-            return self.oauth.token(request)
+            page = request.path == "/oauth2/default/authorize"
+            return self.oauth.page(request) if page else self.oauth.token(request)
         if request.path == "/apis/default/fhir/metadata":
             return Reply(200, self._statement())
         if not self.oauth.allows(request.headers.get("authorization", "")):
