@@ -6,6 +6,7 @@ would be those of a first day. All of it is made through the interfaces that a p
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -62,10 +63,11 @@ def looked_before(engine: Engine, account: str) -> None:
 
     def write(tx: Tx) -> None:
         rows = sorted(row.key for row in overview.client_rows(tx))
+        standing = Counter(line.client for line in overview.standing(tx))
         counted = overview.forms_of(tx, rows, ("ts8",), until_ms=at_ms)
         for key in rows[::3] + rows[1::3]:
             number = counted[key].number if key in counted else 0
-            accounts.looked(tx, account, key, accounts.Look(at_ms, number))
+            accounts.looked(tx, account, key, accounts.Look(at_ms, number, standing[key]))
 
     engine.store.write(write, engine.source)
 

@@ -287,10 +287,11 @@ ONE_VISIT_MS = 4 * 3600 * 1000
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """When a person last looked at a client's page and how many forms there were; the same of the visit before."""
+    """When a person last looked at a client's page, how many forms and standing flags there were; the visit before."""
 
     at_ms: int
     forms: int
+    flags: int
     before_ms: int | None = None
     before_forms: int | None = None
 
@@ -298,29 +299,29 @@ class Look:
 def look_of(tx: Tx, account: str, client: str) -> Look | None:
     """The last look of a person at a client's page."""
     where = (looks.c.source == tx.source) & (looks.c.account == account) & (looks.c.client == client)
-    columns = (looks.c.at_ms, looks.c.forms, looks.c.before_ms, looks.c.before_forms)
+    columns = (looks.c.at_ms, looks.c.forms, looks.c.flags, looks.c.before_ms, looks.c.before_forms)
     row = tx.conn.execute(select(*columns).where(where)).first()
     return None if row is None else Look(*row)
 
 
-def next_look(old: Look | None, at_ms: int, forms: int) -> Look:
+def next_look(old: Look | None, at_ms: int, forms: int, flags: int) -> Look:
     """The look that follows; one soon after belongs to the same visit, so that a page loaded anew still tells."""
     if old is None:
-        return Look(at_ms, forms)
+        return Look(at_ms, forms, flags)
     if at_ms - old.at_ms < ONE_VISIT_MS:
-        return Look(at_ms, forms, old.before_ms, old.before_forms)
-    return Look(at_ms, forms, old.at_ms, old.forms)
+        return Look(at_ms, forms, flags, old.before_ms, old.before_forms)
+    return Look(at_ms, forms, flags, old.at_ms, old.forms)
 
 
 def looked(tx: Tx, account: str, client: str, look: Look) -> None:
     """Notes that a person looks at a client's page."""
     row = {"source": tx.source, "account": account, "client": client}
-    told = {"at_ms": look.at_ms, "forms": look.forms, "before_ms": look.before_ms, "before_forms": look.before_forms}
-    upsert(tx, looks, [row | told])
+    before = {"before_ms": look.before_ms, "before_forms": look.before_forms}
+    upsert(tx, looks, [row | {"at_ms": look.at_ms, "forms": look.forms, "flags": look.flags} | before])
 
 
 def looks_of(tx: Tx, account: str) -> dict[str, Look]:
     """A person's last looks, by client."""
     where = (looks.c.source == tx.source) & (looks.c.account == account)
-    columns = (looks.c.at_ms, looks.c.forms, looks.c.before_ms, looks.c.before_forms)
+    columns = (looks.c.at_ms, looks.c.forms, looks.c.flags, looks.c.before_ms, looks.c.before_forms)
     return {client: Look(*rest) for client, *rest in tx.conn.execute(select(looks.c.client, *columns).where(where))}

@@ -1,4 +1,4 @@
-"""Queries over all clients at once, for lists of people: what changed, who has how many forms, what stands, who is held.
+"""Queries over all clients at once, for lists of people: what changed, how many forms, what stands, who is on hold.
 
 Nothing sealed is opened here but the clients' own rows, and those only where they changed since they were last opened.
 """
@@ -38,9 +38,7 @@ class Forms(NamedTuple):
     newest_ms: int
 
 
-def forms_of(
-    tx: Tx, keys: Sequence[str], but: Collection[str], *, until_ms: int | None = None
-) -> dict[str, Forms]:
+def forms_of(tx: Tx, keys: Sequence[str], but: Collection[str], *, until_ms: int | None = None) -> dict[str, Forms]:
     """Forms by client, those of some instruments left out (the therapist's own), as of a time if one is given."""
     found: dict[str, Forms] = {}
     for part in chunks(keys):
@@ -60,12 +58,11 @@ class FlagLine(NamedTuple):
     kind: str
     state: str
     shown: bool
-    changed_ms: int
 
 
 def standing(tx: Tx) -> list[FlagLine]:
     """All standing flags."""
-    columns = (flags.c.client, flags.c.kind, flags.c.state, flags.c.shown, flags.c.changed_ms)
+    columns = (flags.c.client, flags.c.kind, flags.c.state, flags.c.shown)
     where = (flags.c.source == tx.source) & flags.c.state.in_(STANDING)
     return [FlagLine(*row) for row in tx.conn.execute(select(*columns).where(where)).all()]
 
@@ -74,7 +71,7 @@ def held(tx: Tx, today: str) -> dict[str, str]:
     """Who is on hold today, and until which day."""
     where = (holds.c.source == tx.source) & (holds.c.start <= today) & (holds.c.until >= today)
     query = select(holds.c.client, func.max(holds.c.until)).where(where).group_by(holds.c.client)
-    return {client: until for client, until in tx.conn.execute(query).all()}
+    return {row[0]: row[1] for row in tx.conn.execute(query).all()}
 
 
 def asking_stamp(tx: Tx) -> tuple[Any, ...]:

@@ -412,6 +412,7 @@ looks = Table(
     _key("client", primary_key=True),
     Column("at_ms", BigInteger, nullable=False),
     Column("forms", Integer, nullable=False),
+    Column("flags", Integer, nullable=False),  # standing ones, whoever has seen them
     Column("before_ms", BigInteger),
     Column("before_forms", Integer),
     Index("ix_looks_client", "source", "client"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -189,19 +189,18 @@ def _known(row: ClientRow, opened: forms.StoredClient, counted: Forms | None, en
 def _row(
     person: Person,
     look: Look | None,
-    lines: Iterable[FlagLine],
+    lines: Sequence[FlagLine],
     held_until: date | None,
     waiting: tuple[DueRow, ...],
     due: date | None,
 ) -> Row:
     raised: Counter[str] = Counter()
-    since, newer = (0, False) if look is None else (look.at_ms, False)
     for line in lines:
         if line.kind == SAFETY:
             raised[SAFETY] += 1
         elif line.shown and line.state == FlagState.RAISED.value:
             raised[line.kind] += 1
-            newer = newer or line.changed_ms > since
+    newer = look is not None and len(lines) > look.flags
     fresh_forms = person.forms if look is None else max(0, person.forms - look.forms)
     return Row(
         person,

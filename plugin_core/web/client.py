@@ -42,17 +42,17 @@ def page(client: str) -> ResponseReturnValue:
     """The page of one client."""
     person = scope.person(client)
     view = here.engine().client(person.key)
-    look = _look(person)
+    look = _look(person, sum(row.flag.state in STANDING_STATES for row in view.flags))
     here.note("client-viewed", person.key)
     return render_template("client.html", **facts(view, person, look))
 
 
-def _look(person: Person) -> Look | None:
+def _look(person: Person, standing: int) -> Look | None:
     """Notes that somebody looks; gives when they looked before."""
     me = here.user()
     with here.engine().store.reading(here.source()) as tx:
         old = accounts.look_of(tx, me.key, person.key)
-    new = accounts.next_look(old, here.now_ms(), person.forms)
+    new = accounts.next_look(old, here.now_ms(), person.forms, standing)
     g.looked = (me.key, person.key, new)
     return new
 

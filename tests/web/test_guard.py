@@ -40,7 +40,7 @@ def address(house: House, rule: Rule) -> str:
     }
     path = str(rule.rule)
     for name in rule.arguments:
-        path = re.sub(rf"<(\w+:)?{name}>", values[name] if name in values else "1", path)
+        path = re.sub(rf"<(\w+:)?{name}>", values.get(name, "1"), path)
     return path
 
 

@@ -181,6 +181,7 @@ def upgrade() -> None:
         sa.Column("client", sa.Text(), nullable=False),
         sa.Column("at_ms", sa.BigInteger(), nullable=False),
         sa.Column("forms", sa.Integer(), nullable=False),
+        sa.Column("flags", sa.Integer(), nullable=False),
         sa.Column("before_ms", sa.BigInteger(), nullable=True),
         sa.Column("before_forms", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("source", "account", "client", name=op.f("pk_looks")),

@@ -1,0 +1,101 @@
+"""What the pre-session page says: last time and now, the lines that moved most, what was left out, nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from handrail.plugin_core.instruments import builtin_one
+from handrail.plugin_core.rules import words
+from handrail.plugin_core.web.glance import moved
+from handrail.schemas.records import ScoredForm
+from handrail.schemas.vocab import Blank
+from hypothesis import given
+from hypothesis import strategies as st
+
+from .people import House, texts
+
+FORM = builtin_one("gr18")
+LINES = [item.id for item in FORM.items]
+ANSWERS = st.dictionaries(st.sampled_from(LINES), st.one_of(st.integers(0, 4), st.sampled_from(list(Blank))))
+
+
+def form(answers: object) -> ScoredForm:
+    from datetime import UTC, datetime
+
+    return ScoredForm("f", datetime(2026, 5, 4, tzinfo=UTC), answers, {})  # type: ignore[arg-type]
+
+
+@given(ANSWERS, ANSWERS)
+def test_the_lines_that_moved_most_are_those(before: dict[str, object], last: dict[str, object]) -> None:
+    """A line that moved less in place of one that moved more would lead the talk astray; a blank has not moved."""
+    found = moved(FORM, form(before), form(last))
+    both = {line for line in before.keys() & last.keys()
+            if not isinstance(before[line], Blank) and not isinstance(last[line], Blank)}  # fmt: skip
+    ways = sorted((abs(last[line] - before[line]) for line in both), reverse=True)  # type: ignore[operator]
+    shown = [next(item.id for item in FORM.items if item.text == one.text) for one in found]
+    assert len(shown) == len(set(shown)) == min(2, sum(way > 0 for way in ways))
+    assert [abs(last[line] - before[line]) for line in shown] == ways[: len(shown)]  # type: ignore[operator]
+
+
+def test_the_page_has_everything_and_in_its_order(house: House) -> None:
+    """One glance: safety above all, what changed, what stands with its reason, next steps as equals."""
+    browser = house.browser("supervisor")
+    row = next(row for row in house.ask(lambda e: e.flags()) if row.kind == "prompt" and row.flag.shown)
+    page = browser.get(f"/client/{row.flag.client}").text
+    body = texts(page)
+    for wanted in ("What changed since last time", "Growth", "Reliance and outlook", "Feeling better after the session",
+                   "Something done in a new way", "The two lines that moved most", "ordinary ups and downs",
+                   "The same numbers as a table", *words.OPTIONS):  # fmt: skip
+        assert wanted in body, wanted
+    assert page.count("<svg") >= 4
+    assert page.count("<polyline") >= 4
+    assert body.index("What changed since last time") < body.index("What stands") < body.index(words.OPTIONS[0])
+    assert "<ol" not in page, "next steps are equal, in no order"
+    assert words.ACCURACY in body
+
+
+def test_what_was_not_answered_is_said_plainly(house: House) -> None:
+    """Of item 9 a blank is no answer of "not at all"."""
+    browser = house.browser("supervisor")
+    said = [texts(browser.get(f"/client/{key}").text) for key in house.clients_of()]
+    assert any("left empty:" in body or "not answered" in body or "would rather not say" in body for body in said)
+
+
+def test_with_few_forms_a_sentence_stands_in_place_of_change(house: House) -> None:
+    """Never "nothing found"."""
+    browser = house.browser("supervisor")
+    views = {key: house.ask(lambda e, key=key: e.client(key)) for key in house.clients_of()}
+    few = [key for key, view in views.items() if view.courses and max(len(c.forms) for c in view.courses) < 3]
+    if not few:
+        key = next(iter(house.clients_of()))
+        view = house.ask(lambda e: e.client(key))
+        course = next(one for one in view.courses if one.instrument.id == "gr18")
+        from handrail.plugin_core.web.glance import part_of
+
+        part = part_of(replace(course, forms=course.forms[:1]), frozenset(), 120)
+        assert part.empty == "One form so far. Change can be shown from the third form on."
+        assert part.before == ""
+        assert part.moved == ()
+        return
+    assert "Change can be shown from the third form on" in browser.get(f"/client/{few[0]}").text
+
+
+@pytest.mark.parametrize("forbidden", ["%", "risk of", "score of", "high-risk", "dependent"])
+def test_no_page_of_a_client_grades_them(house: House, forbidden: str) -> None:
+    """clinical.md 5: what was answered and how it moved, no probability and no trait."""
+    browser = house.browser("supervisor")
+    for key in list(house.clients_of())[:12]:
+        assert forbidden not in texts(browser.get(f"/client/{key}").text).casefold()
+
+
+def test_a_self_check_is_not_on_the_page_unless_it_is_shared(house: House) -> None:
+    """clinical.md 9.4: it is its author's own."""
+    browser = house.browser("supervisor")
+    for key in house.clients_of():
+        view = house.ask(lambda e, key=key: e.client(key))
+        own = [c for c in view.courses if c.instrument.audience == "therapist"]
+        private = [c for c in own if not any("shared" in f.tags for f in c.forms)]
+        if private:
+            assert private[0].instrument.title not in browser.get(f"/client/{key}").text
+            assert private[0].instrument.title not in browser.get(f"/client/{key}/numbers").text

@@ -1,0 +1,195 @@
+"""`handrail serve` as a process: where it listens, how it says so, many readers beside a writer, how it ends."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from handrail.plugin_core.cli import cli
+from handrail.plugin_core.errors import UsageError
+from handrail.plugin_core.settings import save
+from handrail.plugin_core.store import book
+from handrail.plugin_core.web.desk import Desk
+from handrail.plugin_core.web.serving import check_place, make_server
+from handrail.plugin_core.web.staff import Staff
+
+from .people import House
+
+Open = Callable[..., House]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_without_the_extra_one_sentence_says_what_to_install(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The base install has no web server; a trace of an import would help nobody."""
+    import importlib.util
+
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "flask" else found(name, *a))
+    done = CliRunner().invoke(cli, ["--settings", str(house.desk.settings.file), "serve"])
+    assert isinstance(done.exception, UsageError)
+    assert "handrail[web]" in done.exception.message
+    assert done.exception.exit_status == 2
+
+
+def test_the_command_line_itself_imports_no_web_library() -> None:
+    """`handrail sync` on a schedule must not need or pay for them."""
+    code = (
+        "import sys, handrail.plugin_core.cli, handrail.plugin_core.engine\n"
+        "assert not {'flask', 'waitress', 'argon2', 'authlib'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "practice.example"])
+def test_it_does_not_serve_a_network_without_encryption(open_house: Open, host: str) -> None:
+    """Names and answers in clear on the practice's wireless network."""
+    with pytest.raises(UsageError, match="without encryption"):
+        check_place(open_house(host=host).desk)
+    with pytest.raises(UsageError, match="without encryption"):
+        check_place(open_house(host=host, address="http://desk.practice.example").desk)
+    check_place(open_house(host=host, address="https://desk.practice.example", proxies=1).desk)
+
+
+def test_a_port_that_is_taken_is_said(open_house: Open) -> None:
+    """With what to do."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(UsageError, match="--port"):
+            make_server(open_house(port=taken.getsockname()[1]).desk)
+
+
+@pytest.fixture
+def running(open_house: Open) -> Any:
+    """A desk that serves in this process."""
+    house = open_house(port=free_port())
+    server = make_server(house.desk)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    yield house
+    server.close()
+    thread.join(5)
+
+
+def ask(house: House, path: str, cookie: str = "", **head: str) -> tuple[int, bytes]:
+    line = http.client.HTTPConnection("127.0.0.1", house.desk.settings.web.port, timeout=30)
+    line.request("GET", path, headers={"Cookie": f"handrail={cookie}", **head})
+    answer = line.getresponse()
+    body = answer.read()
+    line.close()
+    return answer.status, body
+
+
+def test_sixteen_readers_and_a_writer_get_on(running: House) -> None:
+    """A sync writes while people read: nobody gets a fault, an old page or somebody else's page."""
+    names = {ref: set(running.clients_of(ref).values()) for ref in running.clinicians()}
+    tokens = {}
+    for ref in names:
+        account = running.account("clinician", login=f"u-{len(tokens)}", clinician=ref)
+        tokens[ref] = running.ask(lambda e, account=account: Staff(e).begin(account))
+    wrong: list[str] = []
+    over = threading.Event()
+
+    def write() -> None:
+        while not over.is_set():
+            running.ask(lambda e: e.store.write(lambda tx: book.record(tx, "sync", "writes"), e.source))
+
+    def read(ref: str) -> None:
+        others = set().union(*(names[other] for other in names if other != ref))
+        for path in ("/clients", f"/client/{next(iter(running.clients_of(ref)))}", "/due", "/clients?which=new"):
+            status, body = ask(running, path, tokens[ref])
+            if status != 200 or any(name.encode() in body for name in others):
+                wrong.append(f"{path} {status}")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    readers = [threading.Thread(target=read, args=(ref,)) for ref in list(names) * 6][:16]
+    for one in readers:
+        one.start()
+    for one in readers:
+        one.join(60)
+    over.set()
+    writer.join(20)
+    assert wrong == []
+
+
+def test_an_engine_is_used_by_one_thread_at_a_time(house: House) -> None:
+    """Two threads in one engine would share what is computed when first needed, and an adapter."""
+    inside: dict[int, int] = {}
+    clashes: list[int] = []
+
+    def use() -> None:
+        for _ in range(50):
+            with house.desk.engine() as engine:
+                if inside.setdefault(id(engine), threading.get_ident()) != threading.get_ident():
+                    clashes.append(1)
+                time.sleep(0.0005)
+                del inside[id(engine)]
+
+    threads = [threading.Thread(target=use) for _ in range(8)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert clashes == []
+
+
+def test_the_proxys_word_on_the_address_counts_only_when_there_is_one(open_house: Open) -> None:
+    """Else everybody could choose the address that failed tries are counted for."""
+    house = open_house(port=free_port())
+    server = make_server(house.desk)
+    seen: list[str | None] = []
+    house_app = server.application
+    server.application = lambda env, start: (seen.append(env.get("REMOTE_ADDR")), house_app(env, start))[1]
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    ask(house, "/health", **{"X-Forwarded-For": "203.0.113.9"})
+    server.close()
+    thread.join(5)
+    assert seen == ["127.0.0.1"]
+
+
+# --- as a process ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
+def test_serve_prints_the_first_link_and_ends_by_ctrl_c(house: House, tmp_path: Path) -> None:
+    """The whole of a first evening: start, open the link, stop."""
+    file, port = house.desk.settings.file, free_port()
+    save(file, {"web.port": port})
+    command = [sys.executable, "-m", "handrail.plugin_core.cli", "--settings", str(file), "serve"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        first, second = process.stdout.readline(), process.stdout.readline()
+        assert f"http://127.0.0.1:{port}" in first
+        link = second.split()[-1]
+        served = House(Desk(replace(house.desk.settings, web=replace(house.desk.settings.web, port=port))), house.clock)
+        assert ask(served, "/clients")[0] == 302
+        status, body = ask(served, link.partition(str(port))[2])
+        assert status == 200
+        assert b"You make the first account" in body
+        served.desk.close()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert "Traceback" not in errors
+    assert process.returncode in (0, 1, 130, -signal.SIGINT)
