@@ -25,7 +25,7 @@ HEAD = """\
 # Faults and protections
 
 Made by `python -m tests.reliability` from the list of promises and from the tests; do not edit it here. F: what may go
-wrong between Handrail, a platform and a database. S: what protects data and secrets. *open*: nothing holds the promise yet.
+wrong between Handrail, a platform and a database. S: what protects data and secrets. *open*: nothing holds it yet.
 
 | id | promise | state | held by |
 |---|---|---|---|

@@ -61,6 +61,7 @@ COMMANDS = {
     "screen": ("screening", mark("Offline: answers in, flags out.")),
     "instruments": ("facts", mark("What can be asked; export a form for a platform.")),
     "plugins": ("facts", mark("What is installed, allowed and loaded; allow one.")),
+    "conformance": ("conformance", mark("The vendor's tests of an adapter, on a sandbox account.")),
     "doctor": ("facts", mark("What is wrong and how to mend it.")),
     "schemas": ("facts", mark("JSON Schema of the file formats.")),
 }
@@ -200,9 +201,10 @@ def _allowed(settings: dict[str, Any]) -> tuple[str, ...]:
     help="The settings file (default: in your configuration folder, or HANDRAIL_SETTINGS).",
 )
 @click.option("--verbose", is_flag=True, help="Log what is done, without names, answers or references.")
+@click.option("--log-json", is_flag=True, help="Log lines as JSON, for a log collector.")
 @click.version_option(None, "--version", package_name="handrail", message="Handrail %(version)s")
 @click.pass_context
-def cli(ctx: click.Context, settings: Path | None, verbose: bool) -> None:
+def cli(ctx: click.Context, settings: Path | None, verbose: bool, log_json: bool) -> None:
     """Handrail shows a therapy practice, from its clients' own answers, whether therapy builds a client's independence
     or the client's reliance on it. It prompts a conversation; it never makes a diagnosis.
 
@@ -210,7 +212,7 @@ def cli(ctx: click.Context, settings: Path | None, verbose: bool) -> None:
     """
     from .app import App
 
-    ctx.obj = App(settings, verbose)
+    ctx.obj = App(settings, verbose, log_json)
 
 
 def main() -> NoReturn:

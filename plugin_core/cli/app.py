@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 import threading
 import time
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ..logs import set_up
 from ..words import Texts, mark, tr
 
 if TYPE_CHECKING:
@@ -50,13 +50,11 @@ class Day(click.DateTime):
 class App:
     """One call of the command."""
 
-    def __init__(self, settings_file: Path | None, verbose: bool) -> None:
+    def __init__(self, settings_file: Path | None, verbose: bool, log_json: bool = False) -> None:
         from ..paths import default_file
 
         self.file = (settings_file or default_file()).absolute()
-        level = logging.INFO if verbose else logging.ERROR
-        logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-        logging.getLogger("urllib3").setLevel(logging.ERROR)  # its lines hold query strings (S23)
+        set_up(verbose=verbose, as_json=log_json)
 
     @cached_property
     def settings(self) -> Settings:
@@ -147,6 +145,7 @@ _PARTS = Texts(
         "asking about clients": mark("asking about clients"),
         "pushing": mark("pushing"),
         "asking": mark("asking"),
+        "testing": mark("testing"),
     }
 )
 

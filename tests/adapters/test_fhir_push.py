@@ -90,7 +90,7 @@ def test_a_reason_is_shown_only_if_the_notice_brings_one(connect) -> None:  # ty
 
 @pytest.mark.parametrize("way", WAYS, ids=["put", "conditional", "search"])
 @pytest.mark.parametrize("lost", [1, 2, 3])
-def test_f81_f82_f84a_a_lost_answer_makes_no_second_one(connect, clock, way: dict[str, Any], lost: int) -> None:  # type: ignore[no-untyped-def]
+def test_f81_f82_f83_f84_f84a_a_lost_answer_makes_no_second_one(connect, clock, way: dict[str, Any], lost: int) -> None:  # type: ignore[no-untyped-def]
     """The platform did it and the answer was lost: sending again blindly puts two prompts into the chart."""
     shelf = Shelf(**way, lose=lost, kinds=("Flag",))
     with Script(shelf) as server:

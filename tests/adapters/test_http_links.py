@@ -29,6 +29,10 @@ BAD = [
     "https://evil.example@ehr.example/fhir/x",
     "https://ehr.example:8443/fhir/x",
     "https://ehr.example:443:443/fhir/x",
+    "http://169.254.169.254/latest/meta-data",
+    "https://10.0.0.1/fhir/x",
+    "https://localhost/fhir/x",
+    "https://[::1]/fhir/x",
     "http://ehr.example/fhir/x",
     "//evil.example/fhir/x",
     "https://ehr.example./fhir/x",
@@ -58,7 +62,7 @@ def test_f22_honest_links_are_followed(link: str, followed: str) -> None:
 
 
 @pytest.mark.parametrize("link", BAD[:-1])
-def test_s1_links_that_lead_away_are_refused(link: str) -> None:
+def test_s1_s3_links_that_lead_away_are_refused(link: str) -> None:
     """One followed link to another host hands the practice's token to whoever runs it."""
     with pytest.raises(UnsafeLink) as caught:
         BASE.link(link, "https://ehr.example/fhir/page")
@@ -129,7 +133,7 @@ def test_s1_the_other_server_sees_no_request(connect, lead: str) -> None:  # typ
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_s2_redirects_are_not_followed(connect, status: int) -> None:  # type: ignore[no-untyped-def]
+def test_s2_f47_redirects_are_not_followed(connect, status: int) -> None:  # type: ignore[no-untyped-def]
     """A redirect would carry the request, and with some headers the credential, to another host."""
     with Script(lambda _: fhir(bundle())) as other:
         target = f"http://127.0.0.1:{other.port}/fhir/metadata"

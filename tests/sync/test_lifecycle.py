@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail.plugin_core.contracts import RemoteResponse
+from handrail.plugin_core.contracts import HookContext, Page, RemoteResponse
+from handrail.plugin_core.engine import Engine
+from handrail.plugin_core.mapping import FormReader
+from handrail.plugin_core.sync.ingest import Ingest, Ingested
 from handrail.schemas.vocab import RunOutcome
 
 from .stage import EVEN, GROWN, LEANING, NOW, SHRUNK, Stage, form, gr18, small_practice
@@ -123,26 +126,39 @@ def test_f63_an_older_version_after_the_newer_is_ignored(stage: Stage, status: s
     assert stage.active() == []
 
 
+@pytest.mark.parametrize("version", ["9b2f", "0", None])
+def test_f64_versions_that_are_no_numbers_or_go_down(stage: Stage, version: str | None) -> None:
+    """Medplum's versions are UUIDs, others begin anew: time and content decide, or an amendment would be lost."""
+    stage.course("a", [EVEN, EVEN])
+    stage.sync()
+    with stage.engine() as engine:
+        (page,) = engine.adapter.pull(None)
+        first = page.responses[0]
+        line = _changed(first.lines[0], answers=())
+        newer = _changed(first, version=version, updated="2026-11-20T11:59:00Z", lines=(line, *first.lines[1:]))
+        assert _taken(engine, stage, newer).counts["replaced"] == 1
+        assert _taken(engine, stage, newer).counts["unchanged"] == 1
+
+
 def test_f63_two_versions_of_one_form_on_one_page(stage: Stage) -> None:
     """A list that shows both versions in any order ends with the newer."""
-    from handrail.plugin_core.contracts import Page
-    from handrail.plugin_core.sync.ingest import Ingest
-
     stage.course("a", [EVEN, EVEN])
     with stage.engine() as engine:
         (page,) = engine.adapter.pull(None)
         first = page.responses[0]
         newer = _changed(first, updated="2026-11-19T10:00:00Z", status="entered-in-error")
-        from handrail.plugin_core.contracts import HookContext
-        from handrail.plugin_core.mapping import FormReader
-
-        context = HookContext("practice", "fhir", stage.now)
-        ingest = Ingest(engine.store, engine.source, engine.registry, FormReader(engine.mappings()), context)
-        ingest.page(Page([newer, first]))
+        _taken(engine, stage, newer, first)
     assert stage.seen().active() == []
 
 
-def _changed(response: RemoteResponse, **changes: Any) -> RemoteResponse:
+def _taken(engine: Engine, stage: Stage, *responses: RemoteResponse) -> Ingested:
+    """What one page with these forms made."""
+    context = HookContext("practice", "fhir", stage.now)
+    ingest = Ingest(engine.store, engine.source, engine.registry, FormReader(engine.mappings()), context)
+    return ingest.page(Page(responses))
+
+
+def _changed(response: RemoteResponse, **changes: Any) -> Any:
     import msgspec
 
     return msgspec.structs.replace(response, **changes)
