@@ -125,7 +125,7 @@ class FilesAdapter:
 
     def _refused(self, found: Found, name: str, own: str, fault: FileFault) -> Page:
         where = kept.WHOLE_FILE.format(file=found.shown)
-        aside = Quarantined(own, fault.reason, where, fault.why)
+        aside = Quarantined(own, fault.reason, where, fault.why, fault.form)
         gone = self._received.settle(name, [own])
         return Page((), Cursor(STREAM), set_aside=[aside], gone=gone, warnings=[self._said(found, fault.why)])
 

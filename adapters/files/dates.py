@@ -63,7 +63,7 @@ def read_day(text: str, order: str) -> datetime | None:
     """
     if order in _EPOCHS:
         return _serial(text, order)
-    return _written(text, order)
+    return _written(text, order) if order in WRITTEN else None
 
 
 def read_clock(text: str) -> time | None:

@@ -10,12 +10,14 @@ from ...schemas.vocab import QuarantineReason as R
 
 
 class FileFault(Exception):
-    """A whole file that is not read. `why` is a kept sentence; `reason` its class."""
+    """A whole file that is not read. `why` is a kept sentence, `reason` its class, `form` the form that it holds, where
+    that is known: one that is not may hold answers about safety."""
 
     def __init__(self, why: str, reason: R = R.UNREADABLE) -> None:
         super().__init__(why)
         self.why = why
         self.reason = reason
+        self.form: str | None = None
 
 
 class RowFault(Exception):

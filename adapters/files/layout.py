@@ -76,6 +76,11 @@ class Layout:
         """How its files are opened."""
         return How(self.kind, self.encoding, self.delimiter, self.sheet)
 
+    @property
+    def only_form(self) -> str | None:
+        """The form that all its files hold; None where a column says which."""
+        return None if "form" in self.columns else self.form
+
     def takes(self, name: str, headings: Sequence[str]) -> bool:
         """Whether a file of that name with these headings is one of this layout; their order does not matter."""
         return fnmatchcase(name.casefold(), self.files.casefold()) and any(

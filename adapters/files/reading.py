@@ -12,7 +12,7 @@ from .faults import SAME_HEADINGS, TWO_LAYOUTS, UNCONFIRMED, Changing, FileFault
 from .folder import Found
 from .layout import Layout
 from .rows import Reader, Survey
-from .tables import Scan, Table, detect, opening, scan, table
+from .tables import How, Scan, Table, detect, opening, scan, table
 
 NEAR = 0.5
 
@@ -50,9 +50,13 @@ def known(found: Found, layouts: list[Layout], practice: Practice) -> Known:
     """
     looked = scan(found.path)
     layout = _layout_of(found, looked, layouts)
-    with table(found.path, opening(looked, layout.how)) as rows:
-        reader = Reader(layout, rows.headings, practice.hashed, practice.zone)
-        survey = reader.survey(rows, datetime.fromtimestamp(practice.now(), UTC).astimezone(practice.zone))
+    now = datetime.fromtimestamp(practice.now(), UTC).astimezone(practice.zone)
+    try:
+        with table(found.path, opening(looked, layout.how)) as rows:
+            survey = Reader(layout, rows.headings, practice.hashed, practice.zone).survey(rows, now)
+    except FileFault as fault:
+        fault.form = layout.only_form
+        raise
     if not found.unchanged():
         raise Changing
     return Known(found, looked, layout, survey)
@@ -75,6 +79,9 @@ def _layout_of(found: Found, looked: Scan, layouts: list[Layout]) -> Layout:
         return fit[0]
     if fit:
         raise FileFault(TWO_LAYOUTS, R.SHAPE)
+    if not near and looked.kind == "xlsx":
+        with table(found.path, How("xlsx")):  # says what is wrong with the file itself, if anything is
+            pass
     if not near:
         raise fault or FileFault(UNCONFIRMED, R.UNKNOWN_VERSION)
     share, layout, headings = max(near, key=lambda one: one[0])
@@ -92,13 +99,16 @@ def _deviation(share: float, layout: Layout, headings: tuple[str, ...]) -> FileF
     missing, new = layout.difference(headings)
     if share < NEAR:
         return FileFault(UNCONFIRMED, R.UNKNOWN_VERSION)
+    why = UNCONFIRMED
     if missing:
-        return FileFault(missing_column(column=missing[0][:80]), R.CHANGED_DEFINITION)
-    if new:
-        return FileFault(new_columns(count=len(new)), R.CHANGED_DEFINITION)
-    if len(set(headings)) < len(headings):
-        return FileFault(SAME_HEADINGS, R.CHANGED_DEFINITION)
-    return FileFault(UNCONFIRMED, R.UNKNOWN_VERSION)
+        why = missing_column(column=missing[0][:80])
+    elif new:
+        why = new_columns(count=len(new))
+    elif len(set(headings)) < len(headings):
+        why = SAME_HEADINGS
+    fault = FileFault(why, R.CHANGED_DEFINITION)
+    fault.form = layout.only_form
+    return fault
 
 
 __all__ = ["Known", "Practice", "detect", "headings_of", "known"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 
@@ -203,11 +204,11 @@ class Reader:
     def _broken(self, line: int, cells: Sequence[Cell], fault: RowFault) -> Broken:
         """A row that is set aside, under its form's own number where that can be read, so that a later export with the
         row mended takes it out of quarantine."""
-        try:
-            client, form = self._text(cells, "client"), self._form(cells)
-            key = self._key(cells, client, form, self._authored(cells).isoformat())
-        except RowFault:
-            return Broken(line, fault.why, fault.reason)
+        form = key = None
+        with suppress(RowFault):
+            form = self._form(cells)
+            own, client = self._text(cells, "id"), self._text(cells, "client")
+            key = self._key(cells, client, form, "" if own else self._authored(cells).isoformat())
         return Broken(line, fault.why, fault.reason, key, form)
 
     def _row(self, line: int, cells: Sequence[Cell]) -> _Row:

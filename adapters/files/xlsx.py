@@ -166,12 +166,17 @@ def _workbook(path: Path) -> Iterator[Workbook]:
     if not DEFUSEDXML:  # switched off by the environment: an Excel file could then read files of this computer
         raise FileFault(ENTITIES)
     _fit_to_open(path)
-    with _read():
-        book = load_workbook(path, read_only=True, data_only=False, keep_links=False)
     try:
-        yield book
-    finally:
-        book.close()
+        file = path.open("rb")
+    except OSError:
+        raise Changing from None
+    with file:  # ours to close: the library leaves it open when it fails in the middle
+        with _read():
+            book = load_workbook(file, read_only=True, data_only=False, keep_links=False)
+        try:
+            yield book
+        finally:
+            book.close()
 
 
 def _fit_to_open(path: Path) -> None:
@@ -211,11 +216,10 @@ def _read() -> Iterator[None]:
             yield
         except FileFault:
             raise
-        except DefusedXmlException:
-            raise FileFault(ENTITIES) from None
         except PermissionError:
             raise Changing from None
         except (MemoryError, KeyboardInterrupt, SystemExit):
             raise
-        except Exception:  # noqa: BLE001 - the library's own list of failures is open
-            raise FileFault(DAMAGED) from None
+        except Exception as error:  # noqa: BLE001 - the library's own list of failures is open
+            forbidden = isinstance(error, DefusedXmlException) or isinstance(error.__cause__, DefusedXmlException)
+            raise FileFault(ENTITIES if forbidden else DAMAGED) from None

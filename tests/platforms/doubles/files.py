@@ -1,4 +1,4 @@
-"""A practice that exports its answers into a folder: one table with all rows, written anew whenever something changes."""
+"""A practice that exports its answers into a folder: one table with all rows, written anew when something changes."""
 
 from __future__ import annotations
 
