@@ -23,6 +23,7 @@ from .platform import Double, Filled, Mark, Platform
 
 TITLE = "Handrail: something to look at before the next session"
 MOST_PAGES = 500
+LAST_KEY = 9
 ANSWERS = ((0, 1, 2), (2, 2, 0), (1, None, 1), (0, 0, 0), (2, 1, 1))
 
 

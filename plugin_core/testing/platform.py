@@ -33,6 +33,7 @@ ABILITIES: Mapping[str, str] = {
     "carriers": "the platform shows flags at all",
     "tidy": "a person can remove what was pushed",
     "close": "a client's chart can be closed for writing",
+    "publish": "forms may be made",
     "asks": "requests to clients can be seen from here",
     "webhooks": "the platform's webhooks can be made here",
 }

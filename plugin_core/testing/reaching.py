@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ...schemas.vocab import RemoteState
 from ..contracts import Adapter
 from ..errors import PlatformError
-from .bench import Bench
+from .bench import LAST_KEY, Bench
 from .failing import NONSENSE
 from .judging import ensure
 from .loopback import Loopback, Reply, Request
@@ -112,7 +112,7 @@ class ReachingTests(Bench):
 
     def _both_ways(self, adapter: Adapter, carrier: str) -> None:
         standing = adapter.carrier(carrier)
-        key = f"{len(carrier):032x}"
+        key = self.key(LAST_KEY)
         made = standing.deliver(self.notice(key), None, None)
         standing.find(key)
         standing.deliver(self.notice(key, RemoteState.RETRACTED), made.remote_id, made.remote_version)

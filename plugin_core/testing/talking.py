@@ -20,6 +20,7 @@ class TalkingTests(Bench):
         """`publish` is run again after each update of Handrail."""
         if not self.spec.capabilities.publishes:
             raise NotApplicable(f"{self.spec.name} does not declare publishes.")
+        self.needs("publish")
         instrument = builtin_one("gr18")
         first = self.open().publish(instrument)
         again = self.open().publish(instrument)
