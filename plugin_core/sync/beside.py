@@ -19,6 +19,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 P = TypeVar("P")
 R = TypeVar("R")
-ALONE = 1  # pages that are read before a copy is made: a small sync pays nothing
+ALONE = 1  # so few pages are read without a copy: a small sync pays nothing
 PAGE_BYTES = 1 << 20
 HEAD = 8  # bytes that say how long a message is
 STDERR = 2
@@ -106,11 +107,12 @@ class Shared(Generic[P, R]):
     def all(self) -> Iterator[tuple[P, R]]:
         """Each page with what was read on it, in no order. What is yielded is written before the next is asked for."""
         try:
-            for number, page in enumerate(self._pages):
-                if number == ALONE and possible() and not self._store.rehearsing:
-                    # SQLite knows its open files by process: a copy of one that has the store open cannot open it.
-                    self._store.engine.dispose()
-                    self._copy = Beside(self._read)
+            first = list(islice(self._pages, ALONE + 1))
+            if len(first) > ALONE and possible() and not self._store.rehearsing:
+                # SQLite knows its open files by process: a copy of one that has the store open cannot open it.
+                self._store.engine.dispose()
+                self._copy = Beside(self._read)
+            for page in chain(first, self._pages):
                 if self._hand(page):
                     continue
                 yield page, self._read(page)

@@ -20,7 +20,7 @@ if os.name == "posix":
 
 def small_pages() -> None:
     """Batches of the core so small that each step is met more than once in a practice of eight clients."""
-    evaluate.CLIENTS_A_PAGE = 3
+    evaluate.MOST_ALONE = evaluate.CLIENTS_A_PAGE = 3
     run.CLIENT_BATCH = 3
     push.BATCH = 2
 

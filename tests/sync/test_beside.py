@@ -56,6 +56,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, each: Callable[[Beside], None] = la
         ask(self, question)
         each(self)
 
+    monkeypatch.setattr(evaluate, "MOST_ALONE", 1)
     monkeypatch.setattr(evaluate, "CLIENTS_A_PAGE", 1)
     monkeypatch.setattr(judging, "LEAST", 1)
     monkeypatch.setattr(beside, "possible", lambda: True)

@@ -37,7 +37,9 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process that goes on works in the same small batches as the one that was killed."""
     from handrail.plugin_core.sync import evaluate, push, run
 
-    for module, name in ((evaluate, "CLIENTS_A_PAGE"), (run, "CLIENT_BATCH"), (push, "BATCH")):
+    for name in ("MOST_ALONE", "CLIENTS_A_PAGE"):
+        monkeypatch.setattr(evaluate, name, getattr(evaluate, name))
+    for module, name in ((run, "CLIENT_BATCH"), (push, "BATCH")):
         monkeypatch.setattr(module, name, getattr(module, name))
     small_pages()
 
