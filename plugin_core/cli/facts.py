@@ -203,14 +203,24 @@ def schemas(out: Path) -> int:
 @click.option("--offline", is_flag=True, help="Do not ask the platform.")
 @click.option("--quiet", is_flag=True, help="Say only what is wrong; for a monitor, which goes by the exit status.")
 @click.option("--mail", "letter_to", metavar="ADDRESS", help="Also send a harmless letter there.")
+@click.option(
+    "--bundle",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write facts for whoever helps you there: versions, counts, states; no names, paths or messages.",
+)
 @json_option
 @pass_app
-def doctor(app: App, offline: bool, quiet: bool, letter_to: str | None, as_json: bool) -> int:
+def doctor(app: App, offline: bool, quiet: bool, letter_to: str | None, bundle: Path | None, as_json: bool) -> int:
     """Check everything, from the settings to the platform, and say how to mend what is wrong."""
     from ..doctor import examine
     from ..doctor.post import letter
 
     checks = examine(app.file, offline=offline)
+    if bundle is not None:
+        from ..doctor.bundle import bundle as facts
+
+        write_out(bundle, json.dumps(facts(app.file, checks), indent=2) + "\n")
+        click.echo(tr("Written: {file}", file=bundle), err=as_json)
     if letter_to is not None:
         checks.append(letter(app.file, letter_to))
     bad = [check for check in checks if check.state == "wrong"]
