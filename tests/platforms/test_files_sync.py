@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from handrail.plugin_core.cli import run
 from handrail.plugin_core.instruments import builtin_one
+from handrail.plugin_core.settings import save
 
 from tests.sync.stage import EVEN, LEANING, gr18
 
@@ -80,6 +81,7 @@ def connected(call: Call, folder: Path) -> Call:
     even = course("42", "Bo Grün", [EVEN] * 5, 10)
     export(folder, "january.csv", [*leaning, *even])
     assert call("init", "--key-file", "--time-zone", "Europe/Zurich")[0] == 0
+    save(folder.parent / "practice" / "handrail.toml", {"prompts": ["P1"]})
     status, out, err = call("connect", "files", "--set", f"folder={folder}", "--confirm", "--json")
     assert status == 0, err
     facts = json.loads(out)
