@@ -25,7 +25,7 @@ from ..store.tables import deliveries, metadata, sources
 from ..sync.lock import exclusive
 from ..sync.points import reach
 from ..sync.push import Push
-from ..words import tr
+from ..words import tr, trn
 
 if TYPE_CHECKING:
     from ..engine import Engine
@@ -82,10 +82,12 @@ def disconnect(engine: Engine, author: str, *, retract: bool, leave: bool, erase
             there = standing(tx)
         if there and not (retract or leave):
             raise UsageError(
-                tr(
-                    "{there} entries of Handrail stand on the platform. Take them back first: handrail disconnect "
+                trn(
+                    "{count} entry of Handrail stands on the platform. Take it back first: handrail disconnect "
+                    "--retract-all. Or leave it to be removed by hand: handrail disconnect --leave-on-platform",
+                    "{count} entries of Handrail stand on the platform. Take them back first: handrail disconnect "
                     "--retract-all. Or leave them to be removed by hand: handrail disconnect --leave-on-platform",
-                    there=there,
+                    there,
                 )
             )
         done = Left()

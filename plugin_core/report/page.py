@@ -208,7 +208,7 @@ def _run(run: RunReport) -> Json:
         "counts": [whole(run.counts.get(name, 0)) for name, _ in phrases.RUN_COUNTS],
         "problems": [
             *(
-                tr(_STOPPED if problem.fatal else _NOTED, source=problem.source, what=problem.what)
+                tr(_STOPPED if problem.fatal else _NOTED, source=told(problem.source), what=problem.what)
                 for problem in run.problems
             ),
             *(tr("Left to do: {what}", what=line) for line in run.undone),
