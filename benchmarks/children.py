@@ -65,15 +65,24 @@ def _environment(home: Path | None) -> dict[str, str]:
 
 
 def run(python: Path, module: str, *arguments: str, home: Path | None = None) -> dict[str, Any]:
-    """Run a module in a fresh process and give the JSON of its last line; raises `Failed` when there is none."""
-    environment = _environment(home)
+    """Run a module in a fresh process and give the JSON of its last line; raises `Failed` when there is none.
+
+    "all_mib" is the most that it and the processes that it started had together, as far as the system tells.
+    """
     command = [str(python), "-m", module, *arguments]
-    done = subprocess.run(command, cwd=TOP, env=environment, capture_output=True, text=True, timeout=LONGEST)
-    if done.returncode != 0 or not done.stdout.strip():
-        said = done.stderr.strip().splitlines() or ["it ended without a word"]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, cwd=TOP, env=_environment(home), stdout=pipe, stderr=pipe, text=True)
+    with process, measure.Watch(process.pid) as watch:
+        try:
+            out, err = process.communicate(timeout=LONGEST)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    if process.returncode != 0 or not out.strip():
+        said = err.strip().splitlines() or ["it ended without a word"]
         raise Failed(said[-1])
-    result: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return result
+    result: dict[str, Any] = json.loads(out.strip().splitlines()[-1])
+    return result | {"all_mib": round(max(watch.peak, result.get("peak_mib", 0.0)), 1)}
 
 
 def seconds_of(command: list[str], home: Path) -> float:

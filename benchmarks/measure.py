@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import resource
 import sys
+import threading
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 MIB = 1024 * 1024
+EVERY = 0.2  # seconds between two looks at the memory of processes: often enough, and nothing that they feel
 
 
 def peak_mib() -> float:
@@ -23,6 +26,43 @@ def peak_mib() -> float:
                 return int(line.split()[1]) / 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (MIB if sys.platform == "darwin" else 1024)
+
+
+class Watch:
+    """Looks at a process and those that it started, while they run: `peak` is the most memory in MiB that they had
+    together, pages that they share counted once. 0 where there is no /proc."""
+
+    def __init__(self, pid: int) -> None:
+        self.peak = 0.0
+        self._pid = pid
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._over.wait(EVERY):
+            started = Path(f"/proc/{self._pid}/task/{self._pid}/children")
+            try:
+                every = [self._pid, *map(int, started.read_text().split())]
+            except OSError:
+                return
+            self.peak = max(self.peak, sum(map(_shared_mib, every)))
+
+
+def _shared_mib(pid: int) -> float:
+    """The memory of a process, each page divided by the number of processes that have it."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0  # it has just ended
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
 def report(result: dict[str, Any]) -> None:

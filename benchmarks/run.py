@@ -183,7 +183,7 @@ def growth(run: Run) -> None:
         for _ in range(run.plan.passes):
             run.engine(f"engine, {small:,}", "full", few, run.folder(), small)
             run.engine(f"engine, {large:,}", "full", many, run.folder(), large)
-    memory = [run.highest(f"engine, {size:,}", "peak_mib") for size in run.plan.sizes]
+    memory = [run.highest(f"engine, {size:,}", "all_mib") for size in run.plan.sizes]
     for size, peak in zip(run.plan.sizes, memory, strict=True):
         run.add(f"peak memory, {size:,} responses", peak, "{:.0f} MiB", target="<= 150 MiB", met=peak and peak <= 150)
     costs = [run.middle(f"engine, {size:,}", "seconds") for size in run.plan.sizes]
@@ -294,7 +294,7 @@ def show(run: Run, about: dict[str, Any], quick: bool) -> None:
     for name, passes in run.results.items():
         if "per_s" in passes[0]:
             each = ", ".join(f"{one['per_s']:,.0f}" for one in passes)
-            print(f"{name}: {each} /s; peak {max(one['peak_mib'] for one in passes):.0f} MiB")
+            print(f"{name}: {each} /s; peak {max(one['all_mib'] for one in passes):.0f} MiB")
     print(f"on {about['processor']}, {about['cores']} cores, load {about['load']}, Python {about['python']}")
     for line in run.problems:
         print(f"problem - {line}")
