@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from ...schemas.vocab import STANDING_STATES, DeliveryState, RemoteState
 from ..rights.tables import as_csv
-from ..store import forms
+from ..store import flags, forms
 from ..sync.evaluate import PUSHED_KINDS
 from ..sync.push import TITLE
 from ..words import Texts, mark, spoken, tr
@@ -81,12 +81,16 @@ def lines(engine: Engine, *, reasons: bool = False) -> list[Line]:
     """
     zone = engine.settings.zone
     since = engine.now() - timedelta(days=ENDED_DAYS)
-    rows = [row for row in engine.flags(everything=True) if _is_for_hand(row, since)]
+    with engine.store.reading(engine.source) as tx:
+        taken_back = flags.withdrawn(tx)
+    every = engine.flags(everything=True)
+    ends = {row.flag.key: row.flag.closed or taken_back.get(row.flag.key) for row in every}
+    rows = [row for row in every if _is_for_hand(row, ends[row.flag.key], since)]
     with engine.store.reading(engine.source) as tx:
         people = forms.read_clients(tx, sorted({row.flag.client for row in rows}))
     found = []
     for row in rows:
-        person, ended = people[row.flag.client], row.flag.closed
+        person, ended = people[row.flag.client], ends[row.flag.key]
         stands = row.flag.state in STANDING_STATES
         found.append(
             Line(
@@ -104,10 +108,10 @@ def lines(engine: Engine, *, reasons: bool = False) -> list[Line]:
     return sorted(found, key=lambda one: (one.do != ENTER, one.name or one.client, one.since, one.flag))
 
 
-def _is_for_hand(row: FlagRow, since: datetime) -> bool:
+def _is_for_hand(row: FlagRow, ended: datetime | None, since: datetime) -> bool:
     if row.kind not in PUSHED_KINDS or not row.flag.shown or any(map(_is_there, row.deliveries)):
         return False
-    return row.flag.state in STANDING_STATES or (row.flag.closed is not None and row.flag.closed >= since)
+    return row.flag.state in STANDING_STATES or (ended is not None and ended >= since)
 
 
 def _is_there(delivery: object) -> bool:

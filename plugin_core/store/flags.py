@@ -119,6 +119,13 @@ def set_state(tx: Tx, key: str, state: FlagState, closed: datetime | None) -> No
     tx.conn.execute(update(flags).where(where).values(**values))
 
 
+def withdrawn(tx: Tx) -> dict[str, datetime]:
+    """When each withdrawn flag was withdrawn, by key; none of the forms that it rested on tells that."""
+    where = (flags.c.source == tx.source) & (flags.c.state == FlagState.WITHDRAWN.value)
+    rows = tx.conn.execute(select(flags.c.key, flags.c.changed_ms).where(where))
+    return {row.key: from_ms(row.changed_ms, 0) for row in rows}
+
+
 def set_shown(tx: Tx, key: str, shown: bool) -> None:
     """Whether a flag is shown or waits behind another one of its form."""
     where = (flags.c.source == tx.source) & (flags.c.key == key)
