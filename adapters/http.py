@@ -69,6 +69,7 @@ class Http:
         self._auth = auth
         self._accept = accept
         self._manners = manners or Manners()
+        self.reserved = False  # whether reads, too, may use what the budget keeps for prompts
 
     def read(
         self,
@@ -166,7 +167,7 @@ class Http:
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, credential: Secret | None
     ) -> Reply:
         if self._manners.budget is not None:
-            self._manners.budget.take(write=method != "GET")
+            self._manners.budget.take(write=self.reserved or method != "GET")
         sent = {"Accept": self._accept, **self._manners.headers, **headers}
         if credential is not None:
             sent[self._manners.credential] = credential.reveal()

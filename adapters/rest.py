@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -44,6 +45,12 @@ class Rest:
     def base(self) -> Base:
         """The configured address."""
         return self.http.base
+
+    def reserved(self) -> Rest:
+        """The same connection for writing prompts: what they look up first may use what readers leave, too."""
+        http = copy(self.http)
+        http.reserved = True
+        return Rest(http, self._explain)
 
     def url(self, path: str, query: Query = ()) -> str:
         """The address of a path below the base; each part of `path` is ours or was escaped by `part`."""

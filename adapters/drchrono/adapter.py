@@ -115,7 +115,8 @@ class DrChronoAdapter:
     def carrier(self, name: str) -> Carrier:
         """The carrier `task`, or `patient-flag` where the settings name a flag type."""
         if name == "task":
-            return Tasks(self._rest, self._settings, self._people)
+            rest = self._rest.reserved()
+            return Tasks(rest, self._settings, People(rest, self._settings))
         if name != "patient-flag":
             raise Unsupported(
                 tr("There is no carrier named {name} here; there are {forms}.", name=name, forms="task, patient-flag")
@@ -127,7 +128,7 @@ class DrChronoAdapter:
                     "type: all flags of the patient are written back with each. Use the carrier task instead."
                 )
             )
-        flags = PatientFlags(self._rest, int(self._settings["patient_flag_type"]), tr(FLAG_TEXT))
+        flags = PatientFlags(self._rest.reserved(), int(self._settings["patient_flag_type"]), tr(FLAG_TEXT))
         return TagCarrier(flags, self._rest.http.patience, self._rest.base.site)
 
     def close(self) -> None:

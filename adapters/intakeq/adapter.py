@@ -139,13 +139,14 @@ class IntakeqAdapter:
 
     def sender(self) -> Sender:
         """Sends questionnaires by IntakeQ's own e-mails."""
-        return Intakes(self._rest, self._context.mapped)
+        return Intakes(self._rest.reserved(), self._context.mapped)
 
     def carrier(self, name: str) -> Carrier:
         """The carrier `tag`."""
         if name != "tag":
             raise Unsupported(tr("There is no carrier named {name} here; there are {forms}.", name=name, forms="tag"))
-        return TagCarrier(self._tag(), self._rest.http.patience, self._rest.base.site)
+        tag = Tag(self._rest.reserved(), self._context.settings["tag"])
+        return TagCarrier(tag, self._rest.http.patience, self._rest.base.site)
 
     def close(self) -> None:
         """Gives connections back."""

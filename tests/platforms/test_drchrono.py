@@ -27,7 +27,14 @@ from .doubles.drchrono import CLIENT_ID, CLIENT_SECRET, DOCTOR, FLAG_TYPE, HOOK,
 
 ADA, BEN = NAMES
 ONE = "1f" * 16
-EXEMPT: tuple[Exempt, ...] = ()
+VERBOSE = "the file leaves it out; the vendor's narrative has it (verbose=true brings flags and custom demographics)"
+NOTHING = "the file itself says 204 No Content; it names an empty content there, which the checker takes for some"
+EXEMPT = (
+    Exempt("GET /api/patients", "no query verbose", VERBOSE),
+    Exempt("GET /api/patients/{id}", "no query verbose", VERBOSE),
+    Exempt("PATCH /api/patients/{id}", "answer 204: Missing response data", NOTHING),
+    Exempt("PATCH /api/tasks/{id}", "answer 204: Missing response data", NOTHING),
+)
 
 
 class TestDrChrono(AdapterConformance):
@@ -47,6 +54,7 @@ class TestDrChrono(AdapterConformance):
 
     def test_every_request_and_answer_keeps_the_contract(self) -> None:
         """What the double takes, DrChrono must take; what it gives, DrChrono must be able to give."""
+        self.double.nulls = False  # the file calls both links texts; the live API gives null at the ends
         self.fill(4)
         adapter = self.open()
         adapter.test()
@@ -102,7 +110,7 @@ class TestDrChrono(AdapterConformance):
         other = self.double.field("Doctor's remark", (), template=41)
         (form,) = self.fill(1)
         self.double.value(form.partition("/")[0], other, "kestrel remark")
-        self.double._passes = lambda row, request: True  # type: ignore[method-assign]  # noqa: ARG005 - a filter ignored
+        self.double._passes = lambda row, request: True  # type: ignore[method-assign]
         (response,) = self.pull_all(self.open()).responses
         assert [line.text for line in response.lines] == [question.text for question in QUESTIONS]
 
@@ -290,9 +298,10 @@ class TestDrChrono(AdapterConformance):
         """DrChrono resets at the top of the hour and says nothing of it with its 429."""
         self.clock.at = self.clock.at.replace(minute=40)
         adapter = self.open(hourly_limit=20, kept_for_prompts=5)
+        for _ in range(15):
+            adapter.test()
         with pytest.raises(Spent, match="10:00 UTC"):
-            for _ in range(16):
-                adapter.test()
+            adapter.test()
         adapter.carrier("task").deliver(self.notice(ONE), None, None)  # what reading left is there for a prompt
         self.clock.at = self.clock.at.replace(hour=10, minute=0, second=1)
         adapter.test()

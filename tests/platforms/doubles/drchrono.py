@@ -34,6 +34,7 @@ class DrChronoDouble(Double):
     page_size: ClassVar[int] = 5
     list_name = "data"
     replaces = True
+    nulls = True
 
     def __init__(self, zone: tzinfo = UTC) -> None:
         super().__init__()
@@ -118,7 +119,9 @@ class DrChronoDouble(Double):
     # --- what people do -----------------------------------------------------------------------------------------
 
     def add(self, filled: Filled) -> str:
-        visit = self.put("appointments", {"patient": int(filled.client), "doctor": DOCTOR, "deleted_flag": False})
+        when = {"scheduled_time": self.now(), "exam_room": 1, "office": 1}
+        who = {"patient": int(filled.client), "doctor": DOCTOR, "deleted_flag": False}
+        visit = self.put("appointments", {**who, **when})
         visit["id"] = str(visit["id"])
         for text, label in filled.labels().items():
             self.value(visit["id"], self.fields[text], label)
@@ -230,7 +233,10 @@ class DrChronoDouble(Double):
             query = "&".join(f"{k}={v}" for k, v in request.query if k != "cursor")
             query += f"&cursor={start + self.page_size}"
             following = f"{self._elsewhere or self.origin}{request.path}?{query}"
-        return Reply(200, {"previous": None, "next": following, self.list_name: rows})
+        links = {"previous": None, "next": following}
+        if not self.nulls:
+            links = {name: link for name, link in links.items() if link}
+        return Reply(200, {**links, self.list_name: rows})
 
     def _passes(self, row: Row, request: Request) -> bool:
         since = request.one("since")
