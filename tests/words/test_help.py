@@ -9,6 +9,8 @@ import click
 import pytest
 from handrail.plugin_core.cli import cli, run
 from handrail.plugin_core.cli.helping import flat
+from handrail.plugin_core.manager import Plugins
+from handrail.plugin_core.registry import Registry
 
 from . import catalogue
 
@@ -34,6 +36,19 @@ def test_every_help_text_is_in_the_catalogue() -> None:
         texts = [command.help, *(param.help for param in command.params if isinstance(param, click.Option))]
         left |= {flat(text) for text in texts if text} - known
     assert left - CLICKS_OWN == set()
+
+
+def test_what_a_setting_of_a_platform_is_for_is_in_the_catalogue() -> None:
+    """`connect` asks for each of them with these words."""
+    known = {message.id for message in catalogue.extracted() if message.id}
+    told = {
+        field.metadata["help"]
+        for registered in Registry(Plugins().load()).adapters.values()
+        for field in registered.descriptor.settings()().fields.values()
+        if "help" in field.metadata
+    }
+    assert len(told) > 20
+    assert told - known == set()
 
 
 @pytest.fixture

@@ -298,7 +298,7 @@ def test_the_prompts_on_the_server_are_those_that_handrail_lists(year: Played) -
         if one["shown"] and one["deliveries"] and one["deliveries"][0]["wanted"] == "active"
     )
     assert seen.prompts == listed
-    assert sum(listed.values()) >= 5
+    assert sum(listed.values()) >= 3, "else there is next to nothing to compare"
     assert not GONE & set(seen.prompts)
 
 
