@@ -40,6 +40,7 @@ from .words import in_practice_language, tr
 if TYPE_CHECKING:
     from .collecting import Collecting
     from .figures import Figures
+    from .hints import Hints
     from .keeping import Keeping
     from .mail import Mailer
     from .mapping.propose import Proposal
@@ -181,6 +182,7 @@ class Engine:
         from .sync.run import Options, Sync
 
         chosen = options or Options()
+        begun = self.now()
         if not chosen.dry_run:
             self.safety.tell()  # what waits to be told does not wait for the platform, or for another sync
         with exclusive(self.store, "syncing"):
@@ -202,6 +204,7 @@ class Engine:
                 sends = self.settings.collect.by_itself if chosen.send is None else chosen.send
                 run.send = self.collecting.send_within if sends else self.collecting.recall
                 done = run.run(chosen)
+                self.hints.settle(begun, done.outcome)
                 self.keeping.remember_trail()
                 return done
             with self.store.rehearsal():
@@ -257,6 +260,13 @@ class Engine:
         from .keeping import Keeping
 
         return Keeping(self)
+
+    @cached_property
+    def hints(self) -> Hints:
+        """What the platform announced by webhook."""
+        from .hints import Hints
+
+        return Hints(self)
 
     @cached_property
     def selfchecks(self) -> SelfChecks:

@@ -94,6 +94,7 @@ _FAILED, _NOTE = mark("Failed ({source}): {what}"), mark("Note ({source}): {what
 @click.option("--send/--no-send", default=None, help="Ask clients for what is due (default: as in the settings).")
 @click.option("--yes", is_flag=True, help="Agree to push what stands from answers that were there before.")
 @click.option("--notices-only", is_flag=True, help="Only send the safety notices that are due; ask no platform.")
+@click.option("--if-hinted", is_flag=True, help="Only where the platform has announced something since the last sync.")
 @click.option("--quiet", is_flag=True, help="Say nothing when all is well; for a scheduler.")
 @json_option
 @pass_app
@@ -107,6 +108,7 @@ def sync(
     send: bool | None,
     yes: bool,
     notices_only: bool,
+    if_hinted: bool,
     quiet: bool,
     as_json: bool,
 ) -> int:
@@ -139,6 +141,8 @@ def sync(
         consent=consent,
     )
     with app.engine(progress=not (as_json or quiet)) as engine:
+        if if_hinted and not engine.hints.waiting():
+            return _nothing_announced(app, as_json, quiet)
         try:
             report = alarm.sync(engine, options, lambda sentence: click.echo(f"handrail: {sentence}", err=True))
         except Busy as error:
@@ -152,6 +156,14 @@ def sync(
     elif not quiet or report.outcome is not RunOutcome.COMPLETE:
         show(report, dry_run=dry_run)
     return _EXIT[report.outcome]
+
+
+def _nothing_announced(app: App, as_json: bool, quiet: bool) -> int:
+    if as_json:
+        app.json({"announced": 0})
+    elif not quiet:
+        click.echo(tr("The platform has announced nothing since the last sync; nothing was asked."))
+    return 0
 
 
 def _notices(app: App, as_json: bool, quiet: bool) -> int:

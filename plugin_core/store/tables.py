@@ -417,3 +417,13 @@ looks = Table(
     Column("before_forms", Integer),
     Index("ix_looks_client", "source", "client"),
 )
+
+hints = Table(
+    "hints",
+    metadata,
+    # That a platform has called: something is to be pulled. The key is a keyed hash, so that a replay is seen.
+    Column("source", Integer, primary_key=True),
+    _key("key", primary_key=True),
+    Column("heard_ms", BigInteger, nullable=False),
+    Column("pulled_ms", BigInteger),  # when a sync had pulled what it announced; none: not yet
+)

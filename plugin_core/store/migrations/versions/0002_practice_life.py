@@ -187,6 +187,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("source", "account", "client", name=op.f("pk_looks")),
     )
     op.create_index("ix_looks_client", "looks", ["source", "client"], unique=False)
+    op.create_table(
+        "hints",
+        sa.Column("source", sa.Integer(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("heard_ms", sa.BigInteger(), nullable=False),
+        sa.Column("pulled_ms", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("source", "key", name=op.f("pk_hints")),
+    )
 
     op.add_column("acknowledgements", sa.Column("kind", sa.Text(), nullable=True))
     op.add_column("audit", sa.Column("number", sa.BigInteger(), nullable=True))
@@ -207,6 +215,7 @@ def downgrade() -> None:
     op.drop_column("audit", "link")
     op.drop_column("audit", "number")
 
+    op.drop_table("hints")
     op.drop_index("ix_looks_client", table_name="looks")
 
     op.drop_table("looks")
