@@ -79,8 +79,10 @@ class Proposal:
 
     @property
     def certain(self) -> bool:
-        """Whether nothing of it has to be read by a person: complete, and each line known by its code or words."""
-        return self.complete and all(g.sure >= SURE for g in self.guesses if g.item is not None)
+        """Whether nothing of it has to be read by a person: complete, each line known by its code or words, and no
+        question left out that reads like one of them."""
+        known = all(g.sure >= SURE for g in self.guesses if g.item is not None)
+        return self.complete and known and all(g.problem is None for g in self.guesses)
 
     def mapping(self, platform: str) -> Mapping:
         """The mapping to store once a person has confirmed it."""
