@@ -43,6 +43,8 @@ DATE_WIDTH = 76.0
 STEPS = (0.5, 1, 2, 5, 10, 20, 25, 50, 100)
 MOST_TICKS = 5
 _LEAST, _MOST = mark("{value} least"), mark("{value} most")
+_NUMBERS = mark("The same numbers as a table")
+_SCROLLS = {"class_": "wide", "tabindex": "0", "role": "group"}  # scrolled by keyboard too where it is too wide
 _NEWEST = mark("the newest {shown} of {number} forms")
 _HEADING = mark("{score}, {low} to {high}")
 _HEADING_HOPED = mark("{score}, {low} to {high}; {hoped}")
@@ -336,8 +338,8 @@ def course_table(course: Course, scores: Sequence[str], *, marked: Iterable[str]
     named = [tag("li", f"{name}: {text}") for name, text in lines_named(course, newest)]
     return tag(
         "details",
-        tag("summary", tr("The same numbers as a table")),
-        tag("div", tag("table", tag("thead", head), tag("tbody", *rows)), class_="wide"),
+        tag("summary", tr(_NUMBERS)),
+        tag("div", tag("table", tag("thead", head), tag("tbody", *rows)), **_SCROLLS, aria_label=tr(_NUMBERS)),
         *(tag("ul", *items, class_="small") for items in (bands, named) if items),
     )
 

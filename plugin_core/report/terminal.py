@@ -40,6 +40,7 @@ from .series import (
 )
 
 if TYPE_CHECKING:
+    from ..signal.picture import Picture
     from ..views import ClientView, FlagRow
 
 HEAD, KIND, QUIET = "bold", "bold", "dim"
@@ -170,11 +171,12 @@ class _Plot:
 
     series: Series
     rests: frozenset[str]
+    model: Picture | None = None
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         hoped = phrases.HOPED[self.series.definition.direction]
         yield _text(f"{self.series.definition.title}{f' ({hoped})' if hoped else ''}")
-        lines = plot(self.series, marked=self.rests, width=options.max_width, marks=_marks(options))
+        lines = plot(self.series, marked=self.rests, width=options.max_width, marks=_marks(options), model=self.model)
         yield Text("\n".join(lines), no_wrap=True)
 
 
@@ -184,9 +186,10 @@ class _Legend:
 
     series: tuple[Series, ...]
     rests: frozenset[str]
+    model: Picture | None = None
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        yield _text(legend(self.series, self.rests, _marks(options)), QUIET)
+        yield _text(legend(self.series, self.rests, _marks(options), self.model), QUIET)
 
 
 def _marks(options: ConsoleOptions) -> Marks:
@@ -297,7 +300,17 @@ def _section(head: str, inside: Sequence[RenderableType]) -> list[RenderableType
 def _plots(row: FlagRow, course: Course) -> Iterator[RenderableType]:
     rests = frozenset(form.id for form in row.flag.evidence.forms)
     drawn = [series_of(course, name) for name in scores_for(row.flag, course)]
-    yield _inside(*(_Plot(series, rests) for series in drawn), _Legend(tuple(drawn), rests))
+    model = _model(row, course)
+    yield _inside(*(_Plot(series, rests, model) for series in drawn), _Legend(tuple(drawn), rests, model))
+
+
+def _model(row: FlagRow, course: Course) -> Picture | None:
+    """How R1 saw the course when it raised this flag; None for other rules."""
+    if row.flag.rule != "R1":
+        return None
+    from ..signal.picture import picture
+
+    return picture(course, row.flag.opening_form)
 
 
 def _forms(row: FlagRow) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from .desk import Desk
 
 THREADS = 8
-log = logging.getLogger(__name__)
 
 
 def check_place(desk: Desk) -> None:
@@ -55,25 +54,33 @@ def make_server(desk: Desk, *, threads: int = THREADS) -> BaseWSGIServer:
             "trusted_proxy_count": web.proxies,
             "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto"},
         }
+    return waitress.create_server(
+        create_app(desk),
+        sockets=[_listening(web.host, web.port)],
+        threads=threads,
+        ident=None,
+        clear_untrusted_proxy_headers=True,
+        max_request_body_size=1_000_000,
+        max_request_header_size=32_768,
+        channel_timeout=60,
+        **behind,
+    )
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket that listens there.
+
+    :raises UsageError: it cannot, because another program does, say.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return waitress.create_server(
-            create_app(desk),
-            host=web.host,
-            port=web.port,
-            threads=threads,
-            ident=None,
-            clear_untrusted_proxy_headers=True,
-            max_request_body_size=1_000_000,
-            max_request_header_size=32_768,
-            channel_timeout=60,
-            **behind,
-        )
+        return socket.create_server((host, port), family=family)
     except OSError as error:
         raise UsageError(
             tr(
                 "The desk cannot listen at {host}, port {port} ({why}). Choose another: handrail serve --port NUMBER",
-                host=web.host,
-                port=web.port,
+                host=host,
+                port=port,
                 why=error.strerror or type(error).__name__,
             )
         ) from None

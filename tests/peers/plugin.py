@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import pytest
 
-from .install import demanded, missing
+from .install import chromium as browser
+from .install import demanded, lforms_folder, missing
 from .renderer import Pick, fill_in
 from .servers import Medplum, PeerMissing, Postgres, Sekmet, Server, SmartClient
 
@@ -26,8 +28,19 @@ FIXTURES = {
     "medplum": "medplum",
     "postgres": "postgres",
     "lforms": "lforms",
+    "chromium": "lforms",
 }
 S = TypeVar("S", bound=Server)
+
+
+@dataclass(frozen=True)
+class Chromium:
+    """Where the browser is, and the file of axe-core."""
+
+    program: Path
+    axe: Path
+
+
 NOT_RUN = pytest.StashKey[dict[str, str]]()
 
 
@@ -131,6 +144,16 @@ def lforms(pytestconfig: pytest.Config) -> Callable[[dict[str, Any], Sequence[Pi
     if reason:
         _not_run("lforms", reason, pytestconfig)
     return fill_in
+
+
+@pytest.fixture(scope="session")
+def chromium(pytestconfig: pytest.Config) -> Chromium:
+    """The machine's own Chromium for playwright, and axe-core, which looks for barriers in pages."""
+    reason = missing("lforms")
+    found = browser()
+    if reason or found is None:
+        _not_run("lforms", reason or "there is no Chromium", pytestconfig)
+    return Chromium(found, lforms_folder() / "axe.min.js")
 
 
 def pytest_configure(config: pytest.Config) -> None:
