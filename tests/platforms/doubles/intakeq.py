@@ -191,7 +191,7 @@ class IntakeqDouble(Double):
         if body["IntakeId"] not in self.intakes:
             return _no("Intake not found")
         self.sent.append(body)
-        return Reply(200, body=b"")
+        return Reply(200, self.intakes[body["IntakeId"]])
 
 
 def _questions(filled: Filled) -> list[Row]:
