@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from handrail.plugin_core.collecting.fresh import old_news
 from handrail.plugin_core.contracts import Letter
 from handrail.plugin_core.errors import MailProblem
 from handrail.plugin_core.instruments import builtin_one
@@ -294,6 +295,7 @@ def test_a_run_that_only_could_not_tell_is_named_for_what_it_is(
     assert "What clients have answered is in Handrail" in letters[0].text
     assert "is not in Handrail" not in letters[0].text
     assert "all was read, but not everybody could be told" in command("doctor", "--offline").out
+    assert stage.ask(old_news) is None, "who has answered is known here, so that nobody is asked again"
     cut(stage)
     hours(command, stage, 25)
     assert "NOT UP TO DATE" in command("flags").out, "nor is what was read a day ago taken for today's"
