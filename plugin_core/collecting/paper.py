@@ -123,7 +123,7 @@ def density(instrument: Instrument, crisis: str, purpose: str) -> str:
     Estimated in lines of print, measured with Chromium on US Letter, the shorter of the two papers. A form that does
     not fit on one page in the smallest print is set larger again on two.
     """
-    lines = sum(map(_lines, blocks(instrument), repeat(instrument.status == "draft")))
+    lines: float = sum(map(_lines, blocks(instrument), repeat(instrument.status == "draft")))
     around = len(purpose) + 2 * len(crisis) + len(instrument.licence.notice) + len(instrument.lead_in)
     lines += around / LETTERS_A_LINE + (FRAMES if crisis else 0)
     return next((name for most, name in FITS if lines <= most), "tight")
