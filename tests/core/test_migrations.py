@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def engine_of(address: str) -> Engine:
-    return database._engine(address, create=True)
+    return database.engine_of(address, create=True)
 
 
 def tables(engine: Engine) -> set[str]:
