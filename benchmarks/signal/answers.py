@@ -53,12 +53,15 @@ class Manner:
 
 @dataclass(frozen=True)
 class Answered:
-    """Raw answers (n, WEEKS, 16) in the order of LINES, MISSING where left out; F1 and F2 beside; each one's style."""
+    """Raw answers (n, WEEKS, 16) in the order of LINES, MISSING where left out; F1 and F2 beside; each one's style; and
+    what this world's lines are like."""
 
     raw: Any
     beside: Any
     agree: Floats
     extreme: Floats
+    loadings: Floats
+    cuts: list[Floats]
 
 
 def answer(rng: np.random.Generator, courses: Courses, manner: Manner) -> Answered:
@@ -76,7 +79,7 @@ def answer(rng: np.random.Generator, courses: Courses, manner: Manner) -> Answer
         edges = -cuts[line][::-1] if REVERSED[line] else cuts[line]
         raw[..., line] = (latent[..., None] > edges * extreme[:, None, None]).sum(-1)
     _spoil(rng, raw, manner)
-    return Answered(raw, _beside(rng, courses, traits), agree, extreme)
+    return Answered(raw, _beside(rng, courses, traits), agree, extreme, loadings, cuts)
 
 
 def _days(rng: np.random.Generator, courses: Courses, manner: Manner) -> tuple[Floats, Floats]:

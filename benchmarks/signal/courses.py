@@ -145,10 +145,10 @@ def draw(rng: np.random.Generator, n: int, intake_sd: float = 0.85) -> Courses:
         g[who] += sum((move.draw(rng, len(who)) for move in kind.g), np.zeros((len(who), WEEKS)))
         d[who] = level[:, None] + sum((move.draw(rng, len(who)) for move in kind.d), np.zeros((len(who), WEEKS)))
         relief[who] = kind.relief
-    return Courses(chosen, g + _wander(rng, n), d + _wander(rng, n), relief)
+    return Courses(chosen, g + wander(rng, n), d + wander(rng, n), relief)
 
 
-def _wander(rng: np.random.Generator, n: int) -> Floats:
+def wander(rng: np.random.Generator, n: int) -> Floats:
     """A stationary Ornstein-Uhlenbeck path for each client."""
     keep = np.exp(-1 / WANDER_WEEKS)
     steps = rng.normal(0, WANDER_SD, (n, WEEKS))

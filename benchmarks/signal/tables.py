@@ -7,16 +7,18 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-from handrail.plugin_core.signal.constants import constants
+from handrail.plugin_core.signal.constants import BUDGETS
 
+from .bounds import best_possible, styles_known
 from .courses import DISTRESS, EARLY, KINDS, LEANING
-from .detectors import BASELINES, PLAIN, numbers
+from .detectors import BASELINES, PLAIN, met_at, numbers
 from .figures import Figures, alarms_among, figures, highest, threshold_at
-from .truth import AT_RISK, BENIGN
+from .truth import AT_RISK
 from .worlds import REFERENCE, SHIFTED, World, make
 
-SEEDS = (2001, 2002, 2003)
+SEEDS = tuple(range(2001, 2009))
 COMPARED = (*BASELINES, "P1", "R1")
+GIVEN, BEST = "R1, each one's style given", "best possible: knows this world"
 SHARES = (0.02, 0.05, 0.10)
 OF_KIND = {name: index for index, name in enumerate(KINDS)}
 
@@ -29,9 +31,16 @@ class Run:
     numbers: dict[str, Any]
 
 
-def runs(clients: int, spacing: str, names: Sequence[str], shifted: bool = False, **changes: float) -> list[Run]:
+def runs(
+    clients: int,
+    spacing: str,
+    names: Sequence[str],
+    shifted: bool = False,
+    seeds: Sequence[int] = SEEDS,
+    **changes: float,
+) -> list[Run]:
     """The same world on each seed, `clients` in all."""
-    worlds = (make(s, clients // len(SEEDS), spacing, SHIFTED if shifted else REFERENCE, **changes) for s in SEEDS)
+    worlds = (make(s, clients // len(seeds), spacing, SHIFTED if shifted else REFERENCE, **changes) for s in seeds)
     return [Run(world, numbers(world, tuple(names))) for world in worlds]
 
 
@@ -45,11 +54,6 @@ def mean(rows: Sequence[Figures]) -> Figures:
 def at_share(found: Sequence[Run], name: str, share: float) -> Figures:
     """A detector held to a share of false alarms, each seed by its own threshold."""
     return mean([figures(r.world, r.numbers[name], threshold_at(r.world, r.numbers[name], share)) for r in found])
-
-
-def at_limit(found: Sequence[Run], limit: float) -> Figures:
-    """R1 at the limit that ships."""
-    return mean([figures(r.world, r.numbers["R1"], limit) for r in found])
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -89,11 +93,11 @@ def budgets(named: dict[str, Sequence[Run]]) -> str:
     """What comes of the limits that ship."""
     rows = []
     for title, found in named.items():
-        got = {budget: at_limit(found, limit) for budget, limit in constants().thresholds.items()}
-        cells = [cell for budget in ("2", "5", "10") for cell in (got[budget].false_alarms, got[budget].sensitivity)]
+        got = {budget: mean([figures(r.world, r.numbers[met_at(budget)], 0.5) for r in found]) for budget in BUDGETS}
+        cells = [cell for budget in BUDGETS for cell in (got[budget].false_alarms, got[budget].sensitivity)]
         rows.append([title, *(percent(cell) for cell in cells)])
     head = ["world"]
-    for budget in (2, 5, 10):
+    for budget in BUDGETS:
         head += [f"false alarms, budget {budget}", "sensitivity"]
     return table(head, rows)
 
@@ -101,16 +105,14 @@ def budgets(named: dict[str, Sequence[Run]]) -> str:
 Who = Callable[[World], Any]
 
 
-def among(named: dict[str, Sequence[Run]], groups: dict[str, Who], limit: float) -> str:
+def among(named: dict[str, Sequence[Run]], groups: dict[str, Who], name: str = met_at(5)) -> str:
     """False alarms and sensitivity at the default budget among some clients."""
     rows = []
     for title, who in groups.items():
         cells = []
         for found in named.values():
-            pairs = [alarms_among(r.world, r.numbers["R1"], limit, who(r.world)) for r in found]
-            clients = sum(n for _, n in pairs)
-            cells.append(percent(sum(a * n for a, n in pairs if n) / clients if clients else float("nan")))
-            hits = [_hits(r, limit, who(r.world)) for r in found]
+            cells.append(percent(alarms_of(found, name, 0.5, who)))
+            hits = [_hits(r, name, who(r.world)) for r in found]
             total = sum(n for _, n in hits)
             cells.append(percent(sum(k for k, _ in hits) / total) if total else "–")
         rows.append([title, *cells])
@@ -118,9 +120,44 @@ def among(named: dict[str, Sequence[Run]], groups: dict[str, Who], limit: float)
     return table(head, rows)
 
 
-def _hits(run: Run, limit: float, who: Any) -> tuple[int, int]:
+def alarms_of(found: Sequence[Run], name: str, limit: float | None, who: Who) -> float:
+    """False alarms of a detector among some clients, over all seeds; without a limit each seed at its own 5 %."""
+    pairs = []
+    for run in found:
+        at = threshold_at(run.world, run.numbers[name], 0.05) if limit is None else limit
+        pairs.append(alarms_among(run.world, run.numbers[name], at, who(run.world)))
+    clients = sum(n for _, n in pairs)
+    return sum(a * n for a, n in pairs if n) / clients if clients else float("nan")
+
+
+def _hits(run: Run, name: str, who: Any) -> tuple[int, int]:
     chosen = (run.world.truth.label == AT_RISK) & who
-    return int((highest(run.numbers["R1"])[chosen] > limit).sum()), int(chosen.sum())
+    return int((highest(run.numbers[name])[chosen] > 0.5).sum()), int(chosen.sum())
+
+
+def bounded(named: dict[str, Sequence[Run]]) -> str:
+    """R1 beside what could be done at best, each held to 5 % false alarms in each seed."""
+    rows = []
+    for title, found in named.items():
+        for name in ("R1", GIVEN, BEST):
+            got = at_share(found, name, 0.05)
+            ends, middle = (alarms_of(found, name, None, fifth("extreme", nth)) for nth in (0, 4))
+            cells = [got.sensitivity, got.soon, ends, middle]
+            rows.append(
+                [title, name, *(percent(cell) for cell in cells), f"{max(ends, middle) / min(ends, middle):.1f}"]
+            )
+    head = ["world", "detector", "in the year", "within 16 weeks", "false alarms, most extreme fifth", "most middling",
+            "ratio"]  # fmt: skip
+    return table(head, rows)
+
+
+def bound_runs(clients: int, spacing: str, shifted: bool = False) -> list[Run]:
+    """As `runs`, with R1, R1 with the styles given, and the best possible detector."""
+    found = runs(clients, spacing, ("R1",), shifted)
+    for run in found:
+        run.numbers[GIVEN] = styles_known(run.world)
+        run.numbers[BEST] = best_possible(run.world, SHIFTED if shifted else REFERENCE)
+    return found
 
 
 def kind(name: str) -> Who:
@@ -154,4 +191,3 @@ STYLES: dict[str, Who] = {
     "middle fifth": fifth("extreme", 2),
     "most middling answers (fifth)": fifth("extreme", 4),
 }
-__all__ = ["BENIGN", "GROUPS", "STYLES", "Run", "among", "at_limit", "at_share", "budgets", "compared", "plain", "runs"]
