@@ -164,7 +164,7 @@ class OpenEmrDouble(Double):
             case ("GET", ["patient", uuid]) if uuid in PIDS and uuid not in self.closed:
                 return Reply(200, {"validationErrors": [], "internalErrors": [], "data": [{"pid": PIDS[uuid]}]})
             case ("GET", ["user", uuid]) if uuid == WHO:
-                return Reply(200, {"validationErrors": [], "internalErrors": [], "data": {"username": "drdoe"}})
+                return Reply(200, {"validationErrors": [], "internalErrors": [], "data": [{"username": "drdoe"}]})
             case ("POST", ["patient", pid, "message"]) if pid in PIDS.values():
                 self._next += 1
                 self.messages[str(self._next)] = {**request.json(), "pid": pid}
