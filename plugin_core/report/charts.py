@@ -206,20 +206,22 @@ def _line(frame: _Frame, run: Sequence[Point]) -> Markup:
 
 
 def _point(frame: _Frame, point: Point, rests: bool) -> Markup:
-    x = frame.x(point.when)
+    """A form in its shape; a browser shows day and value where the pointer rests."""
+    x, told = frame.x(point.when), tag("title", f"{short_day(point.when)}: {_value_words(point)}")
     if point.value is None:
-        return _cross(x, frame.floor - 7) if not rests else _cross(x, frame.floor - 7) + _ring(x, frame.floor - 7)
+        cross = _cross(told, x, frame.floor - 7)
+        return cross if not rests else cross + _ring(x, frame.floor - 7)
     y = frame.y(point.value)
     if rests:
-        return tag("path", class_="rests", d=f"M{x:.1f} {y - 6.5:.1f}l6.5 6.5l-6.5 6.5l-6.5-6.5z", stroke="#000")
+        return tag("path", told, class_="rests", d=f"M{x:.1f} {y - 6.5:.1f}l6.5 6.5l-6.5 6.5l-6.5-6.5z", stroke="#000")
     if point.mark is Mark.PASSED:
-        return tag("rect", class_="passed", x=x - 3.5, y=y - 3.5, width=7, height=7, fill="#fff", stroke="#000")
-    return tag("circle", class_="form", cx=x, cy=y, r=3.2)
+        return tag("rect", told, class_="passed", x=x - 3.5, y=y - 3.5, width=7, height=7, fill="#fff", stroke="#000")
+    return tag("circle", told, class_="form", cx=x, cy=y, r=3.2)
 
 
-def _cross(x: float, y: float) -> Markup:
+def _cross(told: Markup, x: float, y: float) -> Markup:
     path = f"M{x - 3.5:.1f} {y - 3.5:.1f}l7 7m0-7l-7 7"
-    return tag("path", class_="none", d=path, fill="none", stroke="#000", stroke_width=1.5)
+    return tag("path", told, class_="none", d=path, fill="none", stroke="#000", stroke_width=1.5)
 
 
 def _ring(x: float, y: float) -> Markup:

@@ -67,6 +67,9 @@ def facts(view: ClientView, person: Person, look: Look | None) -> dict[str, Any]
     main, others = glance.parts(view, rests)
     today = engine.now().date()
     hold = next((one for one in reversed(view.holds) if one.start <= today <= one.until), None)
+    if hold is not None:  # it stands above, once
+        for card in _all(shown):
+            card["said"] = [line for line in card["said"] if line != phrases.held(hold)]
     safety = [_safety(card, row, view) for card in shown for row in standing
               if card["kind"] == "safety" and row.flag.key == card["key"]]  # fmt: skip
     fresh = [card for card in shown if card["kind"] != "safety" and card["state"] not in SEEN_STATES]
@@ -107,6 +110,11 @@ def _safety(card: dict[str, Any], row: FlagRow, view: ClientView) -> dict[str, A
                  if any(one.id == row.flag.opening_form for one in course.forms)), "")  # fmt: skip
     told_of = [tr("since {day}", day=day(row.flag.opened)), phrases.state_of(row), *told.letters(row)]
     return card | {"meta": [form, *told_of] if form else told_of}
+
+
+def _all(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Cards, and those behind them."""
+    return [one for card in found for one in (card, *card["more"])]
 
 
 def _rests(rows: Sequence[FlagRow]) -> frozenset[str]:

@@ -159,6 +159,12 @@ def signs(row: Row) -> list[tuple[str, str, str]]:
     return [(kind, shape, told) for kind, shape, told, there in found if there]
 
 
+def title_of(instrument: str) -> str:
+    """A form's title; its id where there is no such form here any more."""
+    known = here.engine().registry.instruments
+    return next((one.descriptor.title for (name, _), one in known.items() if name == instrument), instrument)
+
+
 def asked(waiting: Sequence[DueRow]) -> list[str]:
     """How the client's forms stand, in words."""
     found = []
@@ -167,5 +173,5 @@ def asked(waiting: Sequence[DueRow]) -> list[str]:
                 (("asked", one.asked), ("reminded", one.reminded), ("paused_until", one.paused_until),
                  ("opted_out", one.opted_out))}  # fmt: skip
         told = WORDS[one.standing].format(missed=one.missed, **days)
-        found.append(tr("{form}: {standing}", form=one.instrument, standing=told))
+        found.append(tr("{form}: {standing}", form=title_of(one.instrument), standing=told))
     return found
