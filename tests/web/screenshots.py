@@ -1,0 +1,116 @@
+"""Pictures of the desk, made from the demo: python -m tests.web.screenshots [--all FOLDER] [--language de]
+
+Without options it makes the few that docs/desk.md shows, into docs/desk/. With `--all` every page at 320, 768 and 1280
+px, light and dark, whole, for looking at. The demo's last day and seed are fixed, so that the same desk comes out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from handrail.adapters.demo.command import run
+from handrail.adapters.demo.desk import furnish, looked_before
+from handrail.plugin_core.settings import load
+from handrail.plugin_core.store import accounts
+from handrail.plugin_core.web.desk import Desk
+from handrail.plugin_core.web.serving import make_server
+from handrail.plugin_core.web.staff import Staff, Wanted
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.peers.install import chromium
+
+from .chrome import NOWHERE
+from .people import TODAY, Clock
+from .test_serving import free_port
+
+DOCS = Path(__file__).parents[2] / "docs" / "desk"
+WIDTHS = (320, 768, 1280)
+SHOWN = (("clients", 1280, "light", 760), ("prompt", 1280, "light", 1000), ("safety", 320, "dark", 900))
+"""What the documentation shows: page, width, scheme, height."""
+
+
+@contextmanager
+def demo_desk(language: str) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """A desk on the demo; gives its address, a token of somebody who is signed in, and the paths of its pages."""
+    with tempfile.TemporaryDirectory() as folder:
+        with contextlib.redirect_stdout(io.StringIO()):
+            run(Path(folder), TODAY, None, True)
+        settings = load(Path(folder) / "handrail.toml")
+        settings = replace(settings, language=language, web=replace(settings.web, port=free_port()))
+        desk = Desk(settings, now=Clock())
+        with desk.engine() as engine:
+            furnish(engine)
+            ref, name = desk.caseload.clinicians(engine, engine.source)[0]
+            staff = Staff(engine)
+            roles = frozenset({"clinician", "supervisor", "administrator", "front-desk"})
+            account = staff.accept_demo(staff.demo_link(Wanted(name, "demo", roles, ref)))
+            assert account is not None
+            with engine.store.reading() as tx:
+                looked_before(engine, accounts.key_of(tx, "demo"))
+            token = staff.begin(account)
+            rows = desk.caseload.rows(engine, engine.source, account.key)
+            flag = next(row for row in engine.flags() if row.flag.rule == "R1")
+        paths = {"clients": "/clients", "due": "/due", "people": "/people", "trail": "/trail", "me": "/me",
+                 "why": f"/client/{flag.flag.client}/flag/{flag.flag.key}",
+                 "numbers": f"/client/{flag.flag.client}/numbers"}  # fmt: skip
+        tests = {"safety": lambda r: r.safety, "prompt": lambda r: r.prompts == 1 and not r.safety and r.fresh,
+                 "good": lambda r: r.good, "held": lambda r: r.held_until,
+                 "quiet": lambda r: not (r.prompts or r.good or r.safety)}  # fmt: skip
+        for kind, fits in tests.items():
+            paths[kind] = f"/client/{next(row.person.key for row in rows if fits(row))}"
+        server = make_server(desk)
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{settings.web.port}", token, paths
+        finally:
+            server.close()
+            thread.join(10)
+            desk.close()
+
+
+def shoot(browser: Browser, base: str, token: str, path: str, file: Path, width: int, scheme: str, height: int) -> None:
+    """One picture; height 0: the whole page."""
+    context = browser.new_context(
+        viewport={"width": width, "height": height or 800},
+        color_scheme=scheme,  # type: ignore[arg-type]
+    )
+    context.add_cookies([{"name": "handrail", "value": token, "url": base}])
+    page = context.new_page()
+    page.goto(base + path)
+    page.screenshot(path=file, full_page=height == 0)
+    context.close()
+
+
+def main() -> None:
+    """Makes the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--all", type=Path, metavar="FOLDER")
+    parser.add_argument("--language", default="en")
+    options = parser.parse_args()
+    folder: Path = options.all or DOCS
+    folder.mkdir(parents=True, exist_ok=True)
+    with demo_desk(options.language) as (base, token, paths), sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=str(chromium()), args=["--no-sandbox", NOWHERE])
+        if options.all:
+            for name, path in paths.items():
+                for width in WIDTHS:
+                    for scheme in ("light", "dark"):
+                        file = folder / f"{name}-{width}-{scheme}.png"
+                        shoot(browser, base, token, path, file, width, scheme, 0)
+        else:
+            for name, width, scheme, height in SHOWN:
+                shoot(browser, base, token, paths[name], folder / f"{name}-{width}-{scheme}.png", width, scheme, height)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
