@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from ...schemas.records import Answer, Item
 from ...schemas.vocab import Blank
 from ..errors import PlatformError, SettingsError, UsageError
 from ..mapping import propose
+from ..mapping.texts import plain as same
 from ..words import Texts, mark, tr
 from ..words.spelling import whole
 from .app import App, author
@@ -117,7 +118,12 @@ class Walk:
         lacking = _lacking(proposal)
         if lacking:
             click.echo(tr("No question for: {lines}", lines=", ".join(lacking)))
-        if proposal.complete or not click.confirm(tr("Settle what is open, question by question?"), default=False):
+        if proposal.complete:
+            return proposal
+        if not any(guess.problem and guess.item for guess in proposal.guesses):
+            click.echo(tr("It cannot be read like this. Change the form where it is made, then connect again."))
+            return proposal
+        if not click.confirm(tr("Settle what is open, question by question?"), default=False):
             return proposal
         options: dict[tuple[str, ...], dict[str, Answer]] = {}
         settled = tuple(self._settled(guess, proposal, options) for guess in proposal.guesses)
@@ -157,7 +163,7 @@ class Walk:
         for guess in sorted(proposal.guesses, key=lambda one: (one.problem is None, one.item is None, one.sure)):
             line = tr("left out") if guess.item is None else f"{guess.item.id} {guess.item.text}"
             sure = "" if guess.item is None else f"{guess.sure:.0f} % {_BY[guess.by]}"
-            said = tr("problem: {what}", what=guess.problem) if guess.problem else _options(guess.options)
+            said = tr("problem: {what}", what=guess.problem) if guess.problem else _options(guess)
             style = "bold" if guess.problem else ""
             table.add_row(*(Text(_shown(cell), style=style) for cell in (guess.question.text, line, sure, said)))
         self._app.print(table)
@@ -167,6 +173,8 @@ def _numbers(guess: Guess, item: Item) -> dict[str, Answer]:
     """Asks for the number of each option of a question."""
     found: dict[str, Answer] = {}
     values = {str(value): value for value in item.values}
+    for one in item.options:
+        click.echo(f"  {DECLINED if one.value is None else one.value}  {_shown(one.label)}")
     for option in guess.question.options:
         name = option.code or option.label or ""
         label = _shown(option.label or name)
@@ -180,9 +188,21 @@ def _numbers(guess: Guess, item: Item) -> dict[str, Answer]:
     return found
 
 
-def _options(options: Mapping[str, Answer]) -> str:
-    shown = [f"{name} = {value}" for name, value in options.items()]
-    return ", ".join(shown[:MOST_OPTIONS]) + (" ..." if len(shown) > MOST_OPTIONS else "")
+def _options(guess: Guess) -> str:
+    """The options with their numbers, in the order of these; in short where the words are the form's own."""
+    if guess.item is None:
+        return ""
+    words = {same(option.label): option.value for option in guess.item.options}
+    if all(words.get(same(name), "") == _value(value) for name, value in guess.options.items()):
+        return tr("the form's own words")
+    labels = {option.value: option.label for option in guess.item.options}
+    ranked = sorted(guess.options.items(), key=lambda pair: (isinstance(pair[1], Blank), str(pair[1])))
+    shown = [f"{name} = {labels[_value(value)]}" for name, value in ranked]
+    return "; ".join(shown[:MOST_OPTIONS]) + (" ..." if len(shown) > MOST_OPTIONS else "")
+
+
+def _value(answer: Answer) -> int | None:
+    return None if isinstance(answer, Blank) else answer
 
 
 def _lacking(proposal: Proposal) -> list[str]:

@@ -120,12 +120,12 @@ def changed(form: RemoteForm, mapping: Mapping) -> list[str]:
 
 
 def fits(form: RemoteForm, mapping: Mapping) -> bool:
-    """Whether a mapping still reads this form: the same version, and every question worded as it was confirmed."""
+    """Whether a mapping still reads this form: the same version, every question there and worded as it was confirmed, and
+    no question that it does not know: answers on one would set every form aside."""
     if mapping.form != form.form or mapping.form_version not in (None, form.version):
         return False
-    texts = {question.question: question.text for question in mapping.questions}
-    asked = [question for question in form.questions if question.question in texts]
-    return len(asked) > 0 and all(same(question.text, texts[question.question]) for question in asked)
+    known = {*(one.question for one in mapping.questions), *mapping.ignored, *mapping.totals}
+    return not changed(form, mapping) and known.issuperset(question.question for question in form.questions)
 
 
 def by_hand(guess: Guess, item: Item | None, options: dict[str, Answer]) -> Guess:
