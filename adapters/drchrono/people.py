@@ -38,9 +38,9 @@ class People:
                 if not left:
                     break
         for ref in wanted:
-            row = known.get(ref) or self.patient(ref)
-            if row is not None:
-                yield self._client(ref, row)
+            patient = known.get(ref) or self.patient(ref)
+            if patient is not None:
+                yield self._client(ref, patient)
 
     def patient(self, ref: str, *, verbose: bool = False) -> Json | None:
         """One patient's record; `verbose` brings the flags. None: DrChrono has no such patient."""

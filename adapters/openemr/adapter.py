@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
+from typing import TypeVar
 
 import msgspec
 
@@ -33,6 +34,8 @@ PATIENT = re.compile(r"Patient/([A-Za-z0-9\-.]{1,64})")
 NOBODY = "00000000-0000-0000-0000-000000000000"
 GONE = (400, 404, 410)
 CHUNK = 500
+
+T = TypeVar("T")
 
 
 class OpenEmrAdapter:
@@ -152,18 +155,17 @@ class OpenEmrAdapter:
     # --- reading ---------------------------------------------------------------------------------------------------
 
     def _page(self, reply: Reply) -> tuple[ReadPage, datetime | None]:
-        found: ReadPage = self._read(reply, partial(read_page, local=self._server.base.text))
+        found = self._read(reply, partial(read_page, local=self._server.base.text))
         return found, http_date(reply.headers.get("Date"))
 
     def _listed(self, reply: Reply) -> ReadListing:
-        found: ReadListing = self._read(reply, read_listing)
-        return found
+        return self._read(reply, read_listing)
 
-    def _read(self, reply: Reply, read: partial[ReadPage] | object) -> ReadPage | ReadListing:
+    def _read(self, reply: Reply, read: Callable[[bytes], T]) -> T:
         site = self._server.base.site
         require_json(reply, site)
         try:
-            return read(reply.body)  # type: ignore[operator]
+            return read(reply.body)
         except WrongKind:
             raise NotTheApi(
                 tr("{site} answers a search with something else than a list. Check base_url.", site=site)

@@ -16,7 +16,7 @@ from .app import App, author, json_option, pass_app
 from .clickwords import agree
 
 if TYPE_CHECKING:
-    from ..contracts import AdapterSpec, CarrierSpec
+    from ..contracts import AdapterSpec, CarrierSpec, Identity
     from ..settings import Settings
 
 
@@ -169,15 +169,7 @@ def connect(
         terminal = _on_terminal() and not as_json
         dialogue, still_open = arranged(app, engine, _pairs(answers), confirm_all, terminal=terminal)
         identity = engine.identity()
-        known = engine.store.fingerprint(engine.source)
-        if known not in (None, identity.fingerprint) and not moved:
-            raise UsageError(
-                tr(
-                    "Another server answers than the one this store was filled from. If the practice moved, add "
-                    "--moved."
-                )
-            )
-        engine.accept_server(identity)
+        _accept(engine, identity, moved=moved)
         _save(app, connection, pushing.on, pushing.carriers, pushing.reasons)
         walk = Walk(app, engine, confirm_all=confirm_all, terminal=terminal, remap=remap)
         if spec.capabilities.lists_forms:
@@ -204,6 +196,16 @@ def connect(
         return 0
     _tell(facts)
     return 0
+
+
+def _accept(engine: Engine, identity: Identity, *, moved: bool) -> None:
+    """Takes the server that answers; another than before only where a person says that the practice has moved."""
+    known = engine.store.fingerprint(engine.source)
+    if known not in (None, identity.fingerprint) and not moved:
+        raise UsageError(
+            tr("Another server answers than the one this store was filled from. If the practice moved, add --moved.")
+        )
+    engine.accept_server(identity)
 
 
 def _tell(facts: Mapping[str, Any]) -> None:

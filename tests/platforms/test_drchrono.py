@@ -288,7 +288,7 @@ class TestDrChrono(AdapterConformance):
         assert isinstance(hint, Hint)
         assert not hint.pull
 
-    def _hear(self, request: WebhookRequest, **settings: object) -> object:
+    def _hear(self, request: WebhookRequest, **settings: Any) -> object:
         assert self.spec.webhook is not None
         return self.spec.webhook(self.context(**settings), request)
 

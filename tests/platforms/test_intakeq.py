@@ -219,7 +219,7 @@ class TestIntakeq(AdapterConformance):
     def test_a_backlog_is_read_over_several_days(self) -> None:
         """600 intakes at 500 requests a day: what was read yesterday is not read again, and nothing is lost."""
         given = self.fill(60, apart=1.0)
-        limits = {"daily_limit": 50, "minute_limit": 50, "kept_for_prompts": 10}
+        limits: Any = {"daily_limit": 50, "minute_limit": 50, "kept_for_prompts": 10}
         read: set[str] = set()
         cursor = None
         for _ in range(8):
@@ -265,7 +265,7 @@ class TestIntakeq(AdapterConformance):
 
     def test_the_budget_outlives_the_run(self) -> None:
         """A scheduled run each quarter of an hour is a new process each time."""
-        limits = {"daily_limit": 20, "minute_limit": 100, "kept_for_prompts": 10}
+        limits: Any = {"daily_limit": 20, "minute_limit": 100, "kept_for_prompts": 10}
         for _ in range(10):
             self.open(**limits).test()
         with pytest.raises(Spent):

@@ -261,7 +261,7 @@ def test_nobody_comes_back(practice: Practice) -> None:
 
 def test_the_port_answers_to_its_own_name_and_path_only() -> None:
     """Another page of the person's browser could else reach it under a name of its own (DNS rebinding)."""
-    seen = []
+    seen: list[int] = []
 
     def opens(url: str) -> bool:
         state = url.rpartition("=")[2]
