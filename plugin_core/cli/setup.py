@@ -17,6 +17,7 @@ from .clickwords import agree
 
 if TYPE_CHECKING:
     from ..contracts import AdapterSpec, CarrierSpec, Identity
+    from ..engine import Engine
     from ..settings import Settings
 
 
@@ -191,10 +192,8 @@ def connect(
         "mappings": walk.facts,
         "asking": silent,
     }
-    if as_json:
-        app.json(facts)
-        return 0
-    _tell(facts)
+    tell = app.json if as_json else _tell
+    tell(facts)
     return 0
 
 
