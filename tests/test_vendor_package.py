@@ -12,13 +12,17 @@ import textwrap
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from handrail.plugin_core.testing import Clock
+
+from .testing import acme
 
 ROOT = Path(__file__).parents[1]
-VENDOR = ROOT / "tests" / "vendor" / "handrail-acme"
+VENDOR = ROOT / "docs" / "examples" / "handrail-acme"
 FOLDERS = ("plugin_core", "adapters", "schemas")
 
 
@@ -71,14 +75,16 @@ class Installed:
     def bin(self) -> Path:
         return self.folder / ("Scripts" if os.name == "nt" else "bin")
 
-    def run(self, *command: str, settings: Path | None = None) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *command: str, settings: Path | None = None, at: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Runs a program of the environment; every import of the vendor's package leaves a line in `mark`."""
         kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LANG") if name in os.environ}
         env = kept | {"HOME": str(self.home), "USERPROFILE": str(self.home), "ACME_IMPORT_MARK": str(self.mark)}
         if settings is not None:
             env["HANDRAIL_SETTINGS"] = str(settings)
         program = str(self.bin / command[0])
-        return subprocess.run([program, *command[1:]], env=env, capture_output=True, text=True, check=False)
+        return subprocess.run([program, *command[1:]], env=env, cwd=at, capture_output=True, text=True, check=False)
 
     def handrail(self, *arguments: str, settings: Path | None = None, status: int = 0) -> Any:
         """What `handrail ... --json` prints."""
@@ -136,7 +142,8 @@ def test_the_vendors_wheel_holds_its_data_file(wheels: dict[str, Path]) -> None:
     """What the sample shows to vendors must itself be right."""
     with zipfile.ZipFile(wheels["handrail-acme"]) as wheel:
         names = set(wheel.namelist())
-    assert {"handrail_acme/acme5.json", "handrail_acme/py.typed", "handrail_acme/rule.py"} <= names
+    assert {"handrail_acme/acme5.json", "handrail_acme/py.typed", "handrail_acme/spec.py"} <= names
+    assert not any(name.startswith("tests") for name in names), "a vendor's tests would collide with the next one's"
 
 
 def test_it_is_the_installed_handrail_that_runs(installed: Installed) -> None:
@@ -160,7 +167,7 @@ def test_allowed_it_is_loaded_with_its_form(installed: Installed, allowed: Path)
     found = {info["distribution"]: info for info in installed.handrail("plugins", settings=allowed)}
     acme = found["handrail-acme"]
     assert (acme["loaded"], acme["problem"]) == (True, None)
-    assert acme["hooks"] == ["register_instruments", "register_rules"]
+    assert acme["hooks"] == ["register_adapters", "register_instruments", "register_rules"]
     assert installed.imported
     assert "acme5" in json.dumps(installed.handrail("instruments", settings=allowed))
 
@@ -268,3 +275,93 @@ def test_screen_without_it_knows_no_such_form(screen: Screen, installed: Install
     status, flags, refused = screen(None)
     assert (status, flags, len(refused)) == (1, [], 3)
     assert not installed.imported
+
+
+def test_its_platform_stands_in_the_matrix_once_it_is_allowed(installed: Installed, allowed: Path) -> None:
+    """A practice sees how far the vendor tested it before it connects."""
+    assert "acme" not in {one["name"] for one in installed.handrail("plugins", "--platforms")}
+    found = {one["name"]: one for one in installed.handrail("plugins", "--platforms", settings=allowed)}
+    assert found["acme"]["tested"] == "hand-made"
+    assert [carrier["name"] for carrier in found["acme"]["carriers"]] == ["alert"]
+
+
+def test_its_own_tests_pass_with_the_kit_that_is_installed(installed: Installed, tmp_path: Path) -> None:
+    """The kit comes with Handrail's wheel, and a vendor runs it beside their package, not in our tree."""
+    shutil.copytree(VENDOR / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    done = installed.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests", at=tmp_path)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+    assert "passed" in done.stdout
+    assert "failed" not in done.stdout
+    assert "skipped" not in done.stdout, "Acme can do all that the kit asks about"
+
+
+class Account:
+    """Acme's double with a client whose breaks get few, and a practice that was set up beside it."""
+
+    def __init__(self, installed: Installed, folder: Path) -> None:
+        self.installed = installed
+        self.settings = folder / "practice" / "handrail.toml"
+        self.double = acme.double().AcmeDouble(Clock(datetime.now(UTC).replace(microsecond=0) - timedelta(weeks=6)))
+
+    def command(self, *arguments: str, status: int = 0) -> Any:
+        return self.installed.handrail(*arguments, settings=self.settings, status=status)
+
+    def set_up(self) -> None:
+        """init, allow, connect, publish: what a practice types."""
+        self.command("init", "--key-file", "--time-zone", "UTC")
+        done = self.installed.run("handrail", "plugins", "allow", "handrail-acme", settings=self.settings)
+        assert done.returncode == 0, done.stderr
+        for name, value in self.double.secrets().items():
+            place = self.settings.parent / name
+            place.write_text(value)
+            place.chmod(0o600)
+        secrets = [f"--secret={name}=file:{name}" for name in self.double.secrets()]
+        base = f"--set=base_url={self.double.settings()['base_url']}"
+        self.command("connect", "acme", base, *secrets, "--push", "--carrier", "alert")
+        self.command("publish", "acme5")
+
+    def fill_in(self, level: int) -> None:
+        """The client fills in acme5, a week later; `level` is how often they took breaks."""
+        self.double.clock.later(weeks=1)
+        form = next(name for name in self.double.forms if name.endswith("acme5"))
+        chosen = {f"B{n}": f"often-{4 - level if n == 4 else level}" for n in range(1, 6)}
+        self.double.fill_in(form, "c-11", chosen)
+
+
+def test_it_connects_publishes_syncs_and_its_rule_prompts_on_its_platform(installed: Installed, tmp_path: Path) -> None:
+    """The whole way in another company's hands: their platform, their form, their rule, no line of ours changed."""
+    account = Account(installed, tmp_path)
+    with account.double:
+        account.set_up()
+        for level in (3, 1, 1):
+            account.fill_in(level)
+        report = account.command("sync", "--yes")
+        assert (report["outcome"], report["counts"]["new"], report["counts"]["pushed"]) == ("complete", 3, 1)
+        (flag,) = account.command("flags")["flags"]
+        assert flag["rule"] == "ACME1"
+        (alert,) = account.double.alerts.values()
+        assert (alert["client"], alert["open"]) == ("c-11", True)
+        again = account.command("sync", "--yes")
+        assert not again["counts"].get("new")
+        assert not again["counts"].get("pushed")
+        assert len(account.double.alerts) == 1
+        for level in (3, 3):
+            account.fill_in(level)
+        account.command("sync", "--yes")
+        assert [one["open"] for one in account.double.alerts.values()] == [False], "cleared after two good forms"
+
+
+def test_the_kit_runs_on_its_account_by_command(installed: Installed, tmp_path: Path) -> None:
+    """What a vendor does last, on the sandbox."""
+    account = Account(installed, tmp_path)
+    with account.double:
+        account.set_up()
+        secrets = [f"--secret={name}=file:{name}" for name in account.double.secrets()]
+        base = f"--set=base_url={account.double.settings()['base_url']}"
+        wish = ["--client", "c-11", "--carrier", "alert", "--wrong-key", "--yes"]
+        told = account.command("conformance", "acme", base, *secrets, *wish)
+        outcomes = {one["test"]: one["outcome"] for one in told["tests"]}
+        assert outcomes["test_a_wrong_credential_fails_once_and_clearly"] == "passed"
+        assert outcomes["test_a_prompt_sent_again_still_stands_once"] == "passed"
+        assert "failed" not in outcomes.values()
+        assert not any(alert["open"] for alert in account.double.alerts.values())

@@ -96,9 +96,11 @@ def export(app: App, instrument: str, kind: str, out: Path | None, language: str
 
 
 @click.group(invoke_without_command=True)
+@click.option("--platforms", is_flag=True, help="What can be connected, and how far that was tested.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="With --platforms: as the page of the documentation.")
 @json_option
 @click.pass_context
-def plugins(ctx: click.Context, as_json: bool) -> int | None:
+def plugins(ctx: click.Context, platforms: bool, as_markdown: bool, as_json: bool) -> int | None:
     """What is installed, allowed and loaded, and which hooks it uses."""
     if ctx.invoked_subcommand is not None:
         return None
@@ -106,6 +108,10 @@ def plugins(ctx: click.Context, as_json: bool) -> int | None:
 
     app: App = ctx.obj
     known = Plugins(_plugins(app))
+    if platforms or as_markdown:
+        from .platforms import show
+
+        return show(app, known, as_json=as_json, as_markdown=as_markdown)
     found = known.infos()
     if as_json:
         app.json(

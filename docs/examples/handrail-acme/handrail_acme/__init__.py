@@ -1,4 +1,4 @@
-"""Acme's form and rule for Handrail. Imported only when the practice allows this package; its own imports are late."""
+"""Acme's platform, form and rule for Handrail. Imported only when the practice allows it; its own imports are late."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from handrail.plugin_core import hookimpl
 
 if TYPE_CHECKING:
-    from handrail.plugin_core.contracts import RuleSpec
+    from handrail.plugin_core.contracts import AdapterSpec, RuleSpec
     from handrail.schemas.records import Instrument
 
 if mark := os.environ.get("ACME_IMPORT_MARK"):  # a side effect on import, so that a test can see whether it happened
@@ -31,5 +31,13 @@ def register_instruments() -> Sequence[Instrument]:
 def register_rules() -> Sequence[RuleSpec]:
     """The rule `ACME1`."""
     from .rule import SPEC
+
+    return [SPEC]
+
+
+@hookimpl
+def register_adapters() -> Sequence[AdapterSpec]:
+    """The platform `acme`."""
+    from .spec import SPEC
 
     return [SPEC]

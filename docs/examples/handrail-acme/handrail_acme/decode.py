@@ -36,6 +36,7 @@ def response_of(row: Mapping[str, Any]) -> RemoteResponse | Quarantined:
         authored=text_of(row.get("finished")),
         version=version,
         updated=text_of(row.get("changed")),
+        form_version=text_of(form.get("version")),
     )
 
 

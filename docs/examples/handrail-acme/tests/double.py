@@ -54,21 +54,29 @@ class AcmeDouble(Double):
         return CLIENTS
 
     def add(self, filled: Filled) -> str:
-        remote_id = f"a-{next(self._ids)}"
+        chosen = {question.id: number for question, number in zip(QUESTIONS, filled.answers, strict=True)}
+        return self.fill_in(
+            "check-in", filled.client, {key: None if n is None else str(n) for key, n in chosen.items()}
+        )
+
+    def fill_in(self, form: str, client: str, chosen: Mapping[str, str | None]) -> str:
+        """A client has filled in a form of the account: by question id the id of the option, or None."""
+        remote_id, made = f"a-{next(self._ids)}", self.forms[form]
         self.answers[remote_id] = {
             "id": remote_id,
             "version": 1,
-            "form": {"id": "check-in", "title": FORM_TITLE},
-            "client": {"id": filled.client},
+            "form": {name: made[name] for name in ("id", "version", "title")},
+            "client": {"id": client},
             "state": "done",
             "finished": self._now(),
             "changed": self._now(),
-            "answers": _answers(filled),
+            "answers": _answers(made, chosen),
         }
         return remote_id
 
     def amend(self, remote_id: str, filled: Filled) -> None:
-        self._change(remote_id, answers=_answers(filled))
+        chosen = {q.id: None if n is None else str(n) for q, n in zip(QUESTIONS, filled.answers, strict=True)}
+        self._change(remote_id, answers=_answers(self.forms["check-in"], chosen))
 
     def withdraw(self, remote_id: str) -> None:
         self._change(remote_id, state="withdrawn")
@@ -218,11 +226,11 @@ def _form() -> Row:
     }
 
 
-def _answers(filled: Filled) -> list[Row]:
+def _answers(form: Row, chosen: Mapping[str, str | None]) -> list[Row]:
     return [
         {
-            "question": {"id": question.id, "text": question.text},
-            "choice": None if number is None else {"id": str(number), "label": question.options[number]},
+            "question": {"id": question["id"], "text": question["text"]},
+            "choice": next((one for one in question["options"] if one["id"] == chosen[question["id"]]), None),
         }
-        for question, number in zip(QUESTIONS, filled.answers, strict=True)
+        for question in form["questions"]
     ]
