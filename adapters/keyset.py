@@ -44,7 +44,8 @@ class PullSettings(NetworkSettings):
 @dataclass(frozen=True, slots=True)
 class Batch:
     """One page as the platform gave it: `stamps` are its rows' times of change in the order given, `more` leads to the
-    platform's own next page (None at the end), `clock` is the platform's time of its answer."""
+    platform's own next page (None at the end), `clock` is the platform's time of its answer, `total` how many rows it
+    says that there are in all."""
 
     responses: Sequence[RemoteResponse]
     stamps: Sequence[datetime | None]
@@ -52,6 +53,12 @@ class Batch:
     clock: datetime | None = None
     set_aside: Sequence[Quarantined] = ()
     gone: Sequence[str] = ()
+    total: int | None = None
+
+    @property
+    def ids(self) -> set[str]:
+        """The rows' ids."""
+        return {one.id for one in self.responses} | {one.remote_id for one in self.set_aside} | {*self.gone}
 
 
 Load = Callable[[datetime | None, str | None], Batch]
@@ -71,6 +78,8 @@ class Walk:
         self._newest = cursor.since if cursor else None
         self._origin = None if self._newest is None else self._newest - overlap
         self._sorted = True
+        self._total: int | None = None
+        self._came: set[str] = set()
 
     def pages(self) -> Iterator[Page]:
         """All pages. Raises PlatformErrors; what was yielded before one stands."""
@@ -79,10 +88,10 @@ class Walk:
         notes: list[str] = []
         while True:
             batch = self._load(lower, more)
-            if self._sorted and not _kept(batch.stamps, lower):
+            if (doubt := self._doubt(batch, lower)) is not None:
                 self._sorted = False
-                notes.append(tr("The platform does not keep the order asked for, so every sync is read to its end."))
-                if lower != self._origin:  # what it skipped on the way here is read by its own pages
+                notes.append(doubt)
+                if lower != self._origin or more is not None:  # what was skipped is read by the platform's own pages
                     lower, more = self._origin, None
                     seen.clear()
                     continue
@@ -103,13 +112,25 @@ class Walk:
                 )
             seen.add(more)
 
+    def _doubt(self, batch: Batch, lower: datetime | None) -> str | None:
+        """Why the way by time cannot be relied on; None where it can, or where it was left already."""
+        if not self._sorted:
+            return None
+        if not _kept(batch.stamps, lower):
+            return tr("The platform does not keep the order asked for, so every sync is read to its end.")
+        self._came |= batch.ids
+        self._total = batch.total if self._total is None else self._total
+        if batch.more is None and self._total is not None and len(self._came) < self._total:
+            return tr("Forms changed while the list was read, so it was read a second time.")
+        return None
+
     def _after(self, batch: Batch, lower: datetime | None) -> datetime | None:
         """The time from which the next page is asked for anew; None where that would give the same page again."""
         stamps = [stamp for stamp in batch.stamps if stamp is not None]
         if not self._sorted or not stamps:
             return None
         last = stamps[-1].replace(microsecond=0)
-        return last if last > (lower or stamps[0]).replace(microsecond=0) else None
+        return last if lower is None or last > lower.replace(microsecond=0) else None
 
     def _advance(self, batch: Batch) -> None:
         limit = None if batch.clock is None else batch.clock + CLOCK_TOLERANCE

@@ -108,7 +108,10 @@ class ClinikoAdapter:
         found = listed(self._rest, answer.data, "patient_forms")
         responses, set_aside = _read(found)
         stamps = [instant(text_of(row.get("updated_at"))) for row in found]
-        return Batch(responses, stamps, next_of(self._rest, answer.data), _clock(answer.headers), set_aside)
+        more = next_of(self._rest, answer.data)
+        total = answer.data.get("total_entries")
+        total = total if isinstance(total, int) else None
+        return Batch(responses, stamps, more, _clock(answer.headers), set_aside, total=total)
 
     def fetch(self, remote_ids: Sequence[str]) -> Page:
         """The named forms as they are now; archived and deleted ones are gone."""

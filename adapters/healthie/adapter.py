@@ -77,7 +77,8 @@ class HealthieAdapter:
     def _page(self, mapped: Container[str] | None, lower: datetime | None, more: str | None) -> Batch:
         # "Updated after" leaves the very moment out, hence a second earlier (the walk allows for it).
         since = None if lower is None else whole_second(lower - A_SECOND)
-        found, end, clock = self._list(since, more)
+        data, clock = self._list(since, more)
+        found = self._rows(data)
         gone = [str(row["id"]) for row in found if row.get("deleted_at")]
         wanted: list[Json] = []
         others: list[Json] = []
@@ -87,16 +88,27 @@ class HealthieAdapter:
                 (wanted if ours else others).append(row)
         responses, set_aside, absent = self._read([str(row["id"]) for row in wanted])
         stamps = [instant(time_of(row.get("updated_at"))) for row in found]
-        return Batch([*responses, *map(unread, others)], stamps, end, clock, set_aside, [*gone, *absent])
+        total = data["formAnswerGroups"].get("total_count")
+        return Batch(
+            [*responses, *map(unread, others)],
+            stamps,
+            after(data, "formAnswerGroups"),
+            clock,
+            set_aside,
+            [*gone, *absent],
+            total if isinstance(total, int) else None,
+        )
 
-    def _list(self, since: str | None, more: str | None) -> tuple[list[Json], str | None, datetime | None]:
-        def work() -> tuple[list[Json], str | None, datetime | None]:
+    def _list(self, since: str | None, more: str | None) -> tuple[Json, datetime | None]:
+        def work() -> tuple[Json, datetime | None]:
             given = {"since": since, "first": self._listed, "after": more}
             data, headers = self._graph.ask(documents.LISTED, given, purpose=FORMS)
-            rows = [row for row in nodes(data, "formAnswerGroups", self._graph.site) if text_of(row.get("id"))]
-            return rows, after(data, "formAnswerGroups"), http_date(headers.get("Date"))
+            return data, http_date(headers.get("Date"))
 
         return self._shrinking(work)
+
+    def _rows(self, data: Json) -> list[Json]:
+        return [row for row in nodes(data, "formAnswerGroups", self._graph.site) if text_of(row.get("id"))]
 
     def _read(self, ids: Sequence[str]) -> tuple[list[RemoteResponse], list[Quarantined], list[str]]:
         """The forms of these ids with their answers; those that are not there (any more) by id."""
@@ -137,8 +149,10 @@ class HealthieAdapter:
         more: str | None = None
         seen: set[str] = set()
         while True:
-            found, more, _ = self._list(None, more)
-            yield {str(row["id"]): time_of(row.get("updated_at")) for row in found if not row.get("deleted_at")}
+            data, _ = self._list(None, more)
+            found = [row for row in self._rows(data) if not row.get("deleted_at")]
+            yield {str(row["id"]): time_of(row.get("updated_at")) for row in found}
+            more = after(data, "formAnswerGroups")
             if more is None or more in seen:
                 return
             seen.add(more)

@@ -10,7 +10,7 @@ ACCOUNT = "query HandrailAccount { currentUser { id organization { id name } } }
 LISTED = f"""query HandrailListed($since: ISO8601DateTime, $first: Int, $after: String) {{
   formAnswerGroups(updated_after: $since, order_by: UPDATED_AT_ASC, first: $first, after: $after) {{
     nodes {{ id updated_at deleted_at user {{ id }} custom_module_form {{ id }} }}
-    {PAGE_INFO}
+    {PAGE_INFO} total_count
   }}
 }}"""
 

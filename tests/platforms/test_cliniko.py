@@ -88,6 +88,13 @@ class TestCliniko(AdapterConformance):
             wanted = item.options[place % len(item.options)].value
             assert read["answers"][item.id] == ("declined" if wanted is None else wanted)
 
+    def test_forms_of_one_second_over_the_edge_of_a_page_all_come(self) -> None:
+        """The next page is asked for from that second: asked for after it, the rest of it would never come."""
+        given = {*self.fill(3, apart=0.0)}
+        self.clock.later(hours=1)
+        given |= {*self.fill(self.double.page_size + 3, apart=0.0)}
+        assert self.pull_all(self.open()).ids == given
+
     def test_two_questions_of_one_text_are_told_apart_by_their_section_or_place(self) -> None:
         """Questions have no ids; one answer read twice, or as the other's, would be a wrong score."""
         question = {"name": "How was it?", "type": "radiobuttons", "required": False}

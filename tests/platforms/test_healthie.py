@@ -196,6 +196,13 @@ class TestHealthie(AdapterConformance):
             wanted = item.options[place % len(item.options)].value
             assert read["answers"][item.id] == ("declined" if wanted is None else wanted)
 
+    def test_forms_of_one_second_over_the_edge_of_a_page_all_come(self) -> None:
+        """The next page is asked for from that second: asked for after it, the rest of it would never come."""
+        given = {*self.fill(3, apart=0.0)}
+        self.clock.later(hours=1)
+        given |= {*self.fill(self.double.page_size + 3, apart=0.0)}
+        assert self.pull_all(self.open()).ids == given
+
     def test_several_ticks_where_one_is_meant_are_two_answers(self) -> None:
         """The reader sets such a line aside; the first of two would be a guess."""
         options = ["Alone", "With a friend, or two", "With family"]
