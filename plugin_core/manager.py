@@ -165,6 +165,10 @@ class Plugins:
         """How messages name the plugin registered under `name`."""
         return next((info.label for info in self.infos() if info.name == name and info.loaded), name)
 
+    def is_own(self, name: str) -> bool:
+        """Whether the plugin registered under `name` is of Handrail's own distribution."""
+        return any(_normal(info.distribution) == OWN for info in self.infos() if info.name == name and info.loaded)
+
     def problems(self) -> tuple[str, ...]:
         """One sentence for each plugin that the settings name and that is not working."""
         return tuple(f"Plugin {info.label}: {info.problem}." for info in self.infos() if info.problem)

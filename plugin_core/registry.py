@@ -41,7 +41,7 @@ class Registry:
         prompts: Sequence[str] | None = (),
     ) -> None:
         self.plugins = plugins
-        self._budget = budget
+        self.budget = budget
         self._folder = folder
         self._prompts = None if prompts is None else frozenset(prompts)
         self._ordered: dict[str, list[RuleSpec]] = {}
@@ -85,7 +85,7 @@ class Registry:
 
     def _settled(self, rule: RuleSpec) -> RuleSpec:
         """The rule as the practice wants it."""
-        rule = rule if self._budget is None else _at(rule, self._budget)
+        rule = rule if self.budget is None else _at(rule, self.budget)
         from .rules import WAITING
 
         named = self._prompts

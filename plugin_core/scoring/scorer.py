@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from ...schemas.records import Answer, Answers, Instrument, Item, Response, Score, ScoreDefinition, ScoredForm
+from ...schemas.shared import shared
 from ...schemas.vocab import Blank
 from ..contracts import ScorerSpec
 from ..errors import InstrumentProblem
@@ -145,7 +146,7 @@ class _Results(dict[int, Score]):
     def __missing__(self, key: int) -> Score:
         answered = key & ((1 << self._bits) - 1)
         total = (key >> self._bits) + answered * self._lowest
-        score = self[key] = _result(self._definition, answered, total)
+        score = self[key] = shared(_result(self._definition, answered, total))
         return score
 
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 import msgspec
 
 from ...schemas.records import Score
+from ...schemas.shared import shared
 
 Plain = tuple[str, float | None, int, int, str, str | None]
 MOST = 8192  # different ones, kept ready
@@ -37,4 +38,4 @@ def decoded(raw: Iterable[msgspec.Raw]) -> dict[str, Score]:
 
 @lru_cache(maxsize=MOST)
 def _score(raw: bytes) -> Score:
-    return Score(*msgspec.json.decode(raw))
+    return shared(Score(*msgspec.json.decode(raw)))

@@ -7,30 +7,50 @@ Making evidence costs ten times as much as this, and most standing flags of a co
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
 
 import msgspec
 
 from ...schemas.records import Course, ScoredForm
+from ..registry import Registry
 from ..rules.life import Episode
 from ..words import spoken
 
 _encode = msgspec.json.Encoder().encode
+_CODE = ("rules", "signal", "words", "../schemas")
+_KINDS = {".py", ".json", ".mo"}
 
 
-def basis_of(episode: Episode, plugin: str) -> bytes:
-    """Everything that a rule can read for an episode: itself, the constants of the forms, and the courses until then;
-    and the language that it speaks.
-
-    :param plugin: where the rule comes from.
+@cache
+def code() -> tuple[tuple[str, int, int], ...]:
+    """What of Handrail's own files makes evidence: name, size and time of each. Empty where there are no files to see,
+    such as in a zip file: then nobody can tell whether they have changed.
     """
+    top = Path(__file__).resolve().parents[1]
+    files = (path for folder in _CODE if (top / folder).is_dir() for path in (top / folder).iterdir())
+    stats = [(path.name, path.stat()) for path in files if path.suffix in _KINDS]
+    return tuple(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats))
+
+
+def basis_of(episode: Episode, registry: Registry) -> bytes:
+    """Everything that a rule can read for an episode: itself, the constants of the forms, and the courses until then;
+    how sparing it is, the language that it speaks, and Handrail's own code."""
     course, rule, until = episode.course, episode.rule, episode.form.authored
+    plugin, budget = registry.rules[rule.id].plugin, registry.budget
     sessions = None if course.sessions is None else _until(course.sessions, until)
     facts = (
-        (plugin, rule.id, rule.version, _until(course.therapists, until), sessions, spoken()),
+        (plugin, rule.id, rule.version, budget, _until(course.therapists, until), sessions, spoken(), _stamp()),
         _read(course, course.forms[: episode.opened + 1]),
         [_read(other, [form for form in other.forms if form.authored <= until]) for other in course.others.values()],
     )
     return _encode(facts)
+
+
+@cache
+def _stamp() -> str:
+    return sha256(_encode(code())).hexdigest()
 
 
 def _until(times: tuple[datetime, ...], moment: datetime) -> list[datetime]:

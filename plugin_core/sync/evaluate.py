@@ -98,8 +98,6 @@ class Evaluate:
     :param read_tags: tags of answers that the change rules shall read all the same.
     """
 
-    _trusts_bases = True
-
     def __init__(
         self,
         store: Store,
@@ -324,7 +322,7 @@ class Evaluate:
         for key in kinds:
             if (item := called.get(key)) is not None:
                 basis = self._basis(item.episode)
-                if self._trusts_bases and basis == rests_on[key].basis:
+                if basis == rests_on[key].basis and self._trusts(item.episode.rule.id):
                     continue
                 changes.bases[key] = basis
                 flag, stored_so = self._flag(key, client, item), rests_on[key].whole()
@@ -336,7 +334,11 @@ class Evaluate:
                     changes.evidence[key] = (old, stored_so.score)
 
     def _basis(self, episode: Episode) -> str:
-        return self.store.sealer.fingerprint(basis_of(episode, self.registry.rules[episode.rule.id].plugin))
+        return self.store.sealer.fingerprint(basis_of(episode, self.registry))
+
+    def _trusts(self, rule: str) -> bool:  # noqa: ARG002 - a rescoring trusts some rules only
+        """Whether the evidence of this rule is as it was as long as what it follows from is."""
+        return True
 
     def _flag(self, key: str, client: str, item: _Called) -> Flag:
         episode = item.episode

@@ -18,6 +18,7 @@ from ..registry import Registry
 from ..settings import Settings
 from ..store import Store, Tx, forms, outgoing
 from . import judged
+from .basis import code
 from .evaluate import Evaluate, Evaluated, Read
 
 if TYPE_CHECKING:
@@ -57,7 +58,11 @@ class _Rescoring(Evaluate):
 
     progress: Callable[[str, int, int | None], None]
     seen = changed = 0
-    _trusts_bases = False  # called after Handrail or a plugin changed: all evidence is made anew, and compared
+
+    def _trusts(self, rule: str) -> bool:
+        """Called after Handrail or a plugin changed: a vendor's evidence is made anew, and compared; of Handrail's own
+        the code is part of what it follows from."""
+        return bool(code()) and self.registry.plugins.is_own(self.registry.rules[rule].plugin)
 
     def _series(self, tx: Tx, keys: Sequence[str]) -> Series:
         series = super()._series(tx, keys)

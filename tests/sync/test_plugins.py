@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from handrail.plugin_core import hookimpl
 from handrail.plugin_core.contracts import Reading, Refusal, RuleSpec
+from handrail.plugin_core.rules.life import Episode
 from handrail.plugin_core.store import forms
+from handrail.plugin_core.sync import basis, beside, rescore
 from handrail.plugin_core.sync.evaluate import Evaluate
 from handrail.schemas.records import Course, Evidence
 from handrail.schemas.vocab import RunOutcome
@@ -339,3 +341,29 @@ def test_what_a_person_says_while_the_rules_read_is_read_next_time(stage: Stage)
     stage.sync(push=False)
     with stage.engine() as engine, engine.store.reading(engine.source) as tx:
         assert forms.dirty(tx, "", 10) == []
+
+
+def test_rescoring_makes_own_evidence_anew_only_after_handrail_changed(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made each time it is a third of a rescoring; not made after an update the flag would tell what no longer is."""
+    practice(stage)
+    stage.sync()
+    made: list[str] = []
+    evidence = Episode.evidence
+
+    def counted(self: Episode) -> Evidence:
+        made.append(self.rule.id)
+        return evidence(self)
+
+    monkeypatch.setattr(Episode, "evidence", counted)
+    monkeypatch.setattr(beside, "possible", lambda: False)
+    stage.ask(lambda e: e.rescore(dry_run=False))
+    assert set(made) <= {"S"}, "nothing has changed"
+    monkeypatch.setattr(basis, "_stamp", lambda: "another version")
+    stage.ask(lambda e: e.rescore(dry_run=False))
+    assert "P1" in made
+    made.clear()
+    monkeypatch.setattr(rescore, "code", tuple)
+    stage.ask(lambda e: e.rescore(dry_run=False))
+    assert "P1" in made, "where no file can be seen, nobody knows that it is the same"
