@@ -136,11 +136,14 @@ def client(app: App, ref: str, as_json: bool) -> int:
 @pass_app
 def report(app: App, out: Path, as_json: bool) -> int:
     """The practice's page as one HTML file that needs no network and prints well."""
-    from ..report import practice
+    from ..report import changed, practice
 
     with app.engine(progress=not as_json) as engine:
         write_report(engine, out)
         facts = {"file": str(out.absolute()), **engine.status(), "figures": practice.facts(engine.figures.read())}
+        if as_json:
+            courses = [course for key, _ in engine.clients() for course in engine.client(key).courses]
+            facts["change"] = changed.facts(changed.read(courses, engine.now()))
     if as_json:
         app.json(facts)
     else:

@@ -90,8 +90,8 @@ def figure_of(row: FlagRow, view: ClientView) -> Markup:
 
 
 def _model(row: FlagRow, course: Course) -> Picture | None:
-    """What R1 saw when it raised this flag; None for other rules."""
-    if row.flag.rule != "R1":
+    """What the model saw when this flag came up; None for rules that do not ask it."""
+    if (row.flag.rule, row.flag.rule_version.partition("-")[0]) not in (("R1", "1"), ("N", "2")):
         return None
     from ..signal.picture import picture
 

@@ -24,7 +24,7 @@ from ..sync import outcome
 from ..words import Texts, mark, speaking, spoken, tr, trn, trp
 from ..words.kept import told
 from ..words.spelling import moment, tenths, whole
-from . import phrases, practice
+from . import changed, phrases, practice
 from .cards import cards
 from .charts import course_figure
 from .series import all_scores, main_scores, plain, visible
@@ -96,6 +96,8 @@ def _page(engine: Engine, as_of: datetime) -> str:
         "numbers": _numbers(engine.status(), rows),
         "figures_head": practice.head(),
         "figures": practice.rows(engine.figures.read()),
+        "changed_head": changed.head(),
+        "changed": changed.rows(changed.read(_courses(views), as_of)),
         "by_rule": _by_rule(rows, titles),
         "by_rule_columns": list(RULE_COLUMNS.values()),
         "aside": [_aside(one) for one in engine.set_aside()],
@@ -103,6 +105,10 @@ def _page(engine: Engine, as_of: datetime) -> str:
         "run_columns": [tr(name) for _, name in phrases.RUN_COUNTS],
     }
     return _environment().from_string(_file("page.html")).render(facts)
+
+
+def _courses(views: Mapping[str, ClientView]) -> list[Course]:
+    return [course for view in views.values() for course in view.courses]
 
 
 def _environment() -> Environment:

@@ -305,8 +305,8 @@ def _plots(row: FlagRow, course: Course) -> Iterator[RenderableType]:
 
 
 def _model(row: FlagRow, course: Course) -> Picture | None:
-    """How R1 saw the course when it raised this flag; None for other rules."""
-    if row.flag.rule != "R1":
+    """How the model saw the course when this flag came up; None for rules that do not ask it."""
+    if (row.flag.rule, row.flag.rule_version.partition("-")[0]) not in (("R1", "1"), ("N", "2")):
         return None
     from ..signal.picture import picture
 

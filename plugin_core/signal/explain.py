@@ -93,15 +93,16 @@ def _reason(
     for name, definition in both.items():
         filling |= {f"{name}_{key}": text for key, text in lines_of(definition).items()}
         filling[name] = words.listed([words.one(mean_of(course, i, name)) for i in last])
-        bands = limits(definition.change)
-        filling[f"{name}_error"] = words.one(bands.pair.sem) if bands else "?"
-    for key, name in (("baseline", "warning"), ("growth_baseline", "growth")):
-        filling[key] = baseline_text(found, base, name)
+    bands = [limits(both[name].change) for name in ("warning", "growth")]
+    errors = dict.fromkeys(words.one(one.pair.sem) for one in bands if one)
     change = both["warning"].change
     held = float(place.followed.held[place.row, place.column].sum())
     return tr(
         texts.REASON,
         **filling,
+        baseline=baseline_text(found, base, "warning"),
+        growth_first=words.one(sum(mean_of(course, i, "growth") for i in base) / len(base)),
+        error=words.listed(list(errors)),
         forms=words.count(len(last)),
         dates=words.days([course.forms[i].authored.date() for i in last]),
         origin=words.origin(change.origin if change else "assumed"),

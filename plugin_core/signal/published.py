@@ -175,15 +175,25 @@ def change(
 
 
 def by_difference(
-    pairs: Pairs, *, lower_is_better: bool, least: float, percent: bool = False, limit: float | None = None
+    pairs: Pairs,
+    *,
+    lower_is_better: bool,
+    least: float,
+    percent: bool = False,
+    beyond: bool = False,
+    limit: float | None = None,
 ) -> list[str]:
-    """Sorts everybody by a difference of at least `least` points, or of at least so many percent of the first score."""
+    """Sorts everybody by a difference of at least `least` points, or of at least so many percent of the first score.
+
+    :param beyond: the difference must be more than `least`, as with a reliable change index in points.
+    """
     sign = -1 if lower_is_better else 1
     kinds = []
     for pre, post in zip(pairs.pre, pairs.post, strict=True):
         needed = least * abs(pre) / 100 if percent else least
         moved = sign * (post - pre)
-        up, down = (needed > 0 and way - needed >= -TOLERANCE for way in (moved, -moved))
+        over = TOLERANCE if beyond else -TOLERANCE
+        up, down = (needed > 0 and way - needed >= over for way in (moved, -moved))
         kinds.append(_kind(up, down, sign * pre, sign * post, None if limit is None else sign * limit))
     return kinds
 

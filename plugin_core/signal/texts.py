@@ -6,12 +6,12 @@ from ..words import Texts, mark
 
 REASON = mark(
     "On the last {forms} forms ({dates}) the {warning_count} {warning_lines} averaged {warning}; {baseline}. The "
-    "{growth_count} {growth_lines} on these forms averaged {growth}; {growth_baseline}; the error that we assume for "
-    "ordinary ups and downs of one form is about {warning_error} and {growth_error} ({origin}). With that taken into "
-    "account, the forms {confidence} that reliance has been high, or well above where it began, for about {weeks} of "
-    "the last {window} weeks, while growth stood still or fell. {moves}Most prompts of this kind do not mean that "
-    "something is wrong: a hard stretch, a loss, an early phase, or therapy that is working on something painful can "
-    "do this. You might ask how the client sees it."
+    "{growth_count} {growth_lines} averaged {growth}, and {growth_first} at the start; the error that we assume for "
+    "ordinary ups and downs of one form is about {error} ({origin}). With that taken into account, the forms "
+    "{confidence} that reliance has been high, or well above where it began, for about {weeks} of the last {window} "
+    "weeks, while growth stood still or fell. {moves}Most prompts of this kind do not mean that something is wrong: a "
+    "hard stretch, a loss, an early phase, or therapy that is working on something painful can do this. You might ask "
+    "how the client sees it."
 )
 NEWS = Texts(
     {
@@ -65,7 +65,7 @@ CLEARS = mark(
     "{limit} or less. Lower answers on the reliance and outlook lines, higher answers on the growth lines, or both, "
     "bring it down; weeks that lie further back count less by themselves."
 )
-SEEN = mark("Form on {day}, in steps of its ordinary spread from the middle of what is assumed at a first form")
+SEEN = mark("Form on {day}, counted from what is usual at a first form, in steps of its ordinary spread")
 SEEN_WORKING = mark("growth {growth_mean} gives {growth}; reliance and outlook {warning_mean} gives {warning}")
 SEEN_RESULT = mark("after the answering style: {style} points taken off, then × {drawn}")
 WEEK = mark("Week of {day}")
