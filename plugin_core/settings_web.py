@@ -30,6 +30,25 @@ class OpenId:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordSystem:
+    """A record system (EHR) that may ask for cards and launch pages of the desk.
+
+    `name` is what the audit trail calls it. `issuer` and `keys` (an https address, or file:PATH beside the settings)
+    tell its signed requests. `fhir`: FHIR addresses under which it names the same people as the connected platform.
+    `origins`: addresses of its pages that ask from a browser. `reasons`: cards say why, since clinicians alone see
+    them. `launch`: cards open through SMART App Launch.
+    """
+
+    name: str
+    issuer: str
+    keys: str
+    fhir: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    reasons: bool = False
+    launch: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Web:
     """The desk. `address` is what people type, `proxies` how many proxies of the practice's own stand before it.
 
@@ -47,6 +66,7 @@ class Web:
     all_clients: bool = False
     frames: tuple[str, ...] = ()
     openid: OpenId | None = None
+    record_systems: tuple[RecordSystem, ...] = ()
 
 
 def _origin(**more: Any) -> Text:
@@ -80,6 +100,26 @@ class _OpenIdSchema(BaseSchema):
         return OpenId(**data)
 
 
+class _RecordSystemSchema(BaseSchema):
+    name = Text(most=40, required=True)
+    issuer = Text(most=300, required=True)
+    keys = Text(
+        pattern=r"(https://|http://(127\.0\.0\.1|localhost)[:/]|file:).+",
+        most=1000,
+        required=True,
+        error_messages={"pattern": mark("must be an https:// address or file:PATH")},
+    )
+    fhir = Many(Text(most=300), most=10)
+    origins = Many(_origin(), most=10)
+    reasons = YesNo()
+    launch = YesNo()
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> RecordSystem:
+        lists = {name: tuple(data.get(name, ())) for name in ("fhir", "origins")}
+        return RecordSystem(**(data | lists))
+
+
 class WebSchema(BaseSchema):
     """[web] of the settings file."""
 
@@ -93,10 +133,12 @@ class WebSchema(BaseSchema):
     all_clients = YesNo()
     frames = Many(_origin(), most=20)
     openid = One(_OpenIdSchema)
+    record_systems = Many(One(_RecordSystemSchema), most=10)
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> Web:
-        return Web(**(data | {"frames": tuple(data.get("frames", ()))}))
+        lists = {name: tuple(data.get(name, ())) for name in ("frames", "record_systems")}
+        return Web(**(data | lists))
 
 
-__all__ = ["PORT", "OpenId", "Web", "WebSchema"]
+__all__ = ["PORT", "OpenId", "RecordSystem", "Web", "WebSchema"]
