@@ -13,7 +13,15 @@ from handrail.plugin_core.contracts import Reading
 from handrail.plugin_core.rules.life import episodes
 from handrail.plugin_core.rules.view import APART, STRAIGHT
 from handrail.plugin_core.signal.constants import BUDGETS, constants
-from handrail.plugin_core.signal.rule import ALONE, FEW_FORMS, FEW_WEEKS, follow_course, prepare, rule_r1
+from handrail.plugin_core.signal.rule import (
+    ALONE,
+    FEW_FORMS,
+    FEW_WEEKS,
+    follow_course,
+    prepare,
+    rule_r1,
+    spacing_of,
+)
 from handrail.schemas.records import Course
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -81,6 +89,20 @@ def test_a_budget_is_a_limit_and_nothing_else() -> None:
     assert limits == sorted(limits, reverse=True)
     with pytest.raises(ValueError, match="no budget of 3"):
         rule_r1(budget=3)
+
+
+def test_the_limit_follows_how_often_forms_come() -> None:
+    """From fewer forms a number strays further: one limit for all would prompt more about those who are asked less."""
+    known = constants()
+    assert spacing_of([0, 7, 21, 28], known) == [known.most_spacing, 1.0, 1.5, 1.3]
+    assert spacing_of([0, 28, 400, 428], known)[2:] == [known.most_spacing, 4.0], "only weeks that are looked back on"
+    for budget in BUDGETS:
+        limits = [known.limit(budget, spacing) for spacing in (0.5, 1, 2, 4, 6, 20)]
+        assert limits == sorted(limits)
+        assert limits[0] == limits[1]
+        assert limits[4] == limits[5]
+    steps = episodes(R1, WORSENING)[0].evidence().steps
+    assert "2 weeks between the forms" in steps[-2].what
 
 
 # --- bad input: a defined result and a reason each -------------------------------------------------------------------
