@@ -34,7 +34,7 @@ def test_growth_that_is_sure_is_told_and_says_what_it_rests_on() -> None:
 
 @pytest.mark.parametrize("silent", [STEADY, WORSENING, GROWING, of([(4, 0)] * 14)])
 def test_nothing_is_told_of_a_course_that_stays_where_it_is_or_worsens(silent: object) -> None:
-    """Well from the first form on is no change, however sure later forms make it; nor is growth beside more reliance."""
+    """Well from the first form on is no change, however sure later forms are; nor is growth beside more reliance."""
     assert episodes(N, silent) == []  # type: ignore[arg-type]
 
 
