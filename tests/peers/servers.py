@@ -290,6 +290,36 @@ class Medplum(Server):
         return responds(f"{self.base}/metadata")
 
 
+class GraphQlMock(Server):
+    """A GraphQL server of a schema, behind `graphql/server.mjs`: it answers any valid query with mocked values."""
+
+    name = "graphql"
+
+    def __init__(self, schema: Path) -> None:
+        super().__init__()
+        self._schema = schema
+
+    @property
+    def base(self) -> str:
+        """The endpoint."""
+        return f"http://127.0.0.1:{self.port}/graphql"
+
+    def prepare(self) -> None:
+        """Lay server.mjs beside the packages: Node looks for them upwards from the script."""
+        shutil.copyfile(HERE / "graphql" / "server.mjs", self.folder / "server.mjs")
+        packages = self.folder / "node_modules"
+        if not packages.exists():
+            link_folder(install.graphql_folder() / "node_modules", packages)
+
+    def command(self) -> Sequence[str]:
+        """Node on our small server."""
+        return [shutil.which("node") or "node", str(self.folder / "server.mjs"), str(self.port), str(self._schema)]
+
+    def answers(self) -> bool:
+        """A query is answered."""
+        return responds(f"{self.base}?query=%7B__typename%7D")
+
+
 class Postgres(Server):
     """A throw-away PostgreSQL cluster: user `app`, no password, loopback only, no durability."""
 
