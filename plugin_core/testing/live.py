@@ -1,4 +1,4 @@
-"""The kit over a real account: what can be seen through the adapter alone; nothing is written but what was agreed to."""
+"""The kit over a real account: what can be seen through the adapter alone; only what was agreed to is written."""
 
 from __future__ import annotations
 
