@@ -75,14 +75,6 @@ REASONS = Texts(
             "It is one form, and how much a single line goes up and down by chance is not known. "
             "It may mean nothing: a hard week or an early phase can do this. You might ask what it was like."
         ),
-        "N.growth": mark(
-            "On the last two forms ({dates}) the {count} {lines} averaged {first} and {second}; {baseline}. "
-            "The rise is larger than the {band} we assume for ordinary ups and downs ({origin}). {moves}"
-        ),
-        "N.warning": mark(
-            "On the last two forms ({dates}) the {count} {lines} averaged {first} and {second}; {baseline}. "
-            "The fall is larger than the {band} we assume for ordinary ups and downs ({origin}). {moves}"
-        ),
         "N.horizon": mark(
             "On the last form ({date}) {line} was answered {now}; {baseline}. "
             "It is a single line, and how much it goes up and down by chance is not known. "
