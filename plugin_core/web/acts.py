@@ -45,7 +45,7 @@ REASONS = (
     mark("a crisis"),
     mark("a bereavement"),
     mark("a stay in hospital"),
-    mark("a change of medication"),
+    mark("a change of medicine"),
     mark("an open safety plan"),
 )
 
