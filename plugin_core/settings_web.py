@@ -36,7 +36,8 @@ class RecordSystem:
     `name` is what the audit trail calls it. `issuer` and `keys` (an https address, or file:PATH beside the settings)
     tell its signed requests. `fhir`: FHIR addresses under which it names the same people as the connected platform.
     `origins`: addresses of its pages that ask from a browser. `reasons`: cards say why, since clinicians alone see
-    them. `launch`: cards open through SMART App Launch.
+    them. `client` (and `secret`, a reference): how Handrail is registered there for SMART App Launch; `hosts` are
+    further places, as host or host:port, that its sign-in uses. `launch`: cards open through it.
     """
 
     name: str
@@ -46,6 +47,9 @@ class RecordSystem:
     origins: tuple[str, ...] = ()
     reasons: bool = False
     launch: bool = False
+    client: str = ""
+    secret: str = ""
+    hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,11 @@ def _origin(**more: Any) -> Text:
     return Text(pattern=r"https?://[A-Za-z0-9.\-\[\]:]+", most=300, error_messages={"pattern": wrong}, **more)
 
 
+_REFERENCE = dict.fromkeys(
+    ("pattern", "type"), mark("must be a reference, keyring:NAME or file:PATH, never the secret itself")
+)
+
+
 class _OpenIdSchema(BaseSchema):
     issuer = Text(
         pattern=r"(https://|http://(127\.0\.0\.1|localhost)[:/]).+",
@@ -83,14 +92,7 @@ class _OpenIdSchema(BaseSchema):
         error_messages={"pattern": mark("must be the https:// address of the identity provider")},
     )
     client = Text(most=300, required=True)
-    secret = Text(
-        pattern=r"(keyring|file):.+",
-        most=1000,
-        error_messages={
-            "pattern": mark("must be a reference, keyring:NAME or file:PATH, never the secret itself"),
-            "type": mark("must be a reference, keyring:NAME or file:PATH, never the secret itself"),
-        },
-    )
+    secret = Text(pattern=r"(keyring|file):.+", most=1000, error_messages=_REFERENCE)
     title = Text(most=100, blank=True)
     claim = Text(most=100)
     verified = YesNo()
@@ -113,10 +115,13 @@ class _RecordSystemSchema(BaseSchema):
     origins = Many(_origin(), most=10)
     reasons = YesNo()
     launch = YesNo()
+    client = Text(most=300)
+    secret = Text(pattern=r"(keyring|file):.+", most=1000, error_messages=_REFERENCE)
+    hosts = Many(Text(most=300), most=10)
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> RecordSystem:
-        lists = {name: tuple(data.get(name, ())) for name in ("fhir", "origins")}
+        lists = {name: tuple(data.get(name, ())) for name in ("fhir", "origins", "hosts")}
         return RecordSystem(**(data | lists))
 
 

@@ -7,20 +7,16 @@ subject, so that an address that is given to somebody else later does not open i
 
 from __future__ import annotations
 
-import base64
-import hmac
-import json
-import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from flask import Blueprint, abort, make_response, redirect, request, url_for
 
-from ..store import Tx, accounts, book, keys
+from ..store import Tx, accounts, book
 from ..words import mark, tr
-from . import guard, here
+from . import guard, here, oidc
 from .access import lets_all
+from .oidc import Party
 from .signing import let_in, safe_next, sign_in_page
 from .staff import folded
 
@@ -33,9 +29,6 @@ if TYPE_CHECKING:
 
 pages = Blueprint("openid", __name__)
 COOKIE = "handrail-openid"
-SECONDS = 10
-LONGEST_MS = 10 * 60_000
-ALGORITHMS = ["RS256", "RS384", "RS512", "ES256", "ES384", "PS256", "PS384", "EdDSA"]
 NOT_REACHED = mark(
     "The identity provider could not be reached, or did not answer as one. Try again, or sign in by name."
 )
@@ -54,56 +47,22 @@ def _settings() -> OpenId:
     return found
 
 
-def _back_address() -> str:
+def _party(what: OpenId) -> Party:
     address = here.desk().settings.web.address or request.host_url.rstrip("/")
-    return f"{address}{url_for('openid.back')}"
-
-
-def _fetch(address: str, what: OpenId) -> dict[str, Any]:
-    """JSON of the provider. Only its own host is asked, over https (or on this machine), and no redirect is followed.
-
-    :raises _Failed: it cannot be reached, or answers otherwise.
-    """
-    import requests
-
-    own, wanted = urlsplit(what.issuer), urlsplit(address)
-    if (own.scheme, own.netloc) != (wanted.scheme, wanted.netloc):
-        raise _Failed(tr(NOT_REACHED))
-    try:
-        answer = requests.get(address, timeout=SECONDS, allow_redirects=False)
-        found = answer.json() if answer.status_code == 200 and len(answer.content) < 1_000_000 else None
-    except (requests.RequestException, ValueError):
-        raise _Failed(tr(NOT_REACHED)) from None
-    if not isinstance(found, dict):
-        raise _Failed(tr(NOT_REACHED))
-    return found
+    own = oidc.host_of(what.issuer)
+    return Party(what.client, what.secret, "openid profile email", f"{address}{url_for('openid.back')}", (own,))
 
 
 def _provider(what: OpenId) -> dict[str, Any]:
     """What the provider says of itself; it must name itself as the settings do."""
-    found = _fetch(what.issuer.rstrip("/") + "/.well-known/openid-configuration", what)
+    try:
+        found = oidc.fetch(_party(what), what.issuer.rstrip("/") + "/.well-known/openid-configuration")
+    except oidc.Failed:
+        raise _Failed(tr(NOT_REACHED)) from None
     places = ("authorization_endpoint", "token_endpoint", "jwks_uri")
     if found.get("issuer") != what.issuer or not all(isinstance(found.get(name), str) for name in places):
         raise _Failed(tr(NOT_REACHED))
     return found
-
-
-def _session(what: OpenId) -> Any:
-    from authlib.integrations.requests_client import OAuth2Session
-
-    secret = None
-    if what.secret:
-        kind, _, place = what.secret.partition(":")
-        folder = here.desk().settings.folder
-        secret = keys.read(f"file:{folder / place}" if kind == "file" else what.secret).reveal()
-    return OAuth2Session(
-        what.client,
-        secret,
-        scope="openid profile email",
-        redirect_uri=_back_address(),
-        code_challenge_method="S256",
-        token_endpoint_auth_method="client_secret_basic" if secret else "none",
-    )
 
 
 # --- there and back --------------------------------------------------------------------------------------------------
@@ -118,18 +77,12 @@ def go() -> ResponseReturnValue:
         provider = _provider(what)
     except _Failed as failed:
         return sign_in_page(str(failed), 503)
-    kept = {
-        "state": secrets.token_urlsafe(24),
-        "nonce": secrets.token_urlsafe(24),
-        "verifier": secrets.token_urlsafe(48),
-        "on": safe_next(request.args.get("on", "")) or "",
-        "at": here.now_ms(),
-    }
-    address, _ = _session(what).create_authorization_url(
+    kept = oidc.begin(on=safe_next(request.args.get("on", "")) or "")
+    address, _ = oidc.session(_party(what)).create_authorization_url(
         provider["authorization_endpoint"], state=kept["state"], nonce=kept["nonce"], code_verifier=kept["verifier"]
     )
     answer = redirect(address)
-    guard.set_cookie(answer, COOKIE, _signed(kept))  # type: ignore[arg-type]
+    guard.set_cookie(answer, COOKIE, oidc.signed("openid", kept))  # type: ignore[arg-type]
     return answer
 
 
@@ -137,8 +90,9 @@ def go() -> ResponseReturnValue:
 @lets_all()
 def back() -> ResponseReturnValue:
     """They come back from the provider."""
-    what, kept = _settings(), _opened(request.cookies.get(COOKIE, ""))
-    if kept is None or not hmac.compare_digest(kept["state"].encode(), request.args.get("state", "").encode()):
+    what = _settings()
+    kept = oidc.opened("openid", request.cookies.get(COOKIE, ""), request.args.get("state", ""))
+    if kept is None:
         return _over(sign_in_page(tr(WENT_WRONG), 400))
     try:
         claims = _claims(what, kept, request.args.get("code", ""))
@@ -155,54 +109,14 @@ def _over(answer: ResponseReturnValue) -> Response:
     return made
 
 
-def _signed(kept: dict[str, Any]) -> str:
-    """Readable by the browser, made by nobody else: the verifier in it is of use only with our client's code."""
-    text = base64.urlsafe_b64encode(json.dumps(kept).encode()).decode()
-    return f"{text}.{here.keyed('openid', text)}"
-
-
-def _opened(cookie: str) -> dict[str, Any] | None:
-    text, _, mac = cookie.rpartition(".")
-    if not text or not hmac.compare_digest(mac.encode(), here.keyed("openid", text).encode()):
-        return None
-    kept: dict[str, Any] = json.loads(base64.urlsafe_b64decode(text))
-    return kept if here.now_ms() - kept["at"] <= LONGEST_MS else None
-
-
 def _claims(what: OpenId, kept: dict[str, Any], code: str) -> dict[str, Any]:
-    """What the provider says of the person, after its signature, audience, issuer, time and nonce were checked."""
-    import requests
-    from authlib.common.errors import AuthlibBaseError
-    from joserfc import jwt
-    from joserfc.errors import JoseError
-    from joserfc.jwk import KeySet
-
-    provider = _provider(what)
-    if urlsplit(provider["token_endpoint"]).netloc != urlsplit(what.issuer).netloc:
-        raise _Failed(tr(NOT_REACHED))
+    """What the provider says of the person, checked."""
+    provider, party = _provider(what), _party(what)
     try:
-        token = _session(what).fetch_token(
-            provider["token_endpoint"],
-            code=code,
-            code_verifier=kept["verifier"],
-            timeout=SECONDS,
-            allow_redirects=False,
-        )
-        signers = KeySet.import_key_set(_fetch(provider["jwks_uri"], what))  # type: ignore[arg-type]
-        found = jwt.decode(token.get("id_token", ""), signers, algorithms=ALGORITHMS).claims
-        now = int(here.now_ms() / 1000)
-        rules = jwt.JWTClaimsRegistry(
-            now=now, leeway=120, iss={"essential": True, "value": what.issuer}, exp={"essential": True},
-            aud={"essential": True, "value": what.client}, sub={"essential": True},
-            nonce={"essential": True, "value": kept["nonce"]},
-        )  # fmt: skip
-        rules.validate(found)
-    except (AuthlibBaseError, JoseError, requests.RequestException, ValueError, AttributeError, TypeError):
+        token = oidc.exchange(party, provider["token_endpoint"], code, kept["verifier"])
+        return oidc.claims(token, oidc.fetch(party, provider["jwks_uri"]), party, what.issuer, kept["nonce"])
+    except oidc.Failed:
         raise _Failed(tr(WENT_WRONG)) from None
-    audience = found.get("aud")
-    if isinstance(audience, list) and len(audience) > 1 and found.get("azp") != what.client:
-        raise _Failed(tr(WENT_WRONG))
-    return dict(found)
 
 
 def _account(what: OpenId, claims: dict[str, Any]) -> Account:

@@ -49,7 +49,8 @@ def answer_to(error: Exception) -> Response:
     return _http(error) if isinstance(error, HTTPException) else _unforeseen(error)
 
 
-def _page(status: int, sentence: str) -> Response:
+def page(status: int, sentence: str) -> Response:
+    """A page that says what is wrong."""
     head = HEADS.get(status) or tr("Something did not work")
     try:
         body = render_template("wrong.html", head=head, sentence=sentence)
@@ -67,7 +68,7 @@ def _told(error: HandrailError) -> Response:
     status = 503 if isinstance(error, Busy | StoreError) else 400 if isinstance(error, UsageError) else 500
     if status != 400:
         log.warning("%s: %s", type(error).__name__, error.detail or "no detail")
-    return _page(status, error.message)
+    return page(status, error.message)
 
 
 def _http(error: HTTPException) -> Response:
@@ -75,13 +76,13 @@ def _http(error: HTTPException) -> Response:
     if status < 400:
         return error.get_response()  # type: ignore[return-value]
     own = type(error).description != error.description and error.description
-    return _page(status, own or SENTENCES.get(status) or tr(UNFORESEEN))
+    return page(status, own or SENTENCES.get(status) or tr(UNFORESEEN))
 
 
 def _unforeseen(error: Exception) -> Response:
     """Only the kind of fault and its place are logged: its text may hold what a client answered (S24)."""
     log.error("an unforeseen fault (%s)", place_of(error))
-    return _page(500, tr(UNFORESEEN))
+    return page(500, tr(UNFORESEEN))
 
 
 def place_of(error: BaseException) -> str:
