@@ -125,9 +125,27 @@ class TestCliniko(AdapterConformance):
         assert proposal is not None
         assert not proposal.complete
 
+    def test_an_option_label_twice_is_a_problem_that_a_person_sees(self) -> None:
+        """Answers bear the label alone: which of the two was ticked, nobody could tell."""
+        instrument = builtin_one("gr18")
+        adapter: Any = self.open()
+        adapter.publish(instrument)
+        (template,) = [row for row in self.double.tables["patient_form_templates"].values() if "gr18" in row["name"]]
+        answers = template["content"]["sections"][0]["questions"][0]["answers"]
+        answers[0]["value"] = answers[1]["value"]
+        proposal = propose(next(one for one in adapter.forms() if "gr18" in one.title), [instrument])
+        assert proposal is not None
+        assert not proposal.complete
+        assert proposal.guesses[0].problem
+
+    def test_a_key_of_another_shard_says_where_the_shard_stands(self) -> None:
+        """A key of another shard is a wrong key there, and nothing else tells why."""
+        with pytest.raises(Denied, match="au1"):
+            self.open(self.double.wrong_secrets()).test()
+
     def test_two_templates_of_one_name_are_not_offered_for_mapping(self) -> None:
         """An answered form names no template: which of the two it was, nobody could tell."""
-        content = {"sections": []}
+        content: dict[str, Any] = {"sections": []}
         for _ in range(2):
             self.double.put("patient_form_templates", {"name": "Intake", "content": content, "archived_at": None})
         assert "Intake" not in [form.title for form in self.open().forms()]
@@ -234,10 +252,10 @@ class TestCliniko(AdapterConformance):
         """They made it their own words; archived by us, what they wrote would be lost (F86)."""
         carrier = self.open().carrier("medical-alert")
         done = carrier.deliver(self.notice(ONE), None, None)
-        self.double.change("medical_alerts", done.remote_id, name="Talk with Kim first")
+        self.double.change("medical_alerts", str(done.remote_id), name="Talk with Kim first")
         closed = carrier.deliver(self.notice(ONE, RemoteState.INACTIVE), done.remote_id, done.remote_version)
         assert closed.human_edit
-        assert not self.double.tables["medical_alerts"][done.remote_id]["archived_at"]
+        assert not self.double.tables["medical_alerts"][str(done.remote_id)]["archived_at"]
 
     def test_doubles_of_an_alert_are_archived(self) -> None:
         """Two people at two computers may have pushed at once (F84a)."""

@@ -335,14 +335,14 @@ class TestHealthie(AdapterConformance):
         """The reference leaves open which id takes a tag off; believed gone, it would stand for ever."""
         carrier = self.open().carrier("tag")
         done = carrier.deliver(self.notice(ONE), None, None)
-        silent = {"removeAppliedTag": {"tag": None, "messages": []}}
+        silent: dict[str, Any] = {"removeAppliedTag": {"tag": None, "messages": []}}
         self.double.plant(lambda _, __: Reply(200, {"data": silent}), on="write", times=1000)
         with pytest.raises(PlatformError, match="tag"):
             carrier.deliver(self.notice(ONE, RemoteState.RETRACTED), done.remote_id, done.remote_version)
 
     # --- webhooks -----------------------------------------------------------------------------------------------
 
-    def hear(self, request: Any, **changed: object) -> Hint | Refusal:
+    def hear(self, request: Any, **changed: Any) -> Hint | Refusal:
         """What the adapter makes of a webhook."""
         assert SPEC.webhook is not None
         return SPEC.webhook(self.context(**changed), request)

@@ -26,7 +26,7 @@ RELIANT = {"W1": 4, "W2": 4, "W3": 0, "W4": 0, "W5": 4, "N1": 4}
 EVEN = {"W1": 1, "W2": 1, "W3": 3, "W4": 3, "W5": 1, "N1": 1}
 COURSE = [(EVEN, 20), (EVEN, 16), (EVEN, 12), (EVEN, 8), (RELIANT, 4), (RELIANT, 0)]
 FORM = builtin_one("gr18")
-Answer = Callable[[Any, dict[str, str]], str]
+Answer = Callable[..., str]
 
 
 def labels(warning: dict[str, int]) -> dict[str, str]:
@@ -40,21 +40,21 @@ def labels(warning: dict[str, int]) -> dict[str, str]:
     }
 
 
-def in_cliniko(double: ClinikoDouble, ticked: dict[str, str]) -> str:
+def in_cliniko(double: ClinikoDouble, ticked: dict[str, str], client: int = 0) -> str:
     """A client has filled in the published template."""
     template = next(row for row in double.tables["patient_form_templates"].values() if "gr18" in row["name"])
     content = json.loads(json.dumps(template["content"]))
     for question in content["sections"][0]["questions"]:
         for answer in question["answers"]:
             answer["selected"] = answer["value"] == ticked.get(question["name"])
-    return double.put("patient_forms", double.form(template["name"], "1250000000000000901", content))
+    return double.put("patient_forms", double.form(template["name"], list(double.clients())[client], content))
 
 
-def in_healthie(double: HealthieDouble, ticked: dict[str, str]) -> str:
+def in_healthie(double: HealthieDouble, ticked: dict[str, str], client: int = 0) -> str:
     """A client has filled in the published template."""
     form = next(row["id"] for row in double.tables["forms"].values() if row["external_id"] == "gr18/1")
     lines = [row for row in double.tables["modules"].values() if row["form"] == form and row["label"] in ticked]
-    return double.group("501", [(row["id"], ticked[row["label"]]) for row in lines], form)
+    return double.group(list(double.clients())[client], [(row["id"], ticked[row["label"]]) for row in lines], form)
 
 
 PLATFORMS: dict[str, tuple[type[Double], str, Answer]] = {
@@ -71,6 +71,20 @@ def platform(request: pytest.FixtureRequest) -> Iterator[tuple[str, Any, str, An
     double.clock = Clock(datetime.now(UTC).replace(microsecond=0))
     with double:
         yield request.param, double, carrier, answer
+
+
+def _asked(handrail: Callable[..., str], double: Any, name: str, folder: Path) -> None:
+    """A client is asked once: by the platform, or with a link to hand over."""
+    client = list(double.clients())[1]
+    handrail("enrol", client, "--consent", "2026-01-02", "--channel", "platform")
+    sent = json.loads(handrail("send", "--by-hand", str(folder / "hand-over"), "--json"))
+    handrail("send", "--json")
+    assert list(double.asks()) == [client]
+    links = [row for row in sent["hand_over"] if row.get("link")]
+    assert len(links) == (1 if name == "cliniko" else 0), "Cliniko sends nothing: somebody hands the link over"
+    handrail("opt-out", client)
+    handrail("send", "--json")
+    assert not double.asks(), "who has opted out is not asked any more"
 
 
 def test_the_whole_way(platform: tuple[str, Any, str, Answer], tmp_path: Path) -> None:
@@ -101,14 +115,17 @@ def test_the_whole_way(platform: tuple[str, Any, str, Answer], tmp_path: Path) -
     for warning, weeks_ago in COURSE:
         double.clock.at = now - timedelta(weeks=weeks_ago)
         filled.append(answer(double, labels(warning)))
+        if weeks_ago == 20:
+            answer(double, labels(EVEN), client=1)
     first = json.loads(handrail("sync", "--yes", "--json"))
     assert first["outcome"] == "complete"
-    assert first["counts"]["new"] == len(COURSE)
+    assert first["counts"]["new"] == len(COURSE) + 1
     assert [row["rule"] for row in json.loads(handrail("flags", "--json"))["flags"]] == ["R1"]
     assert len(standing()) == 1
     again = json.loads(handrail("sync", "--json"))
     assert not {"new", "replaced", "raised", "pushed"} & again["counts"].keys()
     assert len(standing()) == 1, "a second sync must push nothing"
+    _asked(handrail, double, name, tmp_path)
     for _ in range(2):  # two listings that lack them are how deletions are found
         for remote_id in filled[-2:]:
             if name == "cliniko":

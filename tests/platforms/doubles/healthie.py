@@ -83,7 +83,7 @@ class HealthieDouble(Double):
     def add(self, filled: Filled) -> str:
         return self.group(filled.client, self._answers(filled))
 
-    def group(self, client: str, answers: list[tuple[str, str | None]], form: str = TEMPLATE, **more: Any) -> str:
+    def group(self, client: str, answers: Sequence[tuple[str, str | None]], form: str = TEMPLATE, **more: Any) -> str:
         """A filled-in form: answers by the id of the line."""
         row = {"finished": True, "user": client, "form": form, "answers": answers, "appointment": None}
         now = text(self.clock.at)
