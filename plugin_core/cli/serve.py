@@ -9,7 +9,7 @@ import click
 
 from ..errors import UsageError
 from ..words import tr
-from .app import App, pass_app
+from .app import App, author, pass_app
 
 if TYPE_CHECKING:
     from ..settings import Settings
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--host", help="Where to listen (default: this machine alone, or as in the settings).")
 @click.option("--port", type=click.IntRange(1, 65535), help="On which port (default: 8737, or as in the settings).")
+@click.option("--new-password", metavar="NAME", help="Print a link with which this account sets a new password.")
 @pass_app
-def serve(app: App, host: str | None, port: int | None) -> int:
+def serve(app: App, host: str | None, port: int | None, new_password: str | None) -> int:
     """Open the desk: clinicians read, acknowledge and hold in a browser. Stop it with Ctrl-C.
 
     The first start prints a one-time link with which the administrator's account is made.
@@ -29,8 +30,23 @@ def serve(app: App, host: str | None, port: int | None) -> int:
     settings = placed(app.settings, host, port)
     from ..web.desk import Desk
 
-    run(Desk(settings))
+    desk = Desk(settings)
+    run(desk, None if new_password is None else _renewed(desk, new_password))
     return 0
+
+
+def _renewed(desk: Desk, login: str) -> str:
+    """A link for the account of that name: the way back in for an administrator who has lost the password.
+
+    :raises UsageError: there is no such account.
+    """
+    from ..web.serving import address_of
+    from ..web.staff import Staff, folded
+
+    with desk.engine() as engine:
+        staff = Staff(engine)
+        found = next((one.key for one in staff.everybody() if one.login == folded(login)), "")
+        return f"{address_of(desk)}/link/{staff.renew(found, author())}"
 
 
 def placed(settings: Settings, host: str | None, port: int | None) -> Settings:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, render_template, request
 
 from ..collecting.facts import WORDS, DueRow
+from ..instruments.translations import in_language
 from ..words import Texts, mark, tr, trn
 from ..words.spelling import short_day
 from . import here, scope
@@ -162,7 +163,8 @@ def signs(row: Row) -> list[tuple[str, str, str]]:
 def title_of(instrument: str) -> str:
     """A form's title; its id where there is no such form here any more."""
     known = here.engine().registry.instruments
-    return next((one.descriptor.title for (name, _), one in known.items() if name == instrument), instrument)
+    found = next((one.descriptor for (name, _), one in known.items() if name == instrument), None)
+    return instrument if found is None else in_language(found).title
 
 
 def asked(waiting: Sequence[DueRow]) -> list[str]:

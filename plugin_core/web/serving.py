@@ -41,7 +41,7 @@ def make_server(desk: Desk, *, threads: int = THREADS) -> BaseWSGIServer:
 
     :raises UsageError: the place is taken, or may not be used.
     """
-    import waitress
+    from waitress.server import create_server
 
     from .app import create_app
 
@@ -54,7 +54,7 @@ def make_server(desk: Desk, *, threads: int = THREADS) -> BaseWSGIServer:
             "trusted_proxy_count": web.proxies,
             "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto"},
         }
-    return waitress.create_server(
+    server: BaseWSGIServer = create_server(
         create_app(desk),
         sockets=[_listening(web.host, web.port)],
         threads=threads,
@@ -65,6 +65,7 @@ def make_server(desk: Desk, *, threads: int = THREADS) -> BaseWSGIServer:
         channel_timeout=60,
         **behind,
     )
+    return server
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -115,10 +115,11 @@ def let_in(account: Account, on: str = "") -> Response:
     draft = drafts.take(account.key)
     token = staff().begin(account, None if draft is None else {"draft": draft.more}, draft.client if draft else None)
     here.note("signed-in", account.key, actor=account.login)
-    answer = redirect(draft.back if draft is not None else on or url_for("signing.start"), 303)
+    on = draft.back if draft is not None else on or url_for("signing.start")
+    answer = make_response(redirect(on, 303))
     guard.set_cookie(answer, guard.cookie_name(), token)
     guard.drop_cookie(answer, here.VISIT_COOKIE)
-    return answer  # type: ignore[return-value]
+    return answer
 
 
 @pages.post("/sign-out")
@@ -135,8 +136,8 @@ def sign_out() -> ResponseReturnValue:
 
         here.engine().store.write(write)
         g.pop("seen", None)
-    answer = redirect(url_for("signing.sign_in"), 303)
-    guard.drop_cookie(answer, guard.cookie_name())  # type: ignore[arg-type]
+    answer = make_response(redirect(url_for("signing.sign_in"), 303))
+    guard.drop_cookie(answer, guard.cookie_name())
     answer.headers["Clear-Site-Data"] = '"cache"'
     return answer
 

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from handrail.plugin_core.cli import cli
+from handrail.plugin_core.cli.serve import _renewed
 from handrail.plugin_core.errors import UsageError
 from handrail.plugin_core.settings import save
 from handrail.plugin_core.store import book
@@ -193,3 +194,15 @@ def test_serve_prints_the_first_link_and_ends_by_ctrl_c(house: House, tmp_path: 
         process.kill()
     assert "Traceback" not in errors
     assert process.returncode in (0, 1, 130, -signal.SIGINT)
+
+
+def test_an_administrator_who_lost_the_password_gets_back_in(house: House) -> None:
+    """Whoever may read the store's key on that computer may let somebody in anew; nobody else can."""
+    house.account("clinician", login="bo")
+    link = _renewed(house.desk, " The-First ")
+    browser = house.browser()
+    page = browser.get(link.partition(str(house.desk.settings.web.port))[2])
+    assert page.status_code == 200
+    assert "the-first" in page.text
+    with pytest.raises(UsageError, match="no such account"):
+        _renewed(house.desk, "nobody-here")
