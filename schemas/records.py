@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from .packed import Packed
 from .vocab import (
     Blank,
     DeliveryState,
@@ -306,7 +307,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Packed):
     """Everything with which a reader can redo a flag by hand."""
 
     reason: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import pickle
 from typing import Any
 
 import pytest
@@ -61,6 +62,17 @@ def test_records_come_back_as_they_went_out(name: str, data: st.DataObject) -> N
     again = RECORDS[name]().load(json.loads(written))
     assert again == record
     assert json.dumps(schema.dump(again)) == written
+
+
+@given(data=st.data())
+@settings(max_examples=100, suppress_health_check=list(HealthCheck), deadline=None)
+def test_evidence_is_the_same_in_another_process(data: st.DataObject) -> None:
+    """A flag that a second process found must say the same as one that was found here, to the last digit and offset."""
+    schema = RECORDS["EvidenceSchema"]()
+    record = schema.load(data.draw(of_schema(schema)))
+    again = pickle.loads(pickle.dumps(record))
+    assert again == record
+    assert schema.dump(again) == schema.dump(record)
 
 
 @pytest.mark.parametrize("name", ALL)
