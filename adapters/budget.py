@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
+from math import ceil
 from pathlib import Path
 
 from filelock import FileLock
@@ -23,6 +24,8 @@ from ..plugin_core.errors import Unreachable
 from ..plugin_core.words import tr
 
 LONGEST_WAIT = 120.0
+LOCK_SECONDS = 30.0
+SHORTEST_WAIT = 0.001  # also what the counts are kept to; less than that would be lost in a clock's own steps
 
 
 class Spent(Unreachable):
@@ -84,14 +87,15 @@ class Budget:
                         time=datetime.fromtimestamp(self.now() + wait, UTC).strftime("%Y-%m-%d %H:%M"),
                     )
                 )
-            self.sleep(wait)
+            self.sleep(max(wait, SHORTEST_WAIT))
 
     def left(self, of: Limit | None = None) -> int:
         """How many reads fit now into all limits, or into this one of them."""
         limits = self.limits if of is None else (of,)
         with self._times() as times:
             now = self.now()
-            return min((limit.most - limit.keep - len(_within(limit, times, now)) for limit in limits), default=0)
+            free = (limit.most - limit.keep - len(_within(limit, times, now)) for limit in limits)
+            return max(0, min(free, default=0))  # writes may have used what is kept from readers
 
     def _forget(self, times: list[float], now: float) -> None:
         longest = max((limit.seconds for limit in self.limits), default=0.0)
@@ -105,16 +109,32 @@ class Budget:
             with self._lock:
                 yield self._memory
             return
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         place = self.folder / f"requests-{sha256(self.name.encode()).hexdigest()[:24]}.json"
-        with FileLock(f"{place}.lock", timeout=30):
-            times = _read(place)
-            before = list(times)
-            yield times
-            if times != before:
-                fresh = place.with_suffix(".new")
-                fresh.write_text(json.dumps([round(at, 3) for at in times]), encoding="ascii")
-                fresh.replace(place)
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with FileLock(f"{place}.lock", timeout=LOCK_SECONDS):
+                times = _read(place)
+                before = list(times)
+                yield times
+                if times != before:
+                    _write(place, times)
+        except OSError as error:  # the folder is full, not ours, or another process holds the lock and stands still
+            raise Unreachable(
+                tr(
+                    "The count of requests to {site} cannot be kept in {folder}, so none is sent: the limits of the "
+                    "platform could be broken. Check that the folder can be written, then run the command again.",
+                    site=self.site,
+                    folder=self.folder,
+                ),
+                detail=type(error).__name__,
+            ) from None
+
+
+def _write(place: Path, times: Sequence[float]) -> None:
+    """Keeps the counts to the millisecond, rounded up: a moment earlier would free its place too soon."""
+    fresh = place.with_suffix(".new")
+    fresh.write_text(json.dumps([ceil(at * 1000) / 1000 for at in times]), encoding="ascii")
+    fresh.replace(place)
 
 
 def _read(place: Path) -> list[float]:
@@ -122,7 +142,9 @@ def _read(place: Path) -> list[float]:
     try:
         found = json.loads(place.read_text(encoding="ascii"))
         return [float(at) for at in found]
-    except (OSError, ValueError, TypeError):
+    except FileNotFoundError:
+        return []
+    except (ValueError, TypeError, OverflowError, RecursionError):
         return []
 
 
