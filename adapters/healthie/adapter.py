@@ -19,7 +19,7 @@ from . import documents
 from .asking import HealthieSender
 from .carriers import Tagging, TaskCarrier
 from .graph import TooCostly, after, nodes, wrong_key
-from .reading import client_of, id_in, response_of, template_of, text_of, time_of, unread
+from .reading import client_of, id_in, not_given, response_of, template_of, text_of, time_of, unread
 from .settings import connection
 from .spec import CARRIERS
 from .templates import Templates
@@ -87,6 +87,7 @@ class HealthieAdapter:
                 ours = mapped is None or id_in(row, "custom_module_form") in mapped
                 (wanted if ours else others).append(row)
         responses, set_aside, absent = self._read([str(row["id"]) for row in wanted])
+        set_aside += [not_given(row) for row in wanted if row["id"] in absent]
         stamps = [instant(time_of(row.get("updated_at"))) for row in found]
         total = data["formAnswerGroups"].get("total_count")
         return Batch(
@@ -95,7 +96,7 @@ class HealthieAdapter:
             after(data, "formAnswerGroups"),
             clock,
             set_aside,
-            [*gone, *absent],
+            gone,
             total if isinstance(total, int) else None,
         )
 

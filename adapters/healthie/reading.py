@@ -20,6 +20,7 @@ SEVERAL = frozenset({"checkbox"})
 NO_QUESTION = frozenset({"label", "signature", "image", "video", "document", "agree_to_above"})
 _SPACED = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) ?([+-]\d\d):?(\d\d)\Z")
 _BETWEEN = re.compile(r"\s*[,;\n]\s*")
+_NOT_GIVEN = mark("the platform lists this form, but does not give it")
 _NO_CLIENT = mark("the form does not say which client of this platform it is about")
 
 
@@ -50,6 +51,12 @@ def unread(row: Json) -> RemoteResponse:
     form, client = id_in(row, "custom_module_form") or "", id_in(row, "user") or ""
     status = ResponseStatus.COMPLETED.value
     return RemoteResponse(text_of(row.get("id")) or "", form, client, status, (), version=updated, updated=updated)
+
+
+def not_given(row: Json) -> Quarantined:
+    """A form that was listed and then not given. It is no deletion before the platform says so of this very form."""
+    form, updated = id_in(row, "custom_module_form"), time_of(row.get("updated_at"))
+    return Quarantined(str(row["id"]), QuarantineReason.UNREADABLE, "id", _NOT_GIVEN, form, updated)
 
 
 def _lines(row: Json) -> Iterator[RemoteLine]:

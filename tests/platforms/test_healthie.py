@@ -225,6 +225,15 @@ class TestHealthie(AdapterConformance):
         form = self.double.group(ADA, [], created_at=service, appointment={"id": "8"})
         assert self.pull_all(self.open()).last(form).authored == text(self.clock.at)
 
+    def test_a_form_that_is_listed_and_not_given_is_set_aside_not_withdrawn(self) -> None:
+        """A form that the platform holds back for a moment would else take its flag out of the chart."""
+        held, whole = (self.double.add(Filled(ADA, (0, 1, 2))) for _ in range(2))
+        self.double.held_back = {held}
+        page = next(iter(self.open().pull(None)))
+        assert [one.id for one in page.responses] == [whole]
+        assert [one.remote_id for one in page.set_aside] == [held]
+        assert not page.gone
+
     def test_a_form_without_client_is_set_aside_and_the_others_go_on(self) -> None:
         """One broken row must not stop the practice's sync."""
         broken, whole = self.double.group("", []), self.double.add(Filled(BEN, (0, 1, 2)))
