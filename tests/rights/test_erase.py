@@ -18,6 +18,7 @@ from tests.sync.stage import EVEN, LEANING, PHQ9, Stage, form, gr18
 
 Make = Callable[..., Stage]
 FREE_OF_CLIENTS = {"practices", "keys", "sources", "cursors", "runs", "audit", "authors", "accounts", "invites", "attempts"}
+FREE_OF_CLIENTS |= {"hints"}
 
 
 def fill(stage: Stage) -> None:
