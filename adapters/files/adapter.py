@@ -20,12 +20,14 @@ from ...schemas.records import Client, Cursor, Instrument, Quarantined
 from .faults import Changing, FileFault
 from .folder import Folder, Found, Received, being_written
 from .layout import Layout, Layouts
-from .reading import Known, Practice, known
+from .reading import Known, Practice, known, layout_of
 from .rows import Broken, Person
 from .seen import forms_of
+from .tables import scan
 
 STREAM = "files"
 PAGE = 500
+MOST_LOOKED_AT = 20
 MOST_ASIDE = (
     19  # the core stops when 20 of a page and more than half of it are broken: a file is judged as a whole here
 )
@@ -64,9 +66,9 @@ class FilesAdapter:
         return Identity(title, "", place, {"publish": False, "ask": False, "sessions": False}, notes)
 
     def _unfit(self, found: Sequence[Found], layouts: list[Layout]) -> Iterator[tuple[Found, FileFault]]:
-        for one in found:
+        for one in found[-MOST_LOOKED_AT:]:
             try:
-                known(one, layouts, self._practice)
+                layout_of(one, scan(one.path), layouts)
             except FileFault as fault:
                 yield one, fault
             except Changing:

@@ -17,11 +17,11 @@ from typing import Any
 from ...plugin_core.contracts import AdapterContext, Dialogue
 from ...plugin_core.words import kept, mark, tr, trn
 from . import dates
-from .faults import LONG_IDS, Changing, FileFault
+from .faults import LONG_IDS, WHICH_SHEET, Changing, FileFault
 from .folder import Folder, Found
-from .guess import Look, layout_of, look, missing, preset_for, presets, roles_of, rounded
+from .guess import Look, laid_out, look, missing, preset_for, roles_of, rounded
 from .layout import LONG, NEEDED, ROLES, WIDE, Layout, Layouts, zone_of
-from .reading import NEAR, Practice, known
+from .reading import NEAR, Practice, known, layout_of
 from .tables import ASCII, UTF8, How, Scan, detect, scan, table
 
 NONE = "-"
@@ -76,10 +76,11 @@ def _groups(
             continue
         except Changing:
             continue
-        except FileFault:
-            pass  # why is said again below, where it is the file's own fault
+        except FileFault as fault:
+            own_fault = fault
         try:
             looked = scan(one.path)
+            _is_of_none(one, looked, layouts, own_fault)
             how = _how(one, looked, dialogue)
             with table(one.path, how) as rows:
                 headings = rows.headings
@@ -91,6 +92,15 @@ def _groups(
         others = groups[key].others + 1 if key in groups else 0
         groups[key] = _Group(one, looked, how, headings, others)
     return list(groups.values()), faults
+
+
+def _is_of_none(one: Found, looked: Scan, layouts: list[Layout], fault: FileFault) -> None:
+    """Raises what is wrong with a file whose columns are confirmed: the file is to be mended, not its layout."""
+    try:
+        layout_of(one, looked, layouts)
+    except FileFault:
+        return
+    raise fault
 
 
 def _how(one: Found, looked: Scan, dialogue: Dialogue) -> How:
@@ -110,6 +120,8 @@ def _how(one: Found, looked: Scan, dialogue: Dialogue) -> How:
         return How("xlsx")
     choices = {name: tr("visible") for name in visible} | {name: tr("hidden") for name in hidden}
     chosen = dialogue.choose("sheet", tr("Which sheet of {file} holds the answers?", file=one.shown), choices, None)
+    if chosen is None:
+        raise FileFault(WHICH_SHEET)
     return How("xlsx", sheet=chosen)
 
 
@@ -187,7 +199,7 @@ def _show(
     by_heading = {heading: tr(ROLES[role]) for role, heading in roles.items()}
     for index, heading in enumerate(seen.headings):
         shapes = " | ".join(dict.fromkeys(row[index] for row in seen.shapes if index < len(row)))
-        what = by_heading.get(heading, tr("a question") if layout_of(roles) == WIDE else tr("not read"))
+        what = by_heading.get(heading, tr("a question") if laid_out(roles) == WIDE else tr("not read"))
         facts.append((heading or tr("(no heading)"), f"{what}: {shapes}"))
     dialogue.show(group.found.shown, facts, list(_remarks(seen, roles)))
 
@@ -218,7 +230,7 @@ def _remarks(seen: Look, roles: Mapping[str, str]) -> Sequence[str]:
 
 def _ask_roles(seen: Look, roles: dict[str, str], dialogue: Dialogue) -> tuple[dict[str, str], str]:
     """The columns' roles as the person has them; `-` is: no column."""
-    layout = dialogue.choose("layout", tr("How is the table laid out?"), _told(LAYOUTS), layout_of(roles)) or WIDE
+    layout = dialogue.choose("layout", tr("How is the table laid out?"), _told(LAYOUTS), laid_out(roles)) or WIDE
     choices = {heading: "" for heading in seen.headings if heading} | {NONE: tr("no column")}
     chosen: dict[str, str] = {}
     for role in ROLES:
@@ -286,6 +298,3 @@ def _name(group: _Group, ready: Mapping[str, Any] | None) -> str:
 
 def _told(texts: Mapping[str, str]) -> dict[str, str]:
     return {name: tr(text) for name, text in texts.items()}
-
-
-__all__ = ["arrange", "presets"]

@@ -51,6 +51,7 @@ OTHER_ENCODING = mark("the file is in another encoding than the one that was con
 CUT = mark("the file is cut off, or a quotation mark in it is not closed: nothing of it was read")
 LONG_LINE = mark("a line of the file is far too long for a table")
 NO_DELIMITER = mark("the file's columns cannot be told apart")
+WHICH_SHEET = mark("the file has several visible sheets, and nobody said which holds the answers (--answer sheet=NAME)")
 NO_SHEET = mark("the sheet that was confirmed is not in the file")
 MANY_SHEETS = mark("the file has several visible sheets where it had one")
 NO_HEADINGS = mark("the first row does not look like headings, but like data")

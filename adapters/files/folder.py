@@ -33,6 +33,7 @@ _EXPORT_WORDS = (
 _SHOWN = frozenset(_EXPORT_WORDS.split())
 _WORD = re.compile(r"[^\W\d_]+")
 LONGEST_NAME = 60
+MOST_REMEMBERED = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +184,9 @@ class Received:
         return iter([(name, ids) for name, ids in self.aside.items() if name not in present])
 
     def _save(self) -> None:
+        if len(self.first) > MOST_REMEMBERED:
+            newest = sorted(self.first.items(), key=lambda pair: pair[1])[-MOST_REMEMBERED:]
+            self.first = dict(newest)
         private.write(self._path, json.dumps({"first": self.first, "aside": self.aside}) + "\n")
 
 

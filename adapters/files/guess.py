@@ -167,12 +167,12 @@ def roles_of(found: Look, wanted: Mapping[str, str] | None = None) -> dict[str, 
             if (heading := by_name.get(word)) is not None and heading not in roles.values():
                 roles[role] = heading
                 break
-    if layout_of(roles) == WIDE:
+    if laid_out(roles) == WIDE:
         roles = {role: heading for role, heading in roles.items() if role not in ("question", "answer")}
     return roles
 
 
-def layout_of(roles: Mapping[str, str]) -> str:
+def laid_out(roles: Mapping[str, str]) -> str:
     """Long where there is a column of questions and one of answers, else wide."""
     return LONG if "question" in roles and "answer" in roles else WIDE
 

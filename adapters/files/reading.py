@@ -12,7 +12,7 @@ from .faults import SAME_HEADINGS, TWO_LAYOUTS, UNCONFIRMED, Changing, FileFault
 from .folder import Found
 from .layout import Layout
 from .rows import Reader, Survey
-from .tables import How, Scan, Table, detect, opening, scan, table
+from .tables import How, Scan, Table, opening, scan, table
 
 NEAR = 0.5
 
@@ -49,7 +49,7 @@ def known(found: Found, layouts: list[Layout], practice: Practice) -> Known:
     :raises Changing: it is being written.
     """
     looked = scan(found.path)
-    layout = _layout_of(found, looked, layouts)
+    layout = layout_of(found, looked, layouts)
     now = datetime.fromtimestamp(practice.now(), UTC).astimezone(practice.zone)
     try:
         with table(found.path, opening(looked, layout.how)) as rows:
@@ -62,7 +62,11 @@ def known(found: Found, layouts: list[Layout], practice: Practice) -> Known:
     return Known(found, looked, layout, survey)
 
 
-def _layout_of(found: Found, looked: Scan, layouts: list[Layout]) -> Layout:
+def layout_of(found: Found, looked: Scan, layouts: list[Layout]) -> Layout:
+    """The one layout that fits, by the first row alone.
+
+    :raises FileFault: none, or more than one.
+    """
     fit: list[Layout] = []
     near: list[tuple[float, Layout, tuple[str, ...]]] = []
     fault: FileFault | None = None
@@ -109,6 +113,3 @@ def _deviation(share: float, layout: Layout, headings: tuple[str, ...]) -> FileF
     fault = FileFault(why, R.CHANGED_DEFINITION)
     fault.form = layout.only_form
     return fault
-
-
-__all__ = ["Known", "Practice", "detect", "headings_of", "known"]

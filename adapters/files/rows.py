@@ -127,7 +127,8 @@ class Reader:
 
         :raises FileFault: it deviates from its layout as a whole.
         """
-        found, signs, contents = Survey(), _Signs(self.layout, now), {}
+        found, signs = Survey(), _Signs(self.layout, now)
+        contents: dict[str, int] = {}
         broken = 0
         for line, cells in table.rows():
             found.rows += 1
@@ -155,7 +156,8 @@ class Reader:
 
     def forms(self, table: Table, survey: Survey, updated: str | None) -> Iterator[RemoteResponse | Broken]:
         """The forms of a file, each once, and the rows that are not read."""
-        left, open_forms = Counter(survey.forms), {}
+        left = Counter(survey.forms)
+        open_forms: dict[str, list[_Row]] = {}
         done: set[str] = set()
         for line, cells in table.rows():
             try:

@@ -42,7 +42,8 @@ def forms_of(files: Iterable[Known], practice: Practice) -> Iterator[RemoteForm]
             for form in reader.forms(rows, one.survey, None):
                 if isinstance(form, RemoteResponse):
                     questions = found.setdefault(form.form, {})
-                    for line in form.lines:
+                    several = one.layout.only_form is None  # then the columns of all forms stand side by side
+                    for line in (line for line in form.lines if line.answers or not several):
                         questions.setdefault(line.question, _Question(line.text or line.question)).take(
                             line, form.client
                         )

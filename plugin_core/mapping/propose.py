@@ -107,7 +107,7 @@ class Proposal:
 def propose(form: RemoteForm, instruments: Sequence[Instrument]) -> Proposal | None:
     """The best proposal for a form, or None when it resembles none of the instruments."""
     proposals = [_for(form, instrument) for instrument in instruments]
-    best = max(proposals, key=lambda proposal: proposal.sure, default=None)
+    best = max(proposals, key=lambda proposal: (proposal.complete, proposal.sure), default=None)
     return best if best is not None and best.sure >= POSSIBLE else None
 
 
@@ -120,12 +120,15 @@ def changed(form: RemoteForm, mapping: Mapping) -> list[str]:
 
 
 def fits(form: RemoteForm, mapping: Mapping) -> bool:
-    """Whether a mapping still reads this form: the same version, every question there and worded as it was confirmed, and
-    no question that it does not know: answers on one would set every form aside."""
+    """Whether a mapping still reads this form: the same version, every question there and worded as it was confirmed,
+    and no question that it does not know, since an answer on one sets the form aside."""
     if mapping.form != form.form or mapping.form_version not in (None, form.version):
         return False
     known = {*(one.question for one in mapping.questions), *mapping.ignored, *mapping.totals}
-    return not changed(form, mapping) and known.issuperset(question.question for question in form.questions)
+    here = {question.question for question in form.questions}
+    if form.observed:  # a line that nobody has answered is not seen
+        mapping = replace(mapping, questions=tuple(one for one in mapping.questions if one.question in here))
+    return len(mapping.questions) > 0 and not changed(form, mapping) and known.issuperset(here)
 
 
 def by_hand(guess: Guess, item: Item | None, options: dict[str, Answer]) -> Guess:

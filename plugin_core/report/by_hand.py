@@ -163,9 +163,9 @@ def as_page(engine: Engine, found: Sequence[Line]) -> str:
 
 
 def _groups(found: Sequence[Line]) -> list[tuple[str, list[Mapping[str, str]]]]:
-    groups = []
+    groups: list[tuple[str, list[Mapping[str, str]]]] = []
     for do in (ENTER, TAKE_OUT):
-        rows = [
+        rows: list[Mapping[str, str]] = [
             {
                 "client": plain(one.client),
                 "name": plain(one.name),

@@ -8,7 +8,9 @@ import pytest
 from handrail.adapters.files import faults
 from handrail.adapters.files.layout import LONG, Layout
 from handrail.plugin_core.errors import NotTheApi, SettingsError, Unsupported
-from handrail.plugin_core.instruments import builtin_one
+from handrail.plugin_core.instruments import builtin, builtin_one
+from handrail.plugin_core.instruments.translations import every
+from handrail.plugin_core.mapping.propose import propose
 from handrail.plugin_core.words import kept, speaking
 
 from .exports import LAYOUT, NATIVE, NOW, READ, Exports, assert_private, confirmed_excel, refused
@@ -269,3 +271,51 @@ def test_the_clock_of_now_is_only_for_waiting(exports: Exports) -> None:
     exports.now = NOW.replace(year=2027)
     later = exports.pull()
     assert (later.answers, later.cursor) == (first.answers, first.cursor)
+
+
+def test_forms_side_by_side_in_one_table_are_proposed_each_by_its_own_columns(exports: Exports) -> None:
+    """One export of two questionnaires: each row fills the columns of its form, and the others stand empty."""
+    gad7, phq9 = builtin_one("gad7"), builtin_one("phq9")
+    headings = ("Form ID", "Client ID", "Date", "Form", *(item.text for item in (*gad7.items, *phq9.items)))
+    labels = [option.label for option in gad7.items[0].options]
+    last = [option.label for option in phq9.items[9].options]
+    rows = []
+    for n in range(8):
+        some = [labels[(n + k) % 4] for k in range(9)]
+        rows.append((f"a{n}", f"00{n}", f"2026-02-{n + 10}", "Worry", *some[:7], *[""] * 10))
+        rows.append((f"b{n}", f"00{n}", f"2026-02-{n + 10}", "Mood", *[""] * 7, *some, last[n % 4]))
+    exports.csv(rows=rows, headings=headings)
+    assert exports.arrange()[1] == []
+    forms = [form for instrument in builtin() for form in every(instrument)]
+    found = {form.form: propose(form, forms) for form in exports.forms()}
+    assert {name: one and (one.instrument.id, one.certain) for name, one in found.items()} == {
+        "Worry": ("gad7", True),
+        "Mood": ("phq9", True),
+    }
+
+
+def test_a_file_whose_columns_are_confirmed_never_changes_its_layout(exports: Exports) -> None:
+    """A file with its days the other way round is to be exported again; with --confirm it must not turn all others."""
+    exports.confirm()
+    exports.csv(rows=[("F1", "0071", "Zoë", "02.13.2026", "Often", "")])
+    said, left = exports.arrange()
+    assert faults.OTHER_DATES in left[0]
+    assert (said.shown, exports.layouts()) == ([], [LAYOUT])
+
+
+def test_a_huge_file_is_streamed(exports: Exports) -> None:
+    """Thirty megabytes of remarks in a column that nobody reads: what is held is a mark for each form."""
+    import tracemalloc
+
+    remark = "word " * 800
+    headings = (*HEADINGS, "Remarks")
+    exports.confirm(replace(LAYOUT, headings=(headings,), ignored=("Remarks",)))
+    row = ("0071", "Zoë", "13.02.2026", "Often", "", remark)
+    path = exports.csv(rows=[(f"F{n}", *row) for n in range(8000)], headings=headings)
+    assert path.stat().st_size > 30_000_000
+    tracemalloc.start()
+    number = sum(len(page.responses) for page in exports.open().pull(None))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert number == 8000
+    assert peak < 8_000_000
