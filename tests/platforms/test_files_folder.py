@@ -13,7 +13,7 @@ from handrail.plugin_core.instruments.translations import every
 from handrail.plugin_core.mapping.propose import propose
 from handrail.plugin_core.words import kept, speaking
 
-from .exports import LAYOUT, NATIVE, NOW, READ, Exports, assert_private, confirmed_excel, refused
+from .exports import HEADINGS, LAYOUT, NATIVE, NOW, READ, Exports, assert_private, confirmed_excel, refused
 
 # --- the folder ------------------------------------------------------------------------------------------------------
 
