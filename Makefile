@@ -4,10 +4,16 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check words bench lock clean
+.PHONY: demo desk screenshots test check words bench lock clean
 
 demo: $(VENV)/.base ## the whole job on an invented practice, nothing to configure
 	$(BIN)/handrail demo
+
+desk: $(VENV)/.base ## the same, then the desk on it in your browser, until Ctrl-C
+	$(BIN)/handrail demo --serve
+
+screenshots: $(VENV)/.test ## the pictures of docs/desk.md, from the demo (needs Chromium)
+	$(BIN)/python -m tests.web.screenshots
 
 test: $(VENV)/.test ## all tests, the real servers among them
 	$(BIN)/python -m tests.peers.install --all

@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ...plugin_core.collecting import Wish
-from ...plugin_core.store import Tx, accounts, asks, overview
+from ...plugin_core.store import Tx, accounts, asks, forms, overview
 from ...plugin_core.words import mark, tr
 from ...schemas.vocab import AskState
 
@@ -41,7 +41,8 @@ def furnish(engine: Engine) -> None:
               for at, key in enumerate(keys)]  # fmt: skip
     engine.collecting.enrol(wishes, LOGIN)
     engine.store.write(lambda tx: _missed(tx, keys[:4], engine.now()), engine.source)
-    held = next((row.flag.client for row in engine.flags() if row.kind == "prompt"), keys[-1])
+    asked = [row for row in engine.flags() if row.kind == "prompt" and row.flag.shown]
+    held = min(((row.client, row.flag.client) for row in asked), default=("", keys[-1]))[1]
     engine.hold(held, today + timedelta(days=16), tr(REASON), LOGIN)
 
 
@@ -64,7 +65,8 @@ def looked_before(engine: Engine, account: str) -> None:
     at_ms = round(when.timestamp() * 1000)
 
     def write(tx: Tx) -> None:
-        rows = sorted(row.key for row in overview.client_rows(tx))
+        people = forms.read_clients(tx)
+        rows = sorted(people, key=lambda key: people[key].ref)
         standing = Counter(line.client for line in overview.standing(tx))
         counted = overview.forms_of(tx, rows, ("ts8",), until_ms=at_ms)
         for key in rows[::3] + rows[1::3]:

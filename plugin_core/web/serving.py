@@ -12,8 +12,6 @@ from .guard import LOOPBACK
 from .staff import Staff
 
 if TYPE_CHECKING:
-    from waitress.server import BaseWSGIServer
-
     from .desk import Desk
 
 THREADS = 8
@@ -36,8 +34,8 @@ def check_place(desk: Desk) -> None:
         )
 
 
-def make_server(desk: Desk, *, threads: int = THREADS) -> BaseWSGIServer:
-    """A server that listens and is not running yet.
+def make_server(desk: Desk, *, threads: int = THREADS) -> Any:
+    """A server of waitress that listens and is not running yet: `run()`, `close()`.
 
     :raises UsageError: the place is taken, or may not be used.
     """
@@ -54,7 +52,7 @@ def make_server(desk: Desk, *, threads: int = THREADS) -> BaseWSGIServer:
             "trusted_proxy_count": web.proxies,
             "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto"},
         }
-    server: BaseWSGIServer = create_server(
+    return create_server(
         create_app(desk),
         sockets=[_listening(web.host, web.port)],
         threads=threads,
@@ -65,7 +63,6 @@ def make_server(desk: Desk, *, threads: int = THREADS) -> BaseWSGIServer:
         channel_timeout=60,
         **behind,
     )
-    return server
 
 
 def _listening(host: str, port: int) -> socket.socket:

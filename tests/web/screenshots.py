@@ -20,6 +20,7 @@ from handrail.adapters.demo.command import run
 from handrail.adapters.demo.desk import furnish, looked_before
 from handrail.plugin_core.settings import load
 from handrail.plugin_core.store import accounts
+from handrail.plugin_core.web.caseload import Row
 from handrail.plugin_core.web.desk import Desk
 from handrail.plugin_core.web.serving import make_server
 from handrail.plugin_core.web.staff import Staff, Wanted
@@ -35,6 +36,11 @@ DOCS = Path(__file__).parents[2] / "docs" / "desk"
 WIDTHS = (320, 768, 1280)
 SHOWN = (("clients", 1280, "light", 760), ("prompt", 1280, "light", 1000), ("safety", 320, "dark", 900))
 """What the documentation shows: page, width, scheme, height."""
+
+
+def name_of(row: Row) -> str:
+    """By which clients are chosen, so that each run chooses the same."""
+    return row.person.name
 
 
 @contextmanager
@@ -57,7 +63,7 @@ def demo_desk(language: str) -> Iterator[tuple[str, str, dict[str, str]]]:
                 looked_before(engine, accounts.key_of(tx, "demo"))
             token = staff.begin(account)
             rows = desk.caseload.rows(engine, engine.source, account.key)
-            flag = next(row for row in engine.flags() if row.flag.rule == "R1")
+            flag = min((row for row in engine.flags() if row.flag.rule == "R1"), key=lambda row: row.client)
         paths = {"clients": "/clients", "due": "/due", "people": "/people", "trail": "/trail", "me": "/me",
                  "why": f"/client/{flag.flag.client}/flag/{flag.flag.key}",
                  "numbers": f"/client/{flag.flag.client}/numbers"}  # fmt: skip
@@ -65,7 +71,7 @@ def demo_desk(language: str) -> Iterator[tuple[str, str, dict[str, str]]]:
                  "good": lambda r: r.good, "held": lambda r: r.held_until,
                  "quiet": lambda r: not (r.prompts or r.good or r.safety)}  # fmt: skip
         for kind, fits in tests.items():
-            paths[kind] = f"/client/{next(row.person.key for row in rows if fits(row))}"
+            paths[kind] = f"/client/{next(row.person.key for row in sorted(rows, key=name_of) if fits(row))}"
         server = make_server(desk)
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
