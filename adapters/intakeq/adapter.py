@@ -36,6 +36,7 @@ CLIENTS = mark("look up clients")
 OVERLAP = timedelta(days=2)
 LOOK_BACK = timedelta(days=365)
 CHUNK = 10
+LOOKED_AT = 3
 
 
 class IntakeqAdapter:
@@ -58,22 +59,19 @@ class IntakeqAdapter:
         return Identity("IntakeQ", "v1", fingerprint, {"publish": False, "ask": True}, notes, _clock(answer.headers))
 
     def forms(self) -> Iterator[RemoteForm]:
-        """Questionnaires in use, with the questions that their newest answered intake shows: one request each."""
+        """Questionnaires in use, with the questions that their newest answered intakes show, up to three each."""
         since = (datetime.fromtimestamp(self._context.now(), UTC) - LOOK_BACK).strftime("%Y-%m-%d")
-        newest: dict[str, Json] = {}
-        for row in rows(self._rest, "intakes/summary", {"updatedSince": since}, INTAKES):
-            form = text_of(row.get("QuestionnaireId")) or ""
-            if form not in newest or _submitted(row) > _submitted(newest[form]):
-                newest[form] = row
+        newest: dict[str, list[Json]] = {}
+        for row in sorted(rows(self._rest, "intakes/summary", {"updatedSince": since}, INTAKES), key=_submitted):
+            newest.setdefault(text_of(row.get("QuestionnaireId")) or "", []).insert(0, row)
         unanswered = 0
         answer = self._rest.get("questionnaires", purpose=QUESTIONNAIRES)
         for row in listed(answer, self._rest.base.site):
             if row.get("Archived") is True or text_of(row.get("Id")) is None:
                 continue
-            last = newest.get(str(row["Id"]))
-            intake = self._intake(str(last["Id"])) if last and text_of(last.get("Id")) else None
-            unanswered += intake is None
-            yield form_of(row, intake)
+            form = self._form(row, newest.get(str(row["Id"]), [])[:LOOKED_AT])
+            unanswered += not form.questions
+            yield form
         if unanswered:
             self._context.warn(
                 tr(
@@ -151,6 +149,18 @@ class IntakeqAdapter:
     def close(self) -> None:
         """Gives connections back."""
         self._rest.http.transport.close()
+
+    def _form(self, row: Json, newest: Sequence[Json]) -> RemoteForm:
+        """The questionnaire as its newest intakes show it; a further one is read only where options are missing."""
+        intakes: list[Json] = []
+        form = form_of(row, intakes)
+        for one in newest:
+            intake = self._intake(text_of(one.get("Id")) or "-")
+            intakes += [intake] if intake else []
+            form = form_of(row, intakes)
+            if form.questions and all(question.options for question in form.questions):
+                break
+        return form
 
     # --- reading ---------------------------------------------------------------------------------------------------
 

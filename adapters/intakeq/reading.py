@@ -5,7 +5,7 @@ https://support.intakeq.com/article/31-intakeq-api (Intake Forms API); times are
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -68,23 +68,28 @@ def lines(intake: Json) -> Iterator[RemoteLine]:
         yield RemoteLine(question, text, answers)
 
 
-def form_of(row: Json, intake: Json | None) -> RemoteForm:
-    """A questionnaire with the questions that its newest answered intake shows (none: nobody has answered it yet).
+def form_of(row: Json, intakes: Sequence[Json]) -> RemoteForm:
+    """A questionnaire as its newest answered intakes show it (none: nobody has answered it yet), newest first.
 
-    Options show only where IntakeQ gives them: a matrix's columns, and `OfferedAnswers`, which not all accounts see.
+    Options show only where IntakeQ gives them: a matrix's columns, and `OfferedAnswers`, which not all accounts see;
+    else there are no more than the answers that were met.
     """
     remote_id = text_of(row.get("Id")) or ""
-    asked = tuple(
-        RemoteQuestion(question, text, tuple(RemoteAnswer(label=label) for label in offered))
-        for question, text, _, offered in (_questions(intake) if intake else ())
-    )
-    return RemoteForm(remote_id, None, text_of(row.get("Name")) or remote_id, asked)
+    met: dict[str, dict[str, RemoteAnswer]] = {}
+    for intake in intakes:
+        for question, _, answers, offered in _questions(intake):
+            found = tuple(RemoteAnswer(label=label) for label in offered) or answers
+            met.setdefault(question, {}).update({plain(one.label or ""): one for one in found})
+    newest = list(_questions(intakes[0])) if intakes else []
+    asked = tuple(RemoteQuestion(question, text, tuple(met[question].values())) for question, text, *_ in newest)
+    observed = any(not offered for *_, offered in newest)
+    return RemoteForm(remote_id, None, text_of(row.get("Name")) or remote_id, asked, observed)
 
 
 def _questions(intake: Json) -> Iterator[tuple[str, str, tuple[RemoteAnswer, ...], list[str]]]:
     """Id, text, answers and offered labels of each question."""
     for question in _objects(intake.get("Questions")):
-        remote_id, kind = text_of(question.get("Id")), question.get("QuestionType")
+        remote_id, kind = text_of(question.get("Id")), text_of(question.get("QuestionType"))
         if remote_id is None or kind not in ASKED or question.get("OfficeUse") is True:
             continue
         if kind == "Matrix":

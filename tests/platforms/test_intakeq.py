@@ -204,7 +204,7 @@ class TestIntakeq(AdapterConformance):
         """A vendor may send anything; one odd intake must not end the run of all."""
         row = {"Id": "1", "ClientId": 42, "Questions": odd, "DateSubmitted": odd, "Status": odd}
         response_of(row)
-        form_of({"Id": "f", "Name": odd}, row)
+        form_of({"Id": "f", "Name": odd}, [row, row])
 
     # --- the day's requests -----------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
-from .base import FORM_TITLE, QUESTIONS, Double, Filled, Mark, Reply, Request
+from .base import FORM_TITLE, QUESTIONS, Clock, Double, Filled, Mark, Reply, Request
 from .oauth import OAuth
 
 CLIENT_ID, CLIENT_SECRET = "kestrel-emr-client", "kestrel-emr-secret"
@@ -43,6 +43,7 @@ class OpenEmrDouble(Double):
         self.messages: dict[str, Row] = {}
         self.closed: set[str] = set()
         self.named_by = FORM
+        self.questionnaire = _questionnaire()
 
     # --- the account --------------------------------------------------------------------------------------------
 
@@ -61,12 +62,21 @@ class OpenEmrDouble(Double):
     def clients(self) -> Mapping[str, str]:
         return NAMES
 
+    def set_clock(self, clock: Clock) -> None:
+        """Goes on by another clock."""
+        self.clock = clock
+        self.oauth.renew(clock)
+
     def expire(self) -> None:
         self.oauth.expire()
 
     # --- what people do -----------------------------------------------------------------------------------------
 
     def add(self, filled: Filled, status: str = "completed") -> str:
+        return self.put(filled.client, _items(filled), status)
+
+    def put(self, client: str, items: list[Row], status: str = "completed") -> str:
+        """A filled-in questionnaire with these lines; gives its id."""
         self._next += 1
         remote_id = f"96200002-0000-4000-8000-{self._next:012d}"
         self.made[remote_id] = self.clock.at
@@ -76,9 +86,9 @@ class OpenEmrDouble(Double):
             "meta": {"versionId": "1"},
             "questionnaire": f"{self.origin}/apis/default/fhir/Questionnaire/{self.named_by}",
             "status": status,
-            "subject": {"reference": filled.client},
+            "subject": {"reference": client},
             "authored": self.clock.at.isoformat(timespec="seconds"),
-            "item": _items(filled),
+            "item": items,
         }
         return remote_id
 
@@ -139,7 +149,7 @@ class OpenEmrDouble(Double):
         if parts[0] == "Patient" and len(parts) == 2:
             name = NAMES.get("/".join(parts))
             return Reply(200, _patient(parts[1], name)) if name else Reply(404, {"error": "not found"})
-        tables = {"QuestionnaireResponse": self.forms, "Questionnaire": {FORM: _questionnaire()}}
+        tables = {"QuestionnaireResponse": self.forms, "Questionnaire": {FORM: self.questionnaire}}
         table = tables[parts[0]]
         if len(parts) == 2:
             found = table.get(parts[1])
