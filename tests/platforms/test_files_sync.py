@@ -119,6 +119,7 @@ def test_from_an_export_to_the_list_to_enter_by_hand(connected: Call, tmp_path: 
         assert "Handrail: something to look at before the next session" in text
         assert path.stat().st_mode & 0o077 == 0
         assert not [word for word in ("growth", "reliance", "score", "R1", "P1") if word in text]
+    assert "handrail flags --by-hand" in connected("doctor")[1]
     assert connected("flags", "--by-hand", "-o", str(tmp_path / "list.pdf"))[0] == 2
     assert connected("flags", "-o", str(tmp_path / "list.csv"))[0] == 2
 
