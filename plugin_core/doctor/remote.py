@@ -66,7 +66,8 @@ def _clock(engine: Engine, identity: Identity) -> Iterator[Check]:
 def _pushing(engine: Engine, identity: Identity) -> Iterator[Check]:
     push = engine.settings.push
     if not engine.spec.carriers:
-        yield Check("pushing", NOTE, tr("this platform shows no flags. To enter them by hand: handrail flags --by-hand"))
+        said = tr("this platform shows no flags. To enter them by hand: handrail flags --by-hand")
+        yield Check("pushing", NOTE, said)
         return
     if not push.on:
         yield Check("pushing", NOTE, tr("off: flags stay in Handrail. To change that: handrail connect with --push"))
