@@ -19,7 +19,7 @@ from ...schemas.vocab import QuarantineReason, ResponseStatus
 from .settings import id_of, linked, objects
 
 LONGEST_NAME = 255
-SILENT = frozenset({"signature"})
+SILENT = ("signature",)
 _NO_CLIENT = mark("the form does not say which client of this platform it is about")
 _NO_ID = mark("the platform sent a form without an id")
 

@@ -16,8 +16,8 @@ from ...plugin_core.words import mark
 from ...schemas.records import Client, Json, Quarantined
 from ...schemas.vocab import QuarantineReason, ResponseStatus
 
-SEVERAL = frozenset({"checkbox"})
-NO_QUESTION = frozenset({"label", "signature", "image", "video", "document", "agree_to_above"})
+SEVERAL = ("checkbox",)
+NO_QUESTION = ("label", "signature", "image", "video", "document", "agree_to_above")
 _SPACED = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) ?([+-]\d\d):?(\d\d)\Z")
 _BETWEEN = re.compile(r"\s*[,;\n]\s*")
 _NOT_GIVEN = mark("the platform lists this form, but does not give it")

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from handrail.adapters.cliniko.reading import client_of, question_name, response_of, template_of
 from handrail.adapters.cliniko.settings import ClinikoSettings, shard_of
 from handrail.adapters.cliniko.spec import SPEC
 from handrail.adapters.rounds import mark_of
@@ -17,9 +18,12 @@ from handrail.plugin_core.mapping.propose import propose
 from handrail.plugin_core.testing import AdapterConformance, Filled
 from handrail.schemas.records import Client, Quarantined
 from handrail.schemas.vocab import RemoteState
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from .contract import Contract, Exempt
 from .doubles.cliniko import ClinikoDouble, text
+from .odd import odd
 
 ADA, BEN = "1250000000000000901", "1250000000000000902"
 ONE = "1f" * 16
@@ -326,3 +330,42 @@ def test_the_contact_must_be_an_address(mail: str) -> None:
     """It goes into a header of every request, and Cliniko may block those without one."""
     found = ClinikoSettings().validate({"api_key": "file:x", "contact_email": mail})
     assert "contact_email" in found
+
+
+RELATION = {"links": {"self": "https://api.au2.cliniko.com/v1/patients/7"}}
+QUESTION = {
+    "name": "How?",
+    "type": "checkboxes",
+    "answers": [{"value": "Well", "selected": True}],
+    "other": {"enabled": True, "selected": True, "value": "So so"},
+    "answer": "text",
+}
+ROW = {
+    "id": "1",
+    "name": "Form",
+    "updated_at": "2026-02-01T09:12:44Z",
+    "completed_at": "2026-02-01T09:12:44Z",
+    "patient": RELATION,
+    "merged_with_patient": RELATION,
+    "first_name": "A",
+    "content": {"sections": [{"name": "S", "questions": [QUESTION]}]},
+}
+
+
+@settings(max_examples=400, deadline=None)
+@given(odd(ROW))
+def test_nothing_that_comes_breaks_the_reading(row: dict[str, Any]) -> None:
+    """One odd row must not end the sync of all: it is read, or set aside."""
+    found = response_of(row)
+    if not isinstance(found, Quarantined):
+        assert found.id.isdigit()
+        assert found.client.isdigit()
+        assert all(answer.label is not None for line in found.lines for answer in line.answers)
+    template_of(row)
+    client_of(row, email=True)
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_a_questions_name_always_fits(section: str, question: str) -> None:
+    """A name that is too long to keep would make the mapping unreadable."""
+    assert len(question_name(section, question)) <= 250

@@ -11,7 +11,7 @@ import pytest
 from graphql import OperationDefinitionNode, parse
 from graphql.utilities import value_from_ast_untyped
 from handrail.adapters.healthie.carriers import key_in
-from handrail.adapters.healthie.reading import ticked, time_of
+from handrail.adapters.healthie.reading import client_of, response_of, template_of, ticked, time_of, unread
 from handrail.adapters.healthie.spec import SPEC
 from handrail.plugin_core.contracts import Ask, Hint, Refusal
 from handrail.plugin_core.errors import Denied, NotTheApi, PlatformError, Unsupported
@@ -20,11 +20,12 @@ from handrail.plugin_core.mapping import FormReader, own_mapping
 from handrail.plugin_core.testing import AdapterConformance, Filled, Reply
 from handrail.schemas.records import Client, Quarantined
 from handrail.schemas.vocab import QuarantineReason, RemoteState
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from .contract import Contract
 from .doubles.healthie import TEMPLATE, HealthieDouble, text
+from .odd import odd
 
 ADA, BEN = "501", "502"
 ONE, TWO = "1f" * 16, "2f" * 16
@@ -452,3 +453,32 @@ def test_ticks_are_never_guessed(answer: str, options: list[str]) -> None:
 def test_metadata_of_others_is_no_key(metadata: object) -> None:
     """Others' programs write there, too."""
     assert key_in(metadata) is None
+
+
+LINE = {"id": "7001", "label": "How?", "mod_type": "checkbox", "options_array": ["Well", "So so"], "position": 1.0}
+ROW = {
+    "id": "1",
+    "name": "Form",
+    "finished": True,
+    "created_at": "2026-02-01T09:12:44Z",
+    "updated_at": "2026-02-01 09:12:44 -0400",
+    "user": {"id": "501"},
+    "appointment": {"id": "8"},
+    "custom_module_form": {"id": "77"},
+    "form_answers": [{"custom_module_id": "7001", "label": "How?", "answer": "Well,So so", "custom_module": LINE}],
+    "custom_modules": [LINE],
+    "dietitian": {"id": "31", "full_name": "R"},
+}
+
+
+@settings(max_examples=400, deadline=None)
+@given(odd(ROW))
+def test_nothing_that_comes_breaks_the_reading(row: dict[str, Any]) -> None:
+    """One odd row must not end the sync of all: it is read, or set aside."""
+    found = response_of(row)
+    if not isinstance(found, Quarantined):
+        assert all(answer.label is not None for line in found.lines for answer in line.answers)
+    unread(row)
+    if isinstance(row.get("id"), str):  # the adapter reads no others
+        template_of(row)
+        client_of(row, email=True)
