@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from marshmallow import ValidationError
 
@@ -124,7 +125,8 @@ class DeclaringTests(Bench):
         """Answers would be readable for anyone on the way (S4)."""
         self.needs("address")
         try:
-            self.open(**{self.double.address_setting(): "http://platform.example.org/api"})
+            unprotected: dict[str, Any] = {self.double.address_setting(): "http://platform.example.org/api"}
+            self.open(**unprotected)
         except (SettingsError, ValidationError):
             return
         ensure(False, "An address that begins with http:// was taken.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ...schemas.vocab import RemoteState
 from ..contracts import Carrier, Delivered
 from ..errors import PlatformError
@@ -57,7 +59,7 @@ class PushingTests(Bench):
         double = self.faulty
         for name, carrier in self.carriers(self.open()):
             double.lose_replies()
-            done = self.until_done(lambda one=carrier: one.deliver(self.notice(self.key(ONE)), None, None))
+            done = self.until_done(partial(carrier.deliver, self.notice(self.key(ONE)), None, None))
             ensure(done.remote_id, f"{name}: after a lost reply the prompt has no id.")
             marks = self.standing(name, key=self.key(ONE))
             ensure(len(marks) == 1, f"{name}: after a lost reply it stands {len(marks)} times.")
@@ -71,7 +73,7 @@ class PushingTests(Bench):
         for name, carrier in self.carriers(self.open()):
             double.fail(503, on="write")
             double.throttle("seconds", 5, on="write")
-            done = self.until_done(lambda one=carrier: one.deliver(self.notice(self.key(ONE)), None, None))
+            done = self.until_done(partial(carrier.deliver, self.notice(self.key(ONE)), None, None))
             marks = self.standing(name, key=self.key(ONE))
             ensure(len(marks) == 1, f"{name}: after an error it stands {len(marks)} times.")
             double.heal()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from ...schemas.vocab import RemoteState
 from ..contracts import Adapter
@@ -51,7 +52,7 @@ class ReachingTests(Bench):
         if self.double.can("faults") is None:
             double = self.faulty
             for status in (400, 403, 500):
-                texts += self._try_everything(lambda status=status: double.fail(status, on="any", times=1000))
+                texts += self._try_everything(partial(double.fail, status, on="any", times=1000))
             texts += self._try_everything(lambda: double.talk_nonsense(b"{"))
             texts += self._try_everything(lambda: double.redirect("http://127.0.0.1:9", times=1000))
         if self.double.can("wrong") is None:
@@ -66,9 +67,9 @@ class ReachingTests(Bench):
             self.fill(2)
         odd: list[str] = []
         for body, kind in NONSENSE:
-            self._try_everything(lambda body=body, kind=kind: double.talk_nonsense(body, kind), odd)
+            self._try_everything(partial(double.talk_nonsense, body, kind), odd)
         for status in (400, 404, 409, 418, 422, 500):
-            self._try_everything(lambda status=status: double.fail(status, on="any", times=1000), odd)
+            self._try_everything(partial(double.fail, status, on="any", times=1000), odd)
         ensure(not odd, f"It raises {', '.join(sorted(set(odd)))}.")
 
     def _try_everything(self, plant: Callable[[], object], odd: list[str] | None = None) -> list[str]:
@@ -107,10 +108,10 @@ class ReachingTests(Bench):
         ]
         if self.double.can("carriers") is None:
             names = self.only_carriers or [carrier.name for carrier in self.spec.carriers]
-            works += [lambda adapter, name=name: self._both_ways(adapter, name) for name in names]  # type: ignore[misc]
+            works += [partial(self._both_ways, name) for name in names]
         return works
 
-    def _both_ways(self, adapter: Adapter, carrier: str) -> None:
+    def _both_ways(self, carrier: str, adapter: Adapter) -> None:
         standing = adapter.carrier(carrier)
         key = self.key(LAST_KEY)
         made = standing.deliver(self.notice(key), None, None)
