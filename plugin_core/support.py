@@ -19,17 +19,16 @@ TESTED = Texts(
         "hand-made": mark("on the tests' own server or files alone"),
     }
 )
-CAN = Texts(
-    {
-        "lists_forms": mark("lists its forms"),
-        "publishes": mark("takes our forms"),
-        "sends": mark("asks clients"),
-        "hears": mark("webhooks"),
-        "reports_deletions": mark("tells of deletions"),
-        "gives_clinicians": mark("gives names and therapists"),
-        "gives_sessions": mark("gives attended sessions"),
-    }
-)
+CAN = {
+    "lists_forms": "lists its forms",
+    "publishes": "takes our forms",
+    "sends": "asks clients",
+    "hears": "webhooks",
+    "reports_deletions": "tells of deletions",
+    "gives_clinicians": "gives names and therapists",
+    "gives_sessions": "gives attended sessions",
+}
+"""The columns of the page, which is in English."""
 HEAD = """# Platforms
 
 This page is made from what the adapters declare of themselves (`handrail plugins --platforms --markdown`); a test holds
@@ -89,7 +88,7 @@ def markdown(platforms: Iterable[Platform]) -> str:
 
 
 def _table(rows: Sequence[Platform]) -> list[str]:
-    head = ["platform", "shows flags as", *CAN.source.values(), "how far tested"]
+    head = ["platform", "shows flags as", *CAN.values(), "how far tested"]
     lines = [head, ["---"] * len(head)]
     for one in rows:
         name = f"[{one.spec.title}]({one.spec.name}.md)" if one.page else one.spec.title
