@@ -18,6 +18,7 @@ from .worlds import REFERENCE, SHIFTED, World, make
 
 SEEDS = tuple(range(2001, 2009))
 COMPARED = (*BASELINES, "P1", "R1")
+STYLE_NAMES = {"agree": "agreeing, least to most", "extreme": "answers, extreme to middling"}
 GIVEN, BEST = "R1, each one's style given", "best possible: knows this world"
 SHARES = (0.02, 0.05, 0.10)
 OF_KIND = {name: index for index, name in enumerate(KINDS)}
@@ -133,6 +134,17 @@ def alarms_of(found: Sequence[Run], name: str, limit: float | None, who: Who) ->
 def _hits(run: Run, name: str, who: Any) -> tuple[int, int]:
     chosen = (run.world.truth.label == AT_RISK) & who
     return int((highest(run.numbers[name])[chosen] > 0.5).sum()), int(chosen.sum())
+
+
+def by_style(named: dict[str, Sequence[Run]]) -> str:
+    """False alarms at the default budget in each fifth of both styles, and the ratio of the ends."""
+    rows = []
+    for title, found in named.items():
+        for style in ("agree", "extreme"):
+            fifths = [alarms_of(found, met_at(5), 0.5, fifth(style, nth)) for nth in range(5)]
+            ends = max(fifths[0], fifths[4]) / min(fifths[0], fifths[4])
+            rows.append([title, STYLE_NAMES[style], *map(percent, fifths), f"{ends:.2f}"])
+    return table(["world", "style", "first fifth", "second", "third", "fourth", "last", "ratio of the ends"], rows)
 
 
 def bounded(named: dict[str, Sequence[Run]]) -> str:

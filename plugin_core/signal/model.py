@@ -29,6 +29,7 @@ GRID = 61
 """Weeks that are followed at once: 0 to 60."""
 UNSEEN = 1e6
 """The error variance of a trait that a form does not show (padding)."""
+GREW, FELL = 1, 2
 DECIMALS = 6
 """Numbers are rounded to this many decimals, so that the order of a sum on another machine changes nothing."""
 _LEAST_VARIANCE = 1e-4
@@ -71,7 +72,8 @@ class Followed:
 
     `held` (n, J, L) how far the condition held; means and errors of the warning level, its rise since intake and the
     quarter's change of growth; `number` (n, J) the running number; `weeks` which weeks these are; `grown` and
-    `risen` (n, J) the change of growth and of warning since intake, as of the form's own week.
+    `risen` (n, J) the change of growth and of warning since intake, as of the form's own week; `surer` (n, J) the surer
+    of growth up and warning down, in its errors, and `told` which of them is good news (`GREW` + `FELL`).
     """
 
     number: Array
@@ -82,6 +84,8 @@ class Followed:
     weeks: Array
     grown: Pair
     risen: Pair
+    surer: Array
+    told: Array
 
 
 def see(raw: Array, scale: Scale, constants: Constants) -> Seen:
@@ -178,7 +182,8 @@ def follow(weeks: Array, seen: Seen, constants: Constants) -> Followed:
     change, level, rise = (tuple(np.take_along_axis(part, at, 2) for part in pair) for pair in asked)
     held = np.where(inside, _held(level, rise, change, inside, constants), 0.0)
     number = np.round((held * constants.fade ** np.arange(constants.look_back + 1)).sum(2), DECIMALS)
-    return Followed(number, held, level, rise, change, window, _since_start(growth, now), _since_start(warning, now))
+    grown, risen = _since_start(growth, now), _since_start(warning, now)
+    return Followed(number, held, level, rise, change, window, grown, risen, *_news(grown, risen, constants))
 
 
 class _Conditioned(NamedTuple):
@@ -238,6 +243,15 @@ def _covariance(path: Path, one: Array, other: Array) -> Array:
     near = np.minimum(ratio, 1 / ratio)
     covariance: Array = path.level + path.trend * one[:, :, None] * other[:, None, :] + path.wander * near
     return covariance
+
+
+def _news(grown: Pair, risen: Pair, constants: Constants) -> tuple[Array, Array]:
+    """The surer of growth up and warning down, in its errors, and which of them is good news."""
+    news = constants.news
+    up, down = grown[0] / grown[1], -risen[0] / risen[1]
+    grew = (up > news.sure) & (grown[0] > news.least) & (down >= -news.against)
+    fell = (down > news.sure) & (-risen[0] > news.least) & (up >= -news.against)
+    return np.round(np.maximum(up, down), 4), GREW * grew + FELL * fell
 
 
 def _held(level: Pair, rise: Pair, change: Pair, inside: Array, constants: Constants) -> Array:

@@ -17,14 +17,16 @@ from ..contracts import Reading, RuleSpec
 from ..rules import words
 from ..rules.change import explain_horizon, horizon
 from ..rules.view import KEPT_APART, NO_CONSTANTS, view_of
-from .constants import Constants, constants
+from .constants import constants
 from .rule import FEW_FORMS, follow_course, guard, possible, prepare
 
 if TYPE_CHECKING:
-    from .pages import Followable, Place
+    from .pages import Followable
 
 ID, VERSION, ORDER = "N", "2", 90
 SIGNS = {"growth": 1, "warning": -1}
+TOLD = ((), ("growth",), ("warning",), ("growth", "warning"))
+"""Which scores are good news, by the model's `told`."""
 
 
 def rule_n(apart: frozenset[str] = KEPT_APART) -> RuleSpec:
@@ -59,37 +61,24 @@ def judge(course: Course, *, apart: frozenset[str]) -> Sequence[Reading]:
     readings = [place if isinstance(place, Reading) else FEW_FORMS for place in found.places]
     for stretch in found.read:
         for nth, index in enumerate(stretch):
-            readings[index] = guard(found, stretch, nth, known) or _reading(found, stretch, nth, known)
+            readings[index] = guard(found, stretch, nth, known) or _reading(found, stretch, nth)
     for index, base in enumerate(horizon(found.view)):
         if base is not None:
             readings[index] = _with_horizon(found, readings[index], base, index)
     return readings
 
 
-def _reading(found: Followable, stretch: Sequence[int], nth: int, known: Constants) -> Reading:
+def _reading(found: Followable, stretch: Sequence[int], nth: int) -> Reading:
     place = found.places[stretch[nth]]
     if place is None or isinstance(place, Reading):
         raise AssertionError("a form that is read has a place")
-    surer, told = _told(place, known)
-    told = tuple(score for score in told if moved(found, stretch[: nth + 1], score))
+    surer, which = place.news
+    told = tuple(score for score in TOLD[which] if moved(found, stretch[: nth + 1], score))
     if not told:
         return Reading(False, surer)
     from .explain_news import explain
 
     return Reading(True, surer, None, partial(explain, found, tuple(stretch[: nth + 1]), place, told))
-
-
-def _told(place: Place, known: Constants) -> tuple[float, tuple[str, ...]]:
-    """How sure the surer of both changes is, in its errors, and which of the two are good news."""
-    grown, grown_error, fallen, fallen_error = place.since_start
-    news = known.news
-    up, down = grown / grown_error, fallen / fallen_error
-    told = []
-    if up > news.sure and grown > news.least and down >= -news.against:
-        told.append("growth")
-    if down > news.sure and fallen > news.least and up >= -news.against:
-        told.append("warning")
-    return round(max(up, down), 4), tuple(told)
 
 
 def moved(found: Followable, stretch: Sequence[int], score: str) -> bool:

@@ -70,6 +70,12 @@ class Place:
         return float(self.followed.number[self.row, self.column])
 
     @property
+    def news(self) -> tuple[float, int]:
+        """How sure the surer of the changes since the first form is, in its errors, and what of it is good news."""
+        at = self.row, self.column
+        return float(self.followed.surer[at]), int(self.followed.told[at])
+
+    @property
     def since_start(self) -> tuple[float, float, float, float]:
         """How much growth has risen since the first form, with its error, and how much warning has fallen, with its."""
         at = self.row, self.column
@@ -230,6 +236,6 @@ def _follow(batch: list[_Row], found: list[Followable], scale: Scale, known: Con
     seen = see(raw, scale, known)
     result = follow(weeks, seen, known)
     for at, row in enumerate(batch):
-        places = found[row.course].places
-        for column in range(row.since, len(row.forms)):
-            places[row.forms[column]] = Place(result, seen, at, column, tuple(row.forms), row.offset)
+        places, forms = found[row.course].places, tuple(row.forms)
+        for column in range(row.since, len(forms)):
+            places[forms[column]] = Place(result, seen, at, column, forms, row.offset)
