@@ -166,8 +166,17 @@ def login(tx: Tx, key: str) -> Login | None:
     """The sign-in of that key, over or not."""
     where = (logins.c.practice == tx.sealer.practice) & (logins.c.key == key)
     row = tx.conn.execute(select(logins).where(where)).first()
-    if row is None:
-        return None
+    return None if row is None else _as_login(tx, row)
+
+
+def of_kind(tx: Tx, kind: str) -> list[Login]:
+    """All sign-ins of one way in, the newest first."""
+    where = (logins.c.practice == tx.sealer.practice) & (logins.c.kind == kind)
+    query = select(logins).where(where).order_by(logins.c.begun_ms.desc())
+    return [_as_login(tx, row) for row in tx.conn.execute(query)]
+
+
+def _as_login(tx: Tx, row: Any) -> Login:
     more = None if row.sealed is None else _decode(tx.sealer.open(_place("logins", tx, row.key), row.sealed))
     return Login(row.key, row.kind, row.subject, row.begun_ms, row.seen_ms, row.until_ms, row.client, more)
 

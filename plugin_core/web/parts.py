@@ -11,7 +11,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flask import Flask
 
-PARTS = ("files", "signing", "openid", "people", "clients", "client", "acts", "due", "cds", "smart", "hooks", "health")
+PARTS = (
+    "files",
+    "signing",
+    "openid",
+    "people",
+    "clients",
+    "client",
+    "acts",
+    "due",
+    "cds",
+    "smart",
+    "api",
+    "programs",
+    "hooks",
+    "health",
+)
 
 
 def put_together(app: Flask) -> None:

@@ -65,10 +65,15 @@ def page(status: int, sentence: str) -> Response:
 
 def _told(error: HandrailError) -> Response:
     """A fault that says itself what to do."""
+    return page(status_of(error), error.message)
+
+
+def status_of(error: HandrailError) -> int:
+    """The status of a fault that says itself what to do; what is no slip of the asker's is logged."""
     status = 503 if isinstance(error, Busy | StoreError) else 400 if isinstance(error, UsageError) else 500
     if status != 400:
         log.warning("%s: %s", type(error).__name__, error.detail or "no detail")
-    return page(status, error.message)
+    return status
 
 
 def _http(error: HTTPException) -> Response:
