@@ -215,3 +215,40 @@ def test_a_published_code_on_other_words_is_a_problem() -> None:
     question = RemoteQuestion("q", "No interest or pleasure in doing things", (), codings)
     proposal = propose(RemoteForm("x", None, "x", [question]), [phq9])
     assert proposal is None or proposal.guesses[0].problem == "its code says this line, its words say another"
+
+
+LABELS = [
+    (form, place, option.label)
+    for form, place in LINES
+    for option in form.items[place].options
+    if option.value is not None and "ß" not in option.label
+]
+
+
+@given(line=st.sampled_from(LABELS), spelling=st.sampled_from(sorted(SPELLINGS)))
+def test_spellings_of_an_answer_are_that_answer(line: tuple[Instrument, int, str], spelling: str) -> None:
+    """The form was mapped once; what comes later is spelled as the platform likes it that day."""
+    form, place, label = line
+    mapping = (propose(typed(form), [form]) or pytest.fail("no proposal")).mapping("acme")
+    item = form.items[place]
+    answer = RemoteLine(f"q{place}", item.text, (RemoteAnswer(label=SPELLINGS[spelling](label)),))
+    found = FormReader([mapping]).read(replace_lines(filled(typed(form)), (answer,)))
+    assert not isinstance(found, Quarantined)
+    assert found["answers"] == {item.id: next(one.value for one in item.options if one.label == label)}
+
+
+@given(
+    line=st.sampled_from(LABELS),
+    twist=st.sampled_from(["not {}", "{} not", "{} or more", "almost {}", "nicht {}", "{}, {}"]),
+)
+def test_another_answer_is_never_that_answer(line: tuple[Instrument, int, str], twist: str) -> None:
+    """Nor are two of them in one cell."""
+    form, place, label = line
+    mapping = (propose(typed(form), [form]) or pytest.fail("no proposal")).mapping("acme")
+    other = twist.format(label, label)
+    known = {plain(option.label) for option in form.items[place].options}
+    assume(plain(other) not in known)
+    answer = RemoteLine(f"q{place}", form.items[place].text, (RemoteAnswer(label=other),))
+    found = FormReader([mapping]).read(replace_lines(filled(typed(form)), (answer,)))
+    assert isinstance(found, Quarantined)
+    assert found.reason is QuarantineReason.UNKNOWN_ANSWER

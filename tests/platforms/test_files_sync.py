@@ -17,6 +17,7 @@ from handrail.plugin_core.cli import run
 from handrail.plugin_core.instruments import builtin_one
 from handrail.plugin_core.settings import save
 
+from tests.core.test_report_json import documented
 from tests.sync.stage import EVEN, LEANING, gr18
 
 Call = Callable[..., tuple[int, str, str]]
@@ -88,6 +89,7 @@ def connected(call: Call, folder: Path) -> Call:
     assert facts["mappings_confirmed"] == ["Check-in as gr18/1"]
     assert facts["still_open"] == []
     assert facts["mappings"][0]["sure"] == 100.0
+    assert set(facts["mappings"][0]) == set(documented("Proposed mapping"))
     return call
 
 
@@ -109,6 +111,7 @@ def test_from_an_export_to_the_list_to_enter_by_hand(connected: Call, tmp_path: 
     listed = json.loads(out)
     assert {(one["client"], one["name"], one["therapist"]) for one in listed} == {("41", "Zoë Müller", "T. Herapist")}
     assert {one["do"] for one in listed} == {"enter"}
+    assert set(listed[0]) == set(documented("Line of the list to enter by hand"))
     for name, begins in (("list.html", "<!doctype html>"), ("list.csv", '\ufeff"What to do"')):
         path = tmp_path / name
         status, out, _ = connected("flags", "--by-hand", "-o", str(path))
