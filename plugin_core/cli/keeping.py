@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -87,7 +87,7 @@ def rotate(app: App, master: bool, as_json: bool) -> int:
     with app.engine(progress=not as_json) as engine:
         if master:
             engine.keeping.rotate_master(author())
-            facts = {"master": True}
+            facts: dict[str, Any] = {"master": True}
         else:
             done = engine.keeping.rotate(author())
             facts = {"resealed": done.resealed, "key": done.key}
