@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 ENTER, TAKE_OUT = "enter", "take out"
 ENDED_DAYS = 30
 BYTE_ORDER_MARK = "\ufeff"  # else Excel reads the letters beyond English ones wrongly
+GROUPS = Texts({ENTER: mark("To enter"), TAKE_OUT: mark("To take out, if it was entered")})
 DO = Texts({ENTER: mark("enter"), TAKE_OUT: mark("take out, if it was entered")})
 COLUMNS = ("do", "client", "name", "therapist", "since", "ended", "text", "flag")
 HEADS = Texts(
@@ -43,8 +44,8 @@ HEADS = Texts(
         "therapist": mark("Therapist"),
         "since": mark("Since"),
         "ended": mark("Ended"),
-        "text": mark("Text to enter"),
-        "flag": mark("Number of the flag"),
+        "text": mark("Text"),
+        "flag": mark("Flag"),
         "reason": mark("Reason"),
         "done": mark("Done"),
     }
@@ -180,5 +181,5 @@ def _groups(found: Sequence[Line]) -> list[tuple[str, list[Mapping[str, str]]]]:
             if one.do == do
         ]
         if rows:
-            groups.append((DO[do], rows))
+            groups.append((GROUPS[do], rows))
     return groups

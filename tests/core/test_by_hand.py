@@ -63,8 +63,8 @@ def test_reasons_stand_on_it_only_when_asked_for_and_then_it_says_for_whom() -> 
 def test_what_is_to_be_taken_out_stands_apart_and_nothing_is_said_when_there_is_nothing() -> None:
     """In the language of the practice."""
     page = as_page(ENGINE, [LINE, replace(LINE, do=TAKE_OUT, ended=date(2026, 11, 18))])
-    assert page.index("<h2>enter</h2>") < page.index("<h2>take out, if it was entered</h2>")
+    assert page.index("<h2>To enter</h2>") < page.index("<h2>To take out, if it was entered</h2>")
     assert "There is nothing to enter" in as_page(ENGINE, [])
     with speaking("de"):
-        assert "eintragen" in as_page(ENGINE, [LINE])
+        assert "Einzutragen" in as_page(ENGINE, [LINE])
         assert "eintragen" in as_table([LINE])
