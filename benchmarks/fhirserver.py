@@ -92,14 +92,16 @@ def _bound(text: str) -> tuple[str, str]:
 class Library:
     """All that the server holds: forms, clients, and the shelves with their bytes."""
 
-    def __init__(self, base: str, count: int, shape: practice.Shape) -> None:
+    def __init__(
+        self, base: str, count: int, shape: practice.Shape, *, each: int = practice.FORMS_PER_CLIENT, days: int = 365
+    ) -> None:
         self.base = base
         self.table = practice.line_table(shape)
         self.rng = random.Random(1)
         end = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
-        self.forms = practice.forms(count, end)
+        self.forms = practice.forms(count, end, each=each, days=days)
         self.shelves = {kind: Shelf(base, kind) for kind in ("QuestionnaireResponse", "Patient")}
-        joined = practice.stamp(end - timedelta(days=366))
+        joined = practice.stamp(end - timedelta(days=days + 1))
         clients = sorted({form.client for form in self.forms})
         patients = [(f"p{client}", joined, practice.patient_json(client, joined)) for client in clients]
         self.shelves["Patient"].fill(patients)

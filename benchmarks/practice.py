@@ -75,11 +75,13 @@ def stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
-def forms(count: int, end: datetime, seed: int = 18) -> list[Form]:
-    """`count` forms of about `count / 10` clients over the year before `end`, ascending by time stamp."""
+def forms(
+    count: int, end: datetime, seed: int = 18, *, each: int = FORMS_PER_CLIENT, days: int = 365
+) -> list[Form]:
+    """`count` forms, `each` of a client, over the year (or `days`) before `end`, ascending by time stamp."""
     rng = random.Random(seed)
-    clients = max(1, count // FORMS_PER_CLIENT)
-    start = end - timedelta(days=365)
+    clients = max(1, count // each)
+    start = end - timedelta(days=days)
     levels = [rng.uniform(1.0, 3.4) for _ in range(clients)]
     drifts = [rng.gauss(0.0, 0.08) for _ in range(clients)]
     made = []
@@ -87,7 +89,7 @@ def forms(count: int, end: datetime, seed: int = 18) -> list[Form]:
         turn, client = divmod(number, clients)
         level = levels[client] + drifts[client] * turn
         # Each turn takes a tenth of the year; within it the clients follow one another, so that stamps ascend.
-        authored = start + timedelta(days=365) * (number / count)
+        authored = start + timedelta(days=days) * (number / count)
         updated = authored + timedelta(milliseconds=rng.randrange(1000))
         local = authored.astimezone(PRACTICE_OFFSET).isoformat(timespec="seconds")
         made.append(Form(number + 1, client + 1, local, stamp(updated), _answers(rng, level)))
