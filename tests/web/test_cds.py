@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,6 +19,8 @@ from handrail.schemas.vocab import FlagState
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 from werkzeug.test import TestResponse
+
+from tests.peers.install import python_of
 
 from .people import House
 
@@ -112,6 +115,25 @@ def test_a_chart_with_a_prompt_gets_a_card_as_the_standard_has_it(ehr: Callable[
     assert card["links"][0]["url"] == f"{ADDRESS}/client/{row.flag.client}"
     assert card["indicator"] == "info"
     assert ("record system ehr", "card-shown") in trail(one.house)
+
+
+@pytest.mark.peer("healthchain")
+def test_another_projects_client_takes_every_card(ehr: Callable[..., Ehr]) -> None:
+    """A schema of our own proves only that we agree with ourselves: healthchain's models read the answers."""
+    read = (
+        "import sys; from healthchain.models.responses.cdsresponse import CDSResponse; "
+        "print(len(CDSResponse.model_validate_json(sys.stdin.read()).cards))"
+    )
+    one = ehr(reasons=True)
+    patients = one.house.ask(lambda e: sorted({e.client(r.flag.client).ref.rpartition("/")[2] for r in e.flags()}))
+    shown = 0
+    for patient in patients[:6]:
+        answer = one.opened(patient)
+        done = subprocess.run([python_of("healthchain"), "-c", read], input=answer.text, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-800:]
+        assert int(done.stdout) == len(answer.json["cards"])
+        shown += int(done.stdout)
+    assert shown
 
 
 def test_a_card_says_nothing_of_answers_unless_the_practice_said_so(ehr: Callable[..., Ehr]) -> None:
