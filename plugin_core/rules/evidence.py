@@ -36,7 +36,7 @@ def used(form: ScoredForm, role: str, scores: Iterable[str], items: Iterable[str
     """A form with the scores and the raw answers that were read from it; None where there is no number."""
     values: dict[str, float | None] = {name: form.value(name) for name in scores}
     given = form.answers
-    values |= {item: found if (found := given.get(item)).__class__ is int else None for item in items}  # type: ignore[misc]
+    values |= {item: found if (found := given.get(item)).__class__ is int else None for item in items}
     return FormUsed(form.id, form.authored, role, values)
 
 

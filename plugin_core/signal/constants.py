@@ -120,7 +120,8 @@ class Constants:
         :raises KeyError: the budget was not calibrated.
         """
         found = self.limits[str(budget)]
-        return round(found.weekly * min(max(spacing, self.least_spacing), self.most_spacing) ** found.power, 3)
+        inside = min(max(spacing, self.least_spacing), self.most_spacing)
+        return round(found.weekly * float(inside**found.power), 3)
 
 
 @cache
