@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TypeVar
 import pytest
 
 from .install import chromium as browser
-from .install import demanded, lforms_folder, missing
+from .install import demanded, lforms_folder, missing, python_of
 from .renderer import Pick, fill_in
 from .servers import Medplum, PeerMissing, Postgres, Sekmet, Server, SmartClient
 
@@ -29,6 +29,7 @@ FIXTURES = {
     "postgres": "postgres",
     "lforms": "lforms",
     "chromium": "lforms",
+    "healthchain": "healthchain",
 }
 S = TypeVar("S", bound=Server)
 
@@ -154,6 +155,15 @@ def chromium(pytestconfig: pytest.Config) -> Chromium:
     if reason or found is None:
         _not_run("lforms", reason or "there is no Chromium", pytestconfig)
     return Chromium(found, lforms_folder() / "axe.min.js")
+
+
+@pytest.fixture(scope="session")
+def healthchain(pytestconfig: pytest.Config) -> Path:
+    """The interpreter of an environment with healthchain, whose models read CDS Hooks' answers."""
+    reason = missing("healthchain")
+    if reason:
+        _not_run("healthchain", reason, pytestconfig)
+    return python_of("healthchain")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -20,8 +20,6 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 from werkzeug.test import TestResponse
 
-from tests.peers.install import python_of
-
 from .people import House
 
 SERVICE = "/cds-services/handrail"
@@ -117,8 +115,7 @@ def test_a_chart_with_a_prompt_gets_a_card_as_the_standard_has_it(ehr: Callable[
     assert ("record system ehr", "card-shown") in trail(one.house)
 
 
-@pytest.mark.peer("healthchain")
-def test_another_projects_client_takes_every_card(ehr: Callable[..., Ehr]) -> None:
+def test_another_projects_client_takes_every_card(ehr: Callable[..., Ehr], healthchain: Path) -> None:
     """A schema of our own proves only that we agree with ourselves: healthchain's models read the answers."""
     read = (
         "import sys; from healthchain.models.responses.cdsresponse import CDSResponse; "
@@ -129,7 +126,7 @@ def test_another_projects_client_takes_every_card(ehr: Callable[..., Ehr]) -> No
     shown = 0
     for patient in patients[:6]:
         answer = one.opened(patient)
-        done = subprocess.run([python_of("healthchain"), "-c", read], input=answer.text, capture_output=True, text=True)
+        done = subprocess.run([healthchain, "-c", read], input=answer.text, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-800:]
         assert int(done.stdout) == len(answer.json["cards"])
         shown += int(done.stdout)
