@@ -52,8 +52,8 @@ class LoginSettings:
         validate=validate.Range(0, 65535),
         metadata={
             "help": mark(
-                "The port of this computer to which the platform sends the browser back after the sign-in. Register "
-                "http://127.0.0.1:PORT/handrail as redirect address there; 0 takes any free port."
+                "The port of this computer to which the platform sends the browser back after the sign-in; 0 takes any "
+                "free port. Register this redirect address there: http://127.0.0.1:PORT/handrail"
             )
         },
     )

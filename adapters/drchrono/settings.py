@@ -36,8 +36,8 @@ class DrChronoSettings(LoginSettings, NetworkSettings):
         validate=validate.Length(1, 200),
         metadata=_help(
             mark(
-                "The client id of your application in DrChrono: Account > API > API Management. Enter "
-                "http://127.0.0.1:8765/handrail there as redirect URI."
+                "The client id of your application in DrChrono: Account > API > API Management. Enter this redirect "
+                "URI there: http://127.0.0.1:8765/handrail"
             )
         ),
     )

@@ -71,7 +71,7 @@ class OpenEmrSettings(LoginSettings, NetworkSettings):
         metadata=_help(
             mark(
                 "The client id of the registered application: Administration > System > API Clients, where it must "
-                "also be enabled. Register http://127.0.0.1:8765/handrail as redirect address."
+                "also be enabled. Register this redirect address: http://127.0.0.1:8765/handrail"
             )
         ),
     )
