@@ -162,3 +162,14 @@ def test_answers_that_nothing_asks_for_are_refused(connect: Connect, practice: P
     export(practice)
     assert connect("--answer", "date=dmy", "--confirm").exit_code != 0
     assert connect("--answer", "dates=guess", "--confirm").exit_code != 0
+
+
+def test_who_says_no_may_go_through_every_question(connect: Connect, practice: Path) -> None:
+    """What was found is then only what is proposed: here the form gets another name, all else stays."""
+    export(practice)
+    kept = "\n" * 8  # how it is laid out, and seven roles
+    done = connect(typed=f"n\ny\n{kept}\nMine\nWorry\n\ny\ny\n")
+    assert done.exit_code == 0, done.output
+    layout = json.loads((practice.parent / "layouts" / "mine.json").read_text(encoding="utf-8"))
+    assert (layout["form"], layout["columns"]["client"], layout["dates"]) == ("Worry", "Client ID", "ymd")
+    assert [one.form for one in files.load_all(practice.parent / "mappings", "files")] == ["Worry"]
