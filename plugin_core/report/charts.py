@@ -28,11 +28,11 @@ from .series import (
     Span,
     few,
     lines_named,
-    newest_of,
-    notes_on,
+    notes_of,
     plain,
     series_of,
     shown_value,
+    spans_of,
 )
 
 if TYPE_CHECKING:
@@ -314,7 +314,7 @@ def course_figure(
     numbers = course_table(course, table or scores, marked=rests, newest=newest)
     if (empty := few(course)) is not None:
         return tag("figure", head, tag("p", empty, class_="empty"), numbers, class_="courses")
-    drawn = [newest_of(series_of(course, name), newest) for name in scores]
+    drawn = [series_of(course, name, newest) for name in scores]
     if model is not None:
         drawn = [replace(one, spans=()) for one in drawn]
     charts = [
@@ -335,7 +335,9 @@ def course_table(course: Course, scores: Sequence[str], *, marked: Iterable[str]
     rests = frozenset(marked)
     titles = [course.instrument.score(name).title for name in scores]
     head = tag("tr", *(tag("th", name, scope="col") for name in (tr("Form of"), *titles, tr("Remarks"))))
-    rows = [_row(course, form, scores, form.id in rests) for form in course.forms[-newest:]]
+    shown = course.forms[-newest:]
+    notes = notes_of(course, shown)
+    rows = [_row(course, form, scores, form.id in rests, told) for form, told in zip(shown, notes, strict=True)]
     bands = [tag("li", told) for name in scores for told in _band_words(course, name)]
     named = [tag("li", f"{name}: {text}") for name, text in lines_named(course, newest)]
     return tag(
@@ -346,14 +348,14 @@ def course_table(course: Course, scores: Sequence[str], *, marked: Iterable[str]
     )
 
 
-def _row(course: Course, form: ScoredForm, scores: Sequence[str], rests: bool) -> Markup:
+def _row(course: Course, form: ScoredForm, scores: Sequence[str], rests: bool, notes: Sequence[str]) -> Markup:
     cells, remarks = [], [tr("a form that this flag rests on")] if rests else []
     for name in scores:
         value, why = shown_value(form, name)
         cells.append(tag("td", value, class_="number"))
         if why:
             remarks.append(f"{course.instrument.score(name).title}: {why}")
-    remarks += notes_on(course, form)
+    remarks += notes
     day = tag("th", short_day(form.authored), scope="row")
     return tag("tr", day, *cells, tag("td", "; ".join(remarks)))
 
@@ -373,5 +375,5 @@ def _band_words(course: Course, score: str) -> list[str]:
             start=short_day(span.start),
             end=short_day(span.end),
         )
-        for span in series_of(course, score).spans
+        for span in spans_of(course, score)
     ]

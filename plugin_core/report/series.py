@@ -7,7 +7,7 @@ rules' own view of the course; nothing is computed a second time.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -124,8 +124,8 @@ class Series:
         return [run for run in runs if run]
 
 
-def series_of(course: Course, score_id: str) -> Series:
-    """One score along a course, with the bands that the rules saw.
+def series_of(course: Course, score_id: str, newest: int = 0) -> Series:
+    """One score along a course, with the bands that the rules saw; of its newest forms alone if so many are asked for.
 
     :raises KeyError: the instrument has no such score.
     """
@@ -134,26 +134,21 @@ def series_of(course: Course, score_id: str) -> Series:
         raise KeyError(score_id)
     view = view_of(course, KEPT_APART)
     points = []
-    for index, form in enumerate(course.forms):
+    begin = max(0, len(course.forms) - newest) if newest else 0
+    for index, form in enumerate(course.forms[begin:], begin):
         value = form.value(score_id)
         mark = Mark.NONE if value is None else Mark.SCORED if view.aside[index] is None else Mark.PASSED
         points.append(Point(form.id, form.authored, value, mark, view.stretch[index]))
     first, last = (points[0].when, points[-1].when) if points else (None, None)
     inside = tuple(t for t in sorted(course.therapists) if first and last and first < t <= last)
-    return Series(course.instrument, definition, tuple(points), tuple(_spans(course, score_id)), inside)
+    spans = tuple(spans_of(course, score_id))
+    if begin and first:  # bands begin where the picture begins
+        spans = tuple(replace(one, start=max(one.start, first)) for one in spans if one.end >= first)
+    return Series(course.instrument, definition, tuple(points), spans, inside)
 
 
-def newest_of(series: Series, number: int) -> Series:
-    """The series of the newest forms alone; bands begin where it begins. 0: all of it."""
-    if not 0 < number < len(series.points):
-        return series
-    points = series.points[-number:]
-    begin = points[0].when
-    spans = tuple(replace(one, start=max(one.start, begin)) for one in series.spans if one.end > begin)
-    return replace(series, points=points, spans=spans, therapists=tuple(t for t in series.therapists if t > begin))
-
-
-def _spans(course: Course, score_id: str) -> list[Span]:
+def spans_of(course: Course, score_id: str) -> list[Span]:
+    """The baselines and bands of one score that the rules saw."""
     view = view_of(course, KEPT_APART)
     track = view.track(score_id)
     if track is None:
@@ -228,7 +223,18 @@ def few(course: Course) -> str | None:
 
 def notes_on(course: Course, form: ScoredForm) -> list[str]:
     """What a reader must know of a form beside its numbers: what is missing, passed over, or different from others."""
-    notes = [*_missing(course.instrument, form)]
+    (found,) = notes_of(course, [form])
+    return found
+
+
+def notes_of(course: Course, forms: Sequence[ScoredForm]) -> list[list[str]]:
+    """The same for many forms of a course."""
+    modes, languages = ({f.mode for f in course.forms}, {f.language for f in course.forms})
+    return [_notes(course.instrument, form, len(modes) > 1, len(languages) > 1) for form in forms]
+
+
+def _notes(instrument: Instrument, form: ScoredForm, modes: bool, languages: bool) -> list[str]:
+    notes = [*_missing(instrument, form)]
     if form.straight_line:
         notes.append(tr("the same answer on every line"))
     if apart := sorted(form.tags & KEPT_APART):
@@ -236,9 +242,9 @@ def notes_on(course: Course, form: ScoredForm) -> list[str]:
         notes.append(tr("kept apart from the change rules ({tags})", tags=tags))
     if "urgent" in form.tags:
         notes.append(tr("a free text was marked as urgent"))
-    if len({f.mode for f in course.forms}) > 1 and form.mode is not Mode.UNKNOWN:
+    if modes and form.mode is not Mode.UNKNOWN:
         notes.append(tr("filled in: {mode}", mode=MODES[form.mode]))
-    if len({f.language for f in course.forms}) > 1 and form.language:
+    if languages and form.language:
         notes.append(tr("language: {language}", language=form.language))
     return notes
 
@@ -266,7 +272,7 @@ def _missing(instrument: Instrument, form: ScoredForm) -> list[str]:
 
 def lines_named(course: Course, newest: int = 0) -> list[tuple[str, str]]:
     """(id, text) of the lines that the notes of this course (or of its newest forms) name, so that ids can be read."""
-    told = " ".join(note for form in course.forms[-newest:] for note in notes_on(course, form))
+    told = " ".join(note for notes in notes_of(course, course.forms[-newest:]) for note in notes)
     tokens = set(told.replace(",", " ").split())
     return [(item.id, item.text) for item in course.instrument.items if item.id in tokens]
 

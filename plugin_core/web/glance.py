@@ -123,7 +123,7 @@ def _before(course: Course) -> ScoredForm | None:
 
 
 def _change(course: Course, name: str, before: ScoredForm | None) -> Change:
-    series = series_of(course, name)
+    series = series_of(course, name, newest=1)
     value, why = shown_value(course.forms[-1], name)
     return Change(
         series.definition.title,
