@@ -69,7 +69,7 @@ class Hold(Schema):
 
 
 class Flag(Schema):
-    """A prompt for a conversation, never a diagnosis, with what it rests on."""
+    """A prompt for a conversation, with what it rests on."""
 
     key = fields.String(required=True)
     client = fields.String(required=True)
