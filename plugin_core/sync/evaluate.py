@@ -34,7 +34,7 @@ from .points import reach
 from .sessions import attended
 
 MOST_ALONE = 200  # clients that are read at once, in this process
-CLIENTS_A_PAGE = 60  # of more: two processes with a page each keep within 150 MiB
+CLIENTS_A_PAGE = 40  # of more: two processes with a page each keep within 150 MiB
 PUSHED_KINDS = ("prompt", "good-news")
 _LIVING_KINDS = ("prompt", "good-news", SAFETY)
 
