@@ -123,7 +123,10 @@ def _agreed(wish: Wish, yes: bool, as_json: bool) -> bool:
         return True
     if as_json or not sys.stdin.isatty():
         raise UsageError(tr("This would write to the account. Say that it may: --yes"))
-    return agree(tr("Is this a sandbox account, and may it write there?"))
+    agreed = agree(tr("Is this a sandbox account, and may it write there?"))
+    if not agreed:
+        click.echo(tr("Nothing was done. To do it, run the same with --yes"))
+    return agreed
 
 
 def _told(app: App, spec: AdapterSpec, wish: Wish, results: list[Result], left: list[str], as_json: bool) -> int:

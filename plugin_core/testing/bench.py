@@ -110,13 +110,17 @@ class Bench:
             self.clock = self.double.clock
             self.double.start()
         except BaseException:
-            logging.root.removeHandler(self._listening)
+            self._listen_no_more()
+            self._folder.cleanup()
             raise
+
+    def _listen_no_more(self) -> None:
+        logging.root.removeHandler(self._listening)
+        logging.root.setLevel(self._level)
 
     def teardown_method(self, method: object = None) -> None:  # noqa: ARG002 - pytest's
         """Gives everything back, whatever happened."""
-        logging.root.removeHandler(self._listening)
-        logging.root.setLevel(self._level)
+        self._listen_no_more()
         try:
             for adapter in self._opened:
                 adapter.close()
