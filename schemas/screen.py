@@ -52,7 +52,9 @@ class ScreenLineSchema(JudgedSchema):
 
 
 def _id(data: MappingABC[str, Any]) -> str:
-    parts = "\x00".join((data["client"], data["instrument"], str(data["authored"].astimezone(UTC))))
+    when = data["authored"]
+    when = when if when.tzinfo is UTC else when.astimezone(UTC)
+    parts = "\x00".join((data["client"], data["instrument"], str(when)))
     return f"line-{hashlib.sha256(parts.encode()).hexdigest()[:16]}"
 
 

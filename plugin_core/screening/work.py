@@ -136,6 +136,8 @@ _worker: Worker | None = None
 
 def _start(job: Job) -> None:
     global _worker
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)  # between batches, too: a batch that comes in is thousands of small objects
     _worker = Worker(job)
 
 
