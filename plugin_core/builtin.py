@@ -30,7 +30,7 @@ def register_rules() -> Sequence[RuleSpec]:
 
 @hookimpl
 def register_collectors() -> Sequence[CollectorSpec]:
-    """Ways to ask clients: through the platform, on paper, by a neutral letter."""
+    """Ways to ask clients: through the platform, on paper, by a neutral letter, by a link to a page of our own."""
     from .collecting import channels
 
     return channels.collectors()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ...schemas.records import Enrolment
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..engine import Engine
+    from .online import Online
     from .people import People
     from .send import SendOptions
 
@@ -45,6 +47,13 @@ class Collecting:
     def today(self) -> date:
         """The practice's local day."""
         return day_of(self.engine.now(), self.engine.settings.zone)
+
+    @cached_property
+    def online(self) -> Online:
+        """Forms on our own pages: links, what is ticked so far, what was sent."""
+        from .online import Online
+
+        return Online(self.engine)
 
     @property
     @in_practice_language

@@ -1,4 +1,5 @@
-"""Handrail's own ways of asking, beside those of plugins: through the platform, on paper, by e-mail."""
+"""Handrail's own ways of asking, beside those of plugins: through the platform, on paper, by e-mail, by a link
+to the practice's own page."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from ..contracts import Ask, Asked, CollectorContext, CollectorSpec, Settling
 from ..words import mark
 from .letters import EMAIL
 from .paper import PAPER
+from .weblink import WEB
 
 
 def _ask(ask: Ask, context: CollectorContext) -> Asked:
@@ -35,4 +37,4 @@ PLATFORM = CollectorSpec(
 
 def collectors() -> Sequence[CollectorSpec]:
     """Handrail's own ways of asking."""
-    return (PLATFORM, PAPER, EMAIL)
+    return (PLATFORM, PAPER, EMAIL, WEB)

@@ -6,6 +6,8 @@ letters and digits that people do not mix up. Nobody can read anything from it w
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LENGTH = 8
 _BITS = 5
@@ -29,3 +31,17 @@ def start_of_key(code: str) -> str | None:
     for letter in letters:
         number = number << _BITS | LETTERS.index(letter)
     return f"{number:0{_HEX}x}"
+
+
+TABLET = 6
+
+
+def tablet_code(pick: Callable[[str], str]) -> str:
+    """A code that a client types on the practice's tablet, as K7QF2M. `pick` chooses one letter of those it is given."""
+    return "".join(pick(LETTERS) for _ in range(TABLET))
+
+
+def typed(code: str) -> str | None:
+    """A tablet's code, however it was typed; None: it is none."""
+    letters = code.upper().translate(_READ_AS)
+    return letters if len(letters) == TABLET and set(letters) <= set(LETTERS) else None

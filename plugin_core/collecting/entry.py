@@ -169,18 +169,26 @@ class Entry:
         with engine.store.reading(engine.source) as tx:
             form_id = self._id(tx, sheet, on)
             ref = forms.read_clients(tx, [sheet.client])[sheet.client].ref
-        page = Page([_as_pulled(sheet.instrument, form_id, ref, authored, answers, engine.now())])
+        remote = as_pulled(sheet.instrument, form_id, ref, authored, answers, engine.now())
         begun = 0
         while True:
             try:
-                with exclusive(engine.store, "typing in a form"):
-                    done = self._take(sheet, page, author, replaced=have is not None)
-                return replace(done, problems=(*done.problems, *self._tell(done)))
+                return self.arrive(sheet, remote, author, replaced=have is not None)
             except Busy:
                 if begun >= WAIT:
                     raise
                 begun += STEP
                 engine.sleep(STEP)
+
+    def arrive(self, sheet: Sheet, remote: RemoteResponse, author: str, *, replaced: bool = False) -> Entered:
+        """Stores one form as if it had been pulled, lets the rules read it, tells of a safety answer.
+
+        :raises UsageError: a plugin refuses the form.
+        :raises Busy: a sync is under way; nothing was stored.
+        """
+        with exclusive(self.engine.store, "typing in a form"):
+            done = self._take(sheet, Page([remote]), author, replaced=replaced)
+        return replace(done, problems=(*done.problems, *self._tell(done)))
 
     def _tell(self, done: Entered) -> list[str]:
         """Tells of a safety answer now; gives who could not be told. The form is stored, whatever happens here."""
@@ -260,8 +268,14 @@ def _whole(sheet: Sheet, answers: Answers) -> Answers:
     return {item.id: answers.get(item.id, Blank.EMPTY) for item in sheet.instrument.items}
 
 
-def _as_pulled(
-    instrument: Instrument, form_id: str, client: str, authored: datetime, answers: Answers, now: datetime
+def as_pulled(
+    instrument: Instrument,
+    form_id: str,
+    client: str,
+    authored: datetime,
+    answers: Answers,
+    now: datetime,
+    mode: Mode = Mode.PAPER,
 ) -> RemoteResponse:
     """The form as if a platform had sent it in our own words."""
     return RemoteResponse(
@@ -275,7 +289,7 @@ def _as_pulled(
         updated=now.isoformat(),
         source=client,
         language=instrument.language,
-        mode=Mode.PAPER.value,
+        mode=mode.value,
     )
 
 

@@ -19,6 +19,7 @@ from . import hand
 from .cadence import day_of, noon
 from .enrolling import consent_text
 from .facts import HandOver
+from .online import Online
 
 if TYPE_CHECKING:
     from ..engine import Engine
@@ -54,6 +55,8 @@ class Requests:
             consent_text=consent_text(settings),
             sender=lambda: self._sender,
             post=self._post,
+            link=lambda ask: Online(self.engine).link(ask.key),
+            mails=bool(settings.mail.host and settings.mail.sender),
         )
 
     @cached_property

@@ -66,6 +66,18 @@ class Settling(Protocol):
         ...
 
 
+@runtime_checkable
+class Delivering(Protocol):
+    """What a `Sender` may have besides: hands a link of ours to the client in the platform's own messages."""
+
+    def deliver(self, ask: Ask, link: str) -> Asked:
+        """Sends the link, once for the same `Ask.key` and `reminder`; `refused` where this client cannot be reached.
+
+        The message has the link and a neutral line: no form's name, no health information.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Letter:
     """A message by the practice's mail server. It holds no health information, ever (clinical.md 5, rule 8).
@@ -84,7 +96,9 @@ class CollectorContext:
     """What a collector is handed beside the request: the practice's words, and ways out that were switched on.
 
     `sender` gives the platform's own way of asking (raises Unsupported where there is none); `post` sends a letter
-    (raises MailProblem). `language` is that of the practice's texts.
+    (raises MailProblem); `mails` says whether a mail server is set. `language` is that of the practice's texts. `link`
+    gives the address of a request's form on the practice's own pages (raises Unsupported
+    where they have no address; None: it has none).
     """
 
     practice: str
@@ -93,6 +107,8 @@ class CollectorContext:
     consent_text: str
     sender: Callable[[], Sender]
     post: Callable[[Letter], None]
+    link: Callable[[Ask], str] | None = None
+    mails: bool = True
 
 
 @dataclass(frozen=True, slots=True)

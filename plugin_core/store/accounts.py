@@ -153,12 +153,13 @@ def begin(tx: Tx, item: Login) -> None:
         "begun_ms": item.begun_ms,
         "seen_ms": item.seen_ms,
         "until_ms": item.until_ms,
-        "sealed": None if item.more is None else _seal_more(tx, item.key, item.more),
+        "sealed": None if item.more is None else seal_more(tx, item.key, item.more),
     }
     tx.conn.execute(insert(logins).values(**values))
 
 
-def _seal_more(tx: Tx, key: str, more: Mapping[str, Any]) -> bytes:
+def seal_more(tx: Tx, key: str, more: Mapping[str, Any]) -> bytes:
+    """What is kept with a sign-in, sealed for its row."""
     return tx.sealer.seal(_place("logins", tx, key), _encode(dict(more)))
 
 
@@ -166,17 +167,18 @@ def login(tx: Tx, key: str) -> Login | None:
     """The sign-in of that key, over or not."""
     where = (logins.c.practice == tx.sealer.practice) & (logins.c.key == key)
     row = tx.conn.execute(select(logins).where(where)).first()
-    return None if row is None else _as_login(tx, row)
+    return None if row is None else as_login(tx, row)
 
 
 def of_kind(tx: Tx, kind: str) -> list[Login]:
     """All sign-ins of one way in, the newest first."""
     where = (logins.c.practice == tx.sealer.practice) & (logins.c.kind == kind)
     query = select(logins).where(where).order_by(logins.c.begun_ms.desc())
-    return [_as_login(tx, row) for row in tx.conn.execute(query)]
+    return [as_login(tx, row) for row in tx.conn.execute(query)]
 
 
-def _as_login(tx: Tx, row: Any) -> Login:
+def as_login(tx: Tx, row: Any) -> Login:
+    """A row of the table, opened."""
     more = None if row.sealed is None else _decode(tx.sealer.open(_place("logins", tx, row.key), row.sealed))
     return Login(row.key, row.kind, row.subject, row.begun_ms, row.seen_ms, row.until_ms, row.client, more)
 
@@ -190,7 +192,7 @@ def seen(tx: Tx, key: str, at_ms: int) -> None:
 def keep(tx: Tx, key: str, more: Mapping[str, Any] | None, client: str | None = None) -> None:
     """Replaces what is sealed with a sign-in, and whom it is about."""
     where = (logins.c.practice == tx.sealer.practice) & (logins.c.key == key)
-    sealed = None if more is None else _seal_more(tx, key, more)
+    sealed = None if more is None else seal_more(tx, key, more)
     source = tx.source or None
     tx.conn.execute(update(logins).where(where).values(sealed=sealed, client=client, source=source))
 

@@ -14,7 +14,7 @@ from .access import lets_all
 
 pages = Blueprint("files", __name__)
 KINDS = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
-NAMES = ("desk.css", "desk.js", "icon.svg")
+NAMES = ("desk.css", "desk.js", "icon.svg", "form.css", "form.js")
 
 
 @cache

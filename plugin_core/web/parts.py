@@ -25,6 +25,9 @@ PARTS = (
     "api",
     "programs",
     "hooks",
+    "form",
+    "kiosk",
+    "handing",
     "health",
 )
 

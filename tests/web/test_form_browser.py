@@ -1,0 +1,179 @@
+"""A client's form in a real browser: by touch, by keyboard alone, without JavaScript, at 320 px, in two tabs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.peers.plugin import Chromium
+
+from .chrome import Open, opened
+from .people import House
+from .test_form import Asked
+
+PHONE: dict[str, Any] = {"viewport": {"width": 320, "height": 640}, "has_touch": True, "is_mobile": True}
+
+
+class Phone:
+    """A desk that serves and a client who was asked by a link."""
+
+    def __init__(self, desk: Open, asked: Asked) -> None:
+        self.desk = desk
+        self.asked = asked
+        self.url = desk.base + asked.path
+
+    def page(self, **more: Any) -> Page:
+        page = self.desk.context(**(PHONE | more)).new_page()
+        page.goto(self.url)
+        return page
+
+    def newest(self) -> Any:
+        for _ in range(200):
+            if self.asked.row().state.value == "answered":
+                return self.asked.forms()[-1]
+            time.sleep(0.1)
+        raise AssertionError("the form did not arrive")
+
+
+@pytest.fixture
+def phone(open_house: Callable[..., House], chromium: Chromium) -> Iterator[Phone]:
+    house = open_house(address="http://desk.practice.example")
+    asked = Asked(house)
+    with opened(house, chromium) as desk:
+        yield Phone(desk, asked)
+
+
+def texts_of(phone: Phone) -> list[str]:
+    return [item.text for item in phone.asked.house.ask(lambda e: e.registry.instrument("gr18")).items]
+
+
+def test_by_touch_with_what_is_ticked_kept_at_once(phone: Phone) -> None:
+    """A client on a small telephone; the page is closed in the middle and opened again."""
+    page = phone.page()
+    groups = page.get_by_role("group")
+    expect(groups).to_have_count(19)
+    for number in range(5):
+        groups.nth(number).get_by_role("radio").nth(3).tap()
+    expect(page.get_by_role("status")).to_have_text("Saved")
+    page.wait_for_load_state("networkidle")
+    page.close()
+    page = phone.page()
+    expect(page.locator("input:checked")).to_have_count(5)
+    for number in range(5, 19):
+        page.get_by_role("group").nth(number).get_by_role("radio").nth(2).tap()
+    page.get_by_role("button", name="Send my answers").tap()
+    expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
+    assert phone.newest().answers["G3"] == 3
+    assert phone.desk.said == []
+    assert [url for url in phone.desk.asked if not url.startswith(phone.desk.base)] == []
+
+
+def test_without_javascript_one_line_at_a_time(phone: Phone) -> None:
+    """Nothing but links and buttons."""
+    page = phone.page(java_script_enabled=False)
+    page.get_by_role("button", name="One line at a time").tap()
+    for text in texts_of(phone):
+        group = page.get_by_role("group", name=text)
+        group.get_by_role("radio").nth(1).tap()
+        page.get_by_role("button", name="Next", exact=True).last.tap()
+    expect(page.get_by_role("heading", name="That was the last line.")).to_be_visible()
+    page.get_by_role("button", name="Send my answers").tap()
+    expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
+    assert set(phone.newest().answers.values()) == {1}
+
+
+def test_by_keyboard_alone(phone: Phone) -> None:
+    """Tab from line to line, arrows to choose, Enter does not send half a form."""
+    page = phone.page(has_touch=False, is_mobile=False)
+    done: set[str] = set()
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        kind = page.evaluate("document.activeElement.type || document.activeElement.tagName")
+        name = page.evaluate("document.activeElement.name || ''")
+        if kind == "radio" and name not in done:
+            page.keyboard.press("Space")
+            if not done:
+                page.keyboard.press("ArrowDown")
+                page.keyboard.press("Enter")
+                expect(page.get_by_role("heading", name="Growth and reliance")).to_be_visible()
+                page.wait_for_load_state()
+            done.add(name)
+        if kind == "submit" and page.evaluate("document.activeElement.value") == "send":
+            break
+    assert len(done) == 19
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
+    assert phone.newest().answers["G3"] == 1
+
+
+def test_two_tabs_in_one_browser(phone: Phone) -> None:
+    """The same link open twice: what is sent in one is over in the other, and said so."""
+    one = phone.page()
+    two = one.context.new_page()
+    two.goto(phone.url)
+    one.get_by_role("radio", name="Mostly true").first.tap()
+    expect(one.get_by_role("status")).to_have_text("Saved")
+    one.get_by_role("button", name="Send my answers").tap()
+    one.get_by_role("button", name="Send it as it is").tap()
+    expect(one.get_by_role("heading", name="Thank you")).to_be_visible()
+    two.get_by_role("radio", name="Not true").first.tap()
+    expect(two.get_by_role("status")).to_have_text("This form was sent or closed in another window.")
+    two.get_by_role("button", name="Send my answers").tap()
+    expect(two.get_by_text("have been sent already")).to_be_visible()
+    one.go_back()
+    expect(one.get_by_text("have been sent already")).to_be_visible()
+
+
+def test_what_a_screen_reader_is_told(phone: Phone) -> None:
+    """Every line is a named group of named answers; the page has one head and one main part."""
+    page = phone.page()
+    for text in texts_of(phone):
+        assert page.get_by_role("group", name=text).get_by_role("radio").count() == 6
+    assert page.get_by_role("radio", name="I would rather not say").count() == 19
+    assert page.get_by_role("heading", level=1).count() == 1
+    assert page.get_by_role("main").count() == 1
+    tree = page.locator("main").aria_snapshot()
+    assert 'group "1. I have spent time on things that matter to me."' in tree
+    assert "button \"Next\"" not in tree, "what only serves the Enter key is not read out"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_barrier(phone: Phone, scheme: str) -> None:
+    """WCAG 2.2 AA on each page that a client meets."""
+    page = phone.page(color_scheme=scheme)
+    found = phone.desk.barriers(page)
+    page.get_by_role("button", name="Send my answers").tap()
+    expect(page.get_by_role("alert")).to_be_focused()
+    found += phone.desk.barriers(page)
+    page.get_by_role("radio", name="Partly true").first.tap()
+    page.get_by_role("button", name="One line at a time").tap()
+    found += phone.desk.barriers(page)
+    page.get_by_role("button", name="All lines on one page").tap()
+    page.get_by_role("button", name="Send my answers").tap()
+    found += phone.desk.barriers(page)
+    page.get_by_role("button", name="Send it as it is").tap()
+    found += phone.desk.barriers(page)
+    page.goto(phone.url)
+    found += phone.desk.barriers(page)
+    assert found == []
+
+
+@pytest.mark.parametrize("width", [320, 768, 1280])
+def test_nothing_is_wider_than_the_screen_and_targets_are_large(phone: Phone, width: int) -> None:
+    """At 320 px nothing is scrolled sideways; what is tapped is at least 44 px high."""
+    page = phone.page(viewport={"width": width, "height": 700})
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    small = page.evaluate("[...document.querySelectorAll('fieldset label')].filter((one) => "
+                          "one.getBoundingClientRect().height < 44).length")  # fmt: skip
+    assert small == 0
+
+
+def test_words_at_twice_the_size_stay_readable(phone: Phone) -> None:
+    """WCAG 1.4.4: who enlarges the letters scrolls down, not sideways."""
+    page = phone.page()
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
