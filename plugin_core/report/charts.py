@@ -207,16 +207,22 @@ def _line(frame: _Frame, run: Sequence[Point]) -> Markup:
 
 def _point(frame: _Frame, point: Point, rests: bool) -> Markup:
     """A form in its shape; a browser shows day and value where the pointer rests."""
-    x, told = frame.x(point.when), tag("title", f"{short_day(point.when)}: {_value_words(point)}")
+    x, title = frame.x(point.when), f"{short_day(point.when)}: {_value_words(point)}"
+    if point.mark is Mark.SCORED and not rests and point.value is not None:  # nearly all of them: written at once
+        at, told = f'cx="{_short(x)}" cy="{_short(frame.y(point.value))}"', escape(plain(title))
+        return Markup(f'<circle class="form" {at} r="3.2"><title>{told}</title></circle>')  # noqa: S704 - escaped
+    return _marked(frame, point, rests, x, tag("title", title))
+
+
+def _marked(frame: _Frame, point: Point, rests: bool, x: float, told: Markup) -> Markup:
+    """A form that a flag rests on, one that was passed over, one without a score."""
     if point.value is None:
         cross = _cross(told, x, frame.floor - 7)
         return cross if not rests else cross + _ring(x, frame.floor - 7)
     y = frame.y(point.value)
     if rests:
         return tag("path", told, class_="rests", d=f"M{x:.1f} {y - 6.5:.1f}l6.5 6.5l-6.5 6.5l-6.5-6.5z", stroke="#000")
-    if point.mark is Mark.PASSED:
-        return tag("rect", told, class_="passed", x=x - 3.5, y=y - 3.5, width=7, height=7, fill="#fff", stroke="#000")
-    return tag("circle", told, class_="form", cx=x, cy=y, r=3.2)
+    return tag("rect", told, class_="passed", x=x - 3.5, y=y - 3.5, width=7, height=7, fill="#fff", stroke="#000")
 
 
 def _cross(told: Markup, x: float, y: float) -> Markup:

@@ -148,11 +148,11 @@ def set_evidence(
 
 def read(tx: Tx, *, states: Sequence[str] = STANDING, client: str | None = None) -> list[tuple[Flag, str]]:
     """Flags with their kind, newest first; standing ones unless other states are asked for."""
-    query = select(flags).where(flags.c.source == tx.source, flags.c.state.in_(states))
-    if client is not None:
-        query = query.where(flags.c.client == client)
-    query = query.order_by(flags.c.opened_ms.desc(), flags.c.client, flags.c.rule)
-    return [(_as_flag(tx, row), row.kind) for row in tx.conn.execute(query)]
+    # Of one client all are read: asked for both, the database goes by the state and looks at everybody's flags.
+    wanted = flags.c.state.in_(states) if client is None else flags.c.client == client
+    query = select(flags).where(flags.c.source == tx.source, wanted)
+    rows = tx.conn.execute(query.order_by(flags.c.opened_ms.desc(), flags.c.client, flags.c.rule))
+    return [(_as_flag(tx, row), row.kind) for row in rows if row.state in states]
 
 
 def _as_flag(tx: Tx, row: Any) -> Flag:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import socket
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,9 @@ from .staff import Staff
 if TYPE_CHECKING:
     from .desk import Desk
 
-THREADS = 8
+THREADS = 4
+"""Pages are mostly computing, which Python does one at a time: more threads would only take turns."""
+log = logging.getLogger(__name__)
 
 
 def check_place(desk: Desk) -> None:
@@ -84,6 +88,14 @@ def _listening(host: str, port: int) -> socket.socket:
         ) from None
 
 
+def _warm(desk: Desk) -> None:
+    """Makes the engines and reads the list of clients, so that the first people of the day do not wait for it."""
+    try:
+        desk.warm(THREADS)
+    except Exception as error:  # noqa: BLE001 - whoever opens a page is told the same fault, in a sentence
+        log.info("the desk could not be made ready ahead (%s)", type(error).__name__)
+
+
 def address_of(desk: Desk) -> str:
     """What people type to reach the desk."""
     web = desk.settings.web
@@ -106,6 +118,7 @@ def serve(desk: Desk, begun: Callable[[], None]) -> None:
     server = make_server(desk)
     try:
         begun()
+        threading.Thread(target=_warm, args=(desk,), name="warm", daemon=True).start()
         server.run()
     finally:
         server.close()
