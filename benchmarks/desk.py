@@ -6,7 +6,8 @@
 The server runs in a process of its own, as `handrail serve` starts it; the people are threads of this one, each with an
 account and a connection. They read the list, page through it and open clients' pages in turn. The time of an answer is
 from the first byte sent to the last byte received. Prints one line of JSON: the 50th, 95th and 99th percentile in
-milliseconds by kind of page, the requests, what the server computed for each, and how long the first start took until a page could be had.
+milliseconds by kind of page, the requests, what the server computed for each, and how long the first start took until a
+page could be had.
 """
 
 from __future__ import annotations
