@@ -68,11 +68,13 @@ class Broken:
 
 @dataclass(slots=True)
 class Survey:
-    """What one look over a file found: how often each form's key came, and which keys contradict themselves."""
+    """What one look over a file found: how often each form's key came, which keys contradict themselves, and which lack
+    a row that cannot be read (long)."""
 
     rows: int = 0
     forms: dict[str, int] = field(default_factory=dict)
     conflicts: set[str] = field(default_factory=set)
+    torn: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +139,10 @@ class Reader:
             signs.look(self._cell(cells, "date"), *(self._cell(cells, role) for role in ("id", "client")))
             try:
                 row = self._row(line, cells)
-            except RowFault:
+            except RowFault as fault:
                 broken += 1
+                if self.layout.layout != WIDE and (torn := self._broken(line, cells, fault).key) is not None:
+                    found.torn.add(torn)
                 continue
             found.forms[row.key] = found.forms.get(row.key, 0) + 1
             if self.layout.layout == WIDE:
@@ -173,6 +177,8 @@ class Reader:
                     if survey.forms[row.key] > 1:
                         done.add(row.key)
                     yield _response(row, row.lines, updated)
+                continue
+            if row.key in survey.torn:  # scored without the answer that cannot be read, it would look like a blank
                 continue
             rows = open_forms.setdefault(row.key, [])
             rows.append(row)

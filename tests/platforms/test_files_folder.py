@@ -148,6 +148,24 @@ def test_two_answers_on_one_line_of_a_long_table_both_come(exports: Exports) -> 
     assert [answer.label for answer in exports.pull().forms[0].lines[0].answers] == ["Often", "Never"]
 
 
+def test_a_form_with_a_row_that_cannot_be_read_is_set_aside_whole(exports: Exports) -> None:
+    """A comma that was not quoted breaks one row of a long table: read without it, the answer would count as left
+    blank, and the form would be scored and set aside at once."""
+    exports.confirm(LONG_LAYOUT)
+    torn = ("1", "a", "2026-02-13", "Sleep", "Question 9", "Often", " but rarely")
+    for rows in (
+        [*answered("1", "a", "Often"), torn, *answered("2", "b", "Never")],
+        [torn, *answered("1", "a", "Often"), *answered("2", "b", "Never")],
+    ):
+        exports.csv(rows=rows, headings=LONG_LAYOUT.headings[0], delimiter=",")
+        got = exports.pull()
+        assert [one.client for one in got.forms] == ["b"]
+        assert [one.message for one in got.aside] == [faults.WIDTH]
+        mended = [*answered("1", "a", "Often"), (*torn[:5], "Often, but rarely"), *answered("2", "b", "Never")]
+        exports.csv(rows=mended, headings=LONG_LAYOUT.headings[0], delimiter=",")
+        assert got.aside[0].remote_id in {one.id for one in exports.pull().forms}
+
+
 def test_one_number_for_two_clients_is_no_form(exports: Exports) -> None:
     """Rows of two people must not be put together."""
     exports.confirm(LONG_LAYOUT)
