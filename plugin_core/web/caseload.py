@@ -7,7 +7,6 @@ names, counts and dates; no answer, no score.
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -194,12 +193,10 @@ def _row(
     waiting: tuple[DueRow, ...],
     due: date | None,
 ) -> Row:
-    raised: Counter[str] = Counter()
+    raised = {SAFETY: 0, PROMPT: 0, GOOD: 0}
     for line in lines:
-        if line.kind == SAFETY:
-            raised[SAFETY] += 1
-        elif line.shown and line.state == FlagState.RAISED.value:
-            raised[line.kind] += 1
+        if line.kind == SAFETY or (line.shown and line.state == FlagState.RAISED.value):
+            raised[line.kind] = raised.get(line.kind, 0) + 1
     newer = look is not None and len(lines) > look.flags
     fresh_forms = person.forms if look is None else max(0, person.forms - look.forms)
     return Row(

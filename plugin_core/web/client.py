@@ -38,6 +38,7 @@ FIRST_LOOK = mark("You look at this page for the first time.")
 
 @pages.get("/client/<client>")
 @lets(*SEES_ANSWERS, kinds=("ehr",), framed=True)
+@here.in_turn
 def page(client: str) -> ResponseReturnValue:
     """The page of one client."""
     person = scope.person(client)
@@ -125,6 +126,7 @@ def _rests(rows: Sequence[FlagRow]) -> frozenset[str]:
 
 @pages.get("/client/<client>/flag/<flag>")
 @lets(*SEES_ANSWERS, kinds=("ehr",), framed=True)
+@here.in_turn
 def why(client: str, flag: str) -> ResponseReturnValue:
     """How one flag was worked out: everything with which a reader can redo it by hand."""
     person = scope.person(client)
@@ -145,6 +147,7 @@ def why(client: str, flag: str) -> ResponseReturnValue:
 
 @pages.get("/client/<client>/numbers")
 @lets(*SEES_ANSWERS, kinds=("ehr",), framed=True)
+@here.in_turn
 def numbers(client: str) -> ResponseReturnValue:
     """All forms of a client, as pictures and as tables."""
     person = scope.person(client)

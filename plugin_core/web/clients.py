@@ -78,6 +78,7 @@ class Shown:
 
 @pages.route("/clients", methods=["GET", "POST"])
 @lets(*SEES_ANSWERS)
+@here.in_turn
 def caseload() -> ResponseReturnValue:
     """The list. A search is sent in the body: a name has no place in an address, a log or a history."""
     shown = _wanted()

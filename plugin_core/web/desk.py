@@ -1,26 +1,32 @@
 """The practice at work behind the pages: engines for the threads that serve, the clock, keyed hashes for tokens.
 
 An engine is used by one thread at a time: it holds an open adapter and things computed when first needed. Each has
-connections of its own, so that a page reads beside a running sync (SQLite in WAL mode, PostgreSQL by snapshots).
+connections of its own, so that a page reads beside a running sync (SQLite in WAL mode, PostgreSQL by snapshots). One
+that was opened on a store file or with a key file that was replaced since (`handrail restore`, `key rotate --master`)
+is not used again: what it wrote would lie in a file that nobody reads.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..engine import Engine
 from ..manager import Plugins
+from .trail import Trail
 
 if TYPE_CHECKING:
     from ..settings import Settings
     from .caseload import Caseload
 
 Prepare = Callable[[Engine], None]
+Place = tuple[tuple[int, ...] | None, ...]
 
 
 class Desk:
@@ -45,9 +51,12 @@ class Desk:
         self._prepare = prepare
         self._plugins = plugins or Plugins(settings.plugins)
         self._idle: list[Engine] = []
-        self._all: list[Engine] = []
+        self._opened: dict[Engine, Place] = {}
+        self._place: Place = ()
         self._lock = threading.Lock()
         self.ready = False
+        self.trail = Trail()
+        self.turn = threading.Lock()
 
     @contextmanager
     def engine(self) -> Iterator[Engine]:
@@ -60,20 +69,44 @@ class Desk:
 
     def borrow(self) -> Engine:
         """An engine for this thread alone; to be given back. The one used last comes first, since it is warm."""
+        place, old = self._files(), []
         with self._lock:
-            if self._idle:
-                return self._idle.pop()
+            if place != self._place:
+                self._place, self.ready = place, False
+                self.__dict__.pop("caseload", None)
+            while self._idle:
+                found = self._idle.pop()
+                if self._opened[found] == place:
+                    break
+                old.append(found)
+                del self._opened[found]
+            else:
+                found = None
+        for one in old:
+            one.close()
+        return found or self._open(place)
+
+    def _open(self, place: Place) -> Engine:
         made = Engine(self.settings, plugins=self._plugins, now=self._now)
         if self._prepare is not None:
             self._prepare(made)
         with self._lock:
-            self._all.append(made)
+            self._opened[made] = place
         return made
+
+    def _files(self) -> Place:
+        """What tells the store's and the key's files from others that took their places; nothing for a server's."""
+        kind, _, key = self.settings.key_reference.partition(":")
+        store = self.settings.store_path if self.settings.store_url.startswith("sqlite:") else None
+        return _told(store), _told(Path(key) if kind == "file" else None)
 
     def give_back(self, engine: Engine) -> None:
         """Ends a loan."""
         with self._lock:
-            self._idle.append(engine)
+            if engine in self._opened:
+                self._idle.append(engine)
+                return
+        engine.close()
 
     def warm(self, engines: int) -> None:
         """Makes so many engines and reads the list of clients once."""
@@ -89,7 +122,7 @@ class Desk:
     def close(self) -> None:
         """Gives back what was opened."""
         with self._lock:
-            engines, self._all, self._idle = self._all, [], []
+            engines, self._opened, self._idle = list(self._opened), {}, []
         for engine in engines:
             engine.close()
 
@@ -104,3 +137,13 @@ class Desk:
     def secure(self) -> bool:
         """Whether people reach the desk by https, so that cookies may be kept to it."""
         return self.settings.web.address.startswith("https://")
+
+
+def _told(file: Path | None) -> tuple[int, ...] | None:
+    if file is None:
+        return None
+    try:
+        found = os.stat(file)
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino

@@ -21,6 +21,7 @@ EVERYBODY = frozenset({Role.FRONT_DESK, Role.SUPERVISOR, Role.ADMINISTRATOR})
 
 @pages.get("/due")
 @lets(*Role)
+@here.in_turn
 def due() -> ResponseReturnValue:
     """Forms that are due, asked for or missed, by client; a clinician sees their own clients'."""
     me = here.user()

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flask import current_app, g, request
 
-from ..store import Tx, accounts, book
+from .trail import Wish
 
 if TYPE_CHECKING:
     from ..engine import Engine
     from .desk import Desk
 
+F = TypeVar("F", bound=Callable[..., Any])
 ACCOUNT = "account"
 VISIT_COOKIE = "handrail-visit"
 TOKEN_FIELD = "csrf"  # noqa: S105 - the name of a form's field
@@ -91,6 +93,21 @@ def keyed(*parts: str) -> str:
     return engine().store.sealer.hash("desk", *parts)
 
 
+def in_turn(view: F) -> F:
+    """For pages that compute much and wait for nobody outside: one at a time, in the order in which they were asked.
+
+    Python computes one thing at a time anyway, and threads that take turns every few milliseconds give up their turn
+    with every row that they fetch: a list of five hundred then takes ten times as long.
+    """
+
+    @wraps(view)
+    def shown(*args: Any, **kwargs: Any) -> Any:
+        with desk().turn:
+            return view(*args, **kwargs)
+
+    return cast("F", shown)
+
+
 # --- tokens against forged writes ------------------------------------------------------------------------------------
 
 
@@ -118,17 +135,7 @@ def note(action: str, subject: str | None = None, detail: str | None = None, *, 
 
 
 def write_notes() -> None:
-    """Writes what this request has noted, and that its sign-in is in use, in one transaction."""
-    notes, seen, looked = g.pop("notes", []), g.pop("seen", None), g.pop("looked", None)
-    if not (notes or seen or looked):
-        return
-
-    def write(tx: Tx) -> None:
-        for actor, action, subject, detail in notes:
-            book.record(tx, actor, action, subject, detail)
-        if seen:
-            accounts.seen(tx, *seen)
-        if looked:
-            accounts.looked(tx, *looked)
-
-    engine().store.write(write, source())
+    """Writes what this request has noted, and that its sign-in is in use."""
+    wish = Wish(g.pop("notes", []), g.pop("seen", None), g.pop("looked", None))
+    if wish.lines or wish.seen or wish.looked:
+        desk().trail.write(engine(), source(), wish)
