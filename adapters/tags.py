@@ -22,7 +22,7 @@ class Marking(Protocol):
     """How one platform does it."""
 
     def stands(self, client: str) -> bool | None:
-        """Whether the client bears the mark; None: there is no such client (any more)."""
+        """Whether the client bears the mark; None: there is no such client (any more), or nobody looks at it."""
         ...
 
     def put(self, client: str) -> str | None:
@@ -30,7 +30,7 @@ class Marking(Protocol):
         ...
 
     def drop(self, client: str) -> str | None:
-        """Takes it off; gives the plain reason where the platform will not do so."""
+        """Takes it off, also where `stands` gives None; gives the plain reason where the platform will not do so."""
         ...
 
     def bearers(self) -> Sequence[str]:
@@ -78,6 +78,8 @@ class TagCarrier:
         if notice.beside:
             return Delivered(remote_id, DROPPED if remote_id else None)
         client = remote_id or notice.client
-        if not self._marking.stands(client):
+        stands = self._marking.stands(client)
+        if stands is False or (stands is None and remote_id is None):
             return Delivered(remote_id, DROPPED if remote_id else None)
+        # From a chart in the archive it goes, too: who comes back would bear it without any prompt.
         return Delivered(client, DROPPED, refused=self._marking.drop(client))

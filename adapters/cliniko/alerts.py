@@ -48,6 +48,8 @@ class AlertCarrier:
         if remote_id is None:
             return self._put(notice) if active else self._take_back(notice)
         stored = self._read(remote_id)
+        if stored is None and active and version == CLOSED:  # archived by us, and no longer shown
+            return self._put(notice)
         if stored is None or not _ours(stored, notice.key):  # a person removed it, or wrote another text
             return Delivered(remote_id, version, human_edit=True)
         if stored.get("archived_at"):

@@ -51,6 +51,8 @@ class Tasks:
             return self._put(notice) if notice.state is RemoteState.ACTIVE else self._take_back(notice)
         answer = self._rest.get(f"tasks/{part(remote_id)}", purpose=TASKS, also=(404,))
         stored = answer.data if answer.status == 200 and isinstance(answer.data, dict) else None
+        if stored is None and version == AWAY and notice.state is RemoteState.ACTIVE:  # archived by us, not shown
+            return self._put(notice)
         if stored is None or not _ours(stored, notice.key):
             return Delivered(remote_id, version, human_edit=True)
         now = AWAY if stored.get("archived") is True else self._category(stored)
@@ -97,9 +99,9 @@ class Tasks:
     def _take_back(self, notice: Notice) -> Delivered:
         """What was perhaps made, its answer lost; where nothing is there, nothing is sent (F87)."""
         found = self._marked(notice.key, notice)
-        for row in found:
-            self._close(str(row["id"]), OPEN, retract=notice.state is not RemoteState.INACTIVE)
-        return Delivered(str(found[0]["id"]), AWAY) if found else Delivered(None)
+        retract = notice.state is not RemoteState.INACTIVE
+        done = [self._close(str(row["id"]), OPEN, retract=retract) for row in found]
+        return done[0] if done else Delivered(None)
 
     def _close(self, remote_id: str, now: str, *, retract: bool) -> Delivered:
         want = AWAY if retract else DONE

@@ -49,9 +49,11 @@ class Tag:
         )
 
     def drop(self, client: str) -> str | None:
-        """Removes the tag; not there is fine."""
+        """Removes the tag; not there is fine, and so is a client who is not there (merged, deleted)."""
         query = {"clientId": client, "tag": self._text}
-        self._rest.send("DELETE", "clientTags", query=query, purpose=TAGS, also=(404,))
+        answer = self._rest.send("DELETE", "clientTags", query=query, purpose=TAGS, also=(400, 404))
+        if answer.status == 400 and (row := self.profile(client)) is not None and self._borne(row):
+            return tr("{site} does not take the tag off this client. Take it off there.", site=self._rest.base.site)
         return None
 
     def bearers(self) -> Sequence[str]:

@@ -15,13 +15,14 @@ from typing import Any
 from filelock import FileLock
 
 from ...plugin_core.contracts import Delivered, Notice
-from ...plugin_core.errors import Unreachable
+from ...plugin_core.errors import HandrailError, Unreachable
 from ...plugin_core.words import mark, tr
 from ...schemas.records import Json
 from ...schemas.vocab import RemoteState
 from ..http import OutcomeUnknown
 from ..rest import Answer, Rest, part, text_of
 from ..rounds import mark_of
+from ..transport import TooLarge
 
 MESSAGES = mark("write messages about clients")
 WHO = mark("look up whose chart it is")
@@ -127,10 +128,10 @@ class Messages:
         self._journal.note(name, "")
         try:
             answer = self._rest.send("POST", path, body, purpose=MESSAGES, also=(400, 404, 503))
-        except OutcomeUnknown:
+        except (OutcomeUnknown, TooLarge):
             return Delivered(None, refused=tr(UNKNOWN))
-        except BaseException:
-            self._journal.note(name, None)  # nothing was sent
+        except HandrailError:  # nothing was sent; of a run that is ended in mid-request nobody knows
+            self._journal.note(name, None)
             raise
         mid = _mid(answer)
         if mid is None:

@@ -261,6 +261,17 @@ class TestCliniko(AdapterConformance):
         assert closed.human_edit
         assert not self.double.tables["medical_alerts"][str(done.remote_id)]["archived_at"]
 
+    def test_a_prompt_stands_anew_where_archived_alerts_are_no_longer_shown(self) -> None:
+        """No source says whether an archived alert can still be read by its id (doubt): taken for a person's hand, a
+        prompt that holds after all would never be seen again."""
+        carrier = self.open().carrier("medical-alert")
+        done = carrier.deliver(self.notice(ONE), None, None)
+        done = carrier.deliver(self.notice(ONE, RemoteState.RETRACTED), done.remote_id, done.remote_version)
+        del self.double.tables["medical_alerts"][str(done.remote_id)]
+        again = carrier.deliver(self.notice(ONE), done.remote_id, done.remote_version)
+        assert not again.human_edit
+        assert len(self.double.standing("medical-alert", mark_of(ONE))) == 1
+
     def test_doubles_of_an_alert_are_archived(self) -> None:
         """Two people at two computers may have pushed at once (F84a)."""
         adapter = self.open()

@@ -227,6 +227,26 @@ class TestDrChrono(AdapterConformance):
         assert again.human_edit
         assert self.double.tables["tasks"][str(done.remote_id)]["status"] == 13
 
+    def test_a_prompt_stands_anew_where_archived_tasks_are_no_longer_shown(self) -> None:
+        """No source says whether an archived task can still be read by its id (doubt): taken for a person's hand, a
+        prompt that holds after all would never be seen again."""
+        carrier = self.open().carrier("task")
+        done = carrier.deliver(self.notice(ONE), None, None)
+        done = carrier.deliver(self.notice(ONE, RemoteState.RETRACTED), done.remote_id, done.remote_version)
+        del self.double.tables["tasks"][str(done.remote_id)]
+        again = carrier.deliver(self.notice(ONE), done.remote_id, done.remote_version)
+        assert not again.human_edit
+        assert len(self.double.tables["tasks"]) == 1
+
+    def test_a_task_whose_id_was_lost_and_that_was_closed_can_stand_again(self) -> None:
+        """Killed between the write and its note, then cleared, then true after all: it is ours to open, no person's."""
+        carrier = self.open().carrier("task")
+        carrier.deliver(self.notice(ONE), None, None)
+        closed = carrier.deliver(self.notice(ONE, RemoteState.INACTIVE), None, None)
+        again = carrier.deliver(self.notice(ONE), closed.remote_id, closed.remote_version)
+        assert not again.human_edit
+        assert [mark.active for mark in self.double.marks("task")] == [True]
+
     def test_flags_on_charts_are_refused_without_the_setting(self) -> None:
         """Opt-in twice: by the carrier's name, and by naming a flag type made for it."""
         settings = {name: value for name, value in self.loaded().items() if name != "patient_flag_type"}

@@ -245,6 +245,24 @@ class TestIntakeq(AdapterConformance):
         assert not again.responses
         assert len(self.double.seen) - before == 2  # the list, and the list of what was deleted
 
+    def test_the_tag_goes_from_a_chart_in_the_archive_too(self) -> None:
+        """A client who comes back would bear a tag for which no prompt stands, and nothing would ever take it off."""
+        carrier = self.open().carrier("tag")
+        done = carrier.deliver(self.notice(ONE), None, None)
+        self.double.close_client(ADA)
+        back = carrier.deliver(self.notice(ONE, RemoteState.RETRACTED), done.remote_id, done.remote_version)
+        assert back.refused is None
+        assert not self.standing("tag")
+
+    def test_the_tag_moves_from_a_record_that_was_merged_away(self) -> None:
+        """The old record is gone: taking its tag off is refused, and must not hold the prompt up for ever (F67)."""
+        carrier = self.open().carrier("tag")
+        done = carrier.deliver(self.notice(ONE), None, None)
+        del self.double.people[ADA]
+        moved = carrier.deliver(self.notice(ONE, client=BEN), done.remote_id, done.remote_version)
+        assert moved.remote_id == BEN
+        assert self.standing("tag", BEN)
+
     def test_reading_leaves_requests_for_prompts(self) -> None:
         """A prompt that is wrong must be taken back today, not tomorrow."""
         adapter = self.open(daily_limit=20, minute_limit=100, kept_for_prompts=10)

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from handrail.adapters.openemr.settings import OpenEmrSettings
 from handrail.adapters.openemr.spec import SPEC
+from handrail.adapters.transport import Transport
 from handrail.plugin_core.errors import Unsupported
 from handrail.plugin_core.testing import AdapterConformance, Filled
 from handrail.schemas.vocab import RemoteState
@@ -145,6 +146,24 @@ class TestOpenEmr(AdapterConformance):
         assert [row["message_status"] for row in self.double.messages.values()] == ["Done"]
         done = carrier.deliver(self.notice(ONE, RemoteState.RETRACTED), done.remote_id, done.remote_version)
         assert not self.double.messages
+
+    def test_a_run_that_is_ended_in_mid_request_sends_no_second_message(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Ctrl-C while the answer is awaited: the message may stand there already, and cannot be looked for."""
+        exchange = Transport.exchange
+
+        def ended(self: Transport, method: str, url: str, **more: Any) -> Any:
+            reply = exchange(self, method, url, **more)
+            if method == "POST" and url.endswith("/message"):
+                raise KeyboardInterrupt
+            return reply
+
+        monkeypatch.setattr(Transport, "exchange", ended)
+        with pytest.raises(KeyboardInterrupt):
+            self.open().carrier("message").deliver(self.notice(ONE), None, None)
+        monkeypatch.undo()
+        again = self.open().carrier("message").deliver(self.notice(ONE), None, None)
+        assert "cannot be read back" in (again.refused or "")
+        assert len(self.double.messages) == 1
 
     def test_a_message_moves_with_a_merged_client(self) -> None:
         """It would else stand in a chart that nobody opens (F67)."""

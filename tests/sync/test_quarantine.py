@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from handrail.adapters.fhir.adapter import FhirAdapter
+from handrail.plugin_core.contracts import Page
 from handrail.plugin_core.sync.ingest import BROKEN_LEAST
-from handrail.schemas.vocab import RunOutcome
+from handrail.schemas.records import Cursor, Quarantined
+from handrail.schemas.vocab import QuarantineReason, RunOutcome
 
 from .stage import EVEN, LEANING, NOW, Stage, form, gr18
 
@@ -177,6 +181,26 @@ def test_f51_retry_of_what_is_gone_at_the_source(stage: Stage) -> None:
     stage.delete("m-0")
     stage.sync(retry_set_aside=True)
     assert [row[0] for row in stage.seen().quarantine] == ["m-1"]
+
+
+def test_a_form_that_came_whole_and_broken_on_one_page_stays_set_aside(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An adapter may find one row of a form broken and give the rest: neither counted nor listed, it would be lost."""
+    pull = FhirAdapter.pull
+
+    def torn(self: FhirAdapter, cursor: Cursor | None) -> Iterator[Page]:
+        for page in pull(self, cursor):
+            aside = [Quarantined(one.id, QuarantineReason.SHAPE, "row 2", "torn") for one in page.responses]
+            yield replace(page, set_aside=aside)
+
+    stage.course("a", [EVEN])
+    with monkeypatch.context() as patched:
+        patched.setattr(FhirAdapter, "pull", torn)
+        stage.sync()
+    assert len(stage.seen().quarantine) == 1
+    assert stage.sync(full=True).counts["released"] == 1
+    assert stage.seen().quarantine == []
 
 
 def many(stage: Stage, number: int, bad: int) -> None:

@@ -181,7 +181,9 @@ class IntakeqDouble(Double):
 
     def _untag(self, request: Request) -> Reply:
         person = self.people.get(request.one("clientId"))
-        if person is not None and request.one("tag") in person["Tags"]:
+        if person is None:
+            return _no("Client not found")
+        if request.one("tag") in person["Tags"]:
             person["Tags"].remove(request.one("tag"))
         return Reply(200, body=b"")
 
