@@ -198,10 +198,12 @@ def _flag(row: FlagRow) -> dict[str, Any]:
         "reason": found.evidence.reason,
         "clears": found.evidence.clears_when,
         "forms": [one.id for one in found.evidence.forms],
-        "acknowledgements": [
-            {"at": one.at, "author": one.author, "note": one.note, "useful": one.useful} for one in row.acknowledgements
-        ],
+        "acknowledgements": [_seen(one) for one in row.acknowledgements],
     }
+
+
+def _seen(one: Any) -> dict[str, Any]:
+    return {"at": one.at, "author": one.author, "note": one.note, "useful": one.useful}
 
 
 @api.get(f"{CLIENT}/holds")
@@ -239,13 +241,16 @@ def _row(flag: str) -> FlagRow:
 @api.post(f"{FLAG}/acknowledgements")
 @needs("acknowledge")
 @api.arguments(form.Seen)
-@api.response(201, form.Flag)
+@api.response(201, form.Acknowledgement)
 @api.alt_response(404, schema=form.Problem)
 def acknowledge(given: dict[str, Any], flag: str) -> Any:
-    """Somebody has seen a flag. A safety notice is not closed by it: a person does that in Handrail."""
+    """Somebody has seen a flag. A safety notice is not closed by it: a person does that in Handrail.
+
+    The answer is what was noted; why the flag stands is told to tokens with the scope flags.
+    """
     _row(flag)
     made = here.engine().acknowledge(flag, _author(given), given.get("note"), given.get("useful"))
-    return _flag(made)
+    return _seen(made.acknowledgements[-1])
 
 
 @api.post(f"{CLIENT}/holds")

@@ -8,7 +8,6 @@ is not used again: what it wrote would lie in a file that nobody reads.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -143,7 +142,7 @@ def _told(file: Path | None) -> tuple[int, ...] | None:
     if file is None:
         return None
     try:
-        found = os.stat(file)
+        found = file.stat()
     except OSError:
         return ()
     return found.st_dev, found.st_ino

@@ -55,10 +55,3 @@ def icon() -> ResponseReturnValue:
     answer = Response(content("icon.svg"), content_type=KINDS["svg"])
     answer.headers["Cache-Control"] = "public, max-age=86400"
     return answer
-
-
-@pages.get("/health")
-@lets_all()
-def health() -> ResponseReturnValue:
-    """For whoever watches whether the desk runs: says nothing else."""
-    return Response("ok\n", content_type="text/plain")

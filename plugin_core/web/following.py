@@ -46,17 +46,28 @@ class Follower:
 
     def hear(self) -> None:
         """Something was announced."""
-        self._wanted.set()
         with self._lock:
-            if self._thread is None or not self._thread.is_alive():
+            self._wanted.set()
+            if self._thread is None:
                 self._thread = threading.Thread(target=self._follow, name="handrail-follow", daemon=True)
                 self._thread.start()
 
     def _follow(self) -> None:
-        while self._wanted.is_set():
+        while self._goes_on():
             time.sleep(max(self._wait, self._last + self._apart - time.monotonic()))
             self._wanted.clear()
             self._last = time.monotonic()
-            status = self._sync()
+            try:
+                status = self._sync()
+            except OSError as error:  # no process could be begun; the schedule's next sync goes on
+                log.error("the sync after an announcement was not begun (%s)", type(error).__name__)
+                continue
             if status:
                 log.warning("the sync after an announcement ended with status %s", status)
+
+    def _goes_on(self) -> bool:
+        """Whether something waits; if not, the thread is over in the same moment, so that the next one begins anew."""
+        with self._lock:
+            if not self._wanted.is_set():
+                self._thread = None
+            return self._thread is not None

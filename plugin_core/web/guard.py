@@ -79,11 +79,17 @@ def before() -> ResponseReturnValue | None:
 
 def known_host(desk: Desk, host: str) -> bool:
     """Whether a request names the desk by its own address, or comes from this machine."""
-    web = desk.settings.web
-    if web.address and host == urlsplit(web.address).netloc:
+    if is_own_address(desk, host):
         return True
+    web = desk.settings.web
     name, _, port = host.rpartition(":") if not host.endswith("]") and ":" in host else (host, "", "")
     return name in LOOPBACK and port in ("", str(web.port))
+
+
+def is_own_address(desk: Desk, host: str) -> bool:
+    """Whether that is the address by which people reach the desk."""
+    address = desk.settings.web.address
+    return bool(address) and host == urlsplit(address).netloc
 
 
 def _set_up() -> bool:

@@ -14,7 +14,7 @@ from ..store import book
 from ..store.sql import to_ms
 from . import here
 from .access import lets_all
-from .guard import LOOPBACK
+from .guard import LOOPBACK, is_own_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,8 @@ def health() -> Response:
 @lets_all(token=False)
 def metrics() -> Response:
     """Counts of what is stored, waits and stands, and when the last sync succeeded."""
-    if request.remote_addr not in (*LOOPBACK, "::1"):
+    # a proxy on this computer, not named in the settings, makes everybody look as if they sat here
+    if request.remote_addr not in (*LOOPBACK, "::1") or is_own_address(here.desk(), request.host):
         abort(404)
     return Response("".join(_lines()), content_type=PLAIN)
 

@@ -61,13 +61,18 @@ def fetch(party: Party, address: str) -> dict[str, Any]:
     :raises Failed: it is another host, cannot be reached, or answers otherwise.
     """
     import requests
+    from urllib3.exceptions import HTTPError
 
     if not may_ask(party, address):
         raise Failed
     try:
-        answer = requests.get(address, timeout=SECONDS, allow_redirects=False, headers={"Accept": "application/json"})
-        found = answer.json() if answer.status_code == 200 and len(answer.content) < MOST_BYTES else None
-    except (requests.RequestException, ValueError, RecursionError):
+        with requests.Session() as asks:
+            asks.trust_env = False  # no .netrc, no proxy behind the practice's back (S8)
+            answer = asks.get(address, timeout=SECONDS, allow_redirects=False, stream=True,
+                              headers={"Accept": "application/json"})  # fmt: skip
+            raw = answer.raw.read(MOST_BYTES, decode_content=True) if answer.status_code == 200 else b""
+        found = json.loads(raw)
+    except (requests.RequestException, HTTPError, ValueError, RecursionError):
         raise Failed from None
     if not isinstance(found, dict):
         raise Failed
@@ -85,7 +90,7 @@ def session(party: Party) -> OAuth2Session:
         kind, _, place = party.secret.partition(":")
         folder = here.desk().settings.folder
         secret = keys.read(f"file:{folder / place}" if kind == "file" else party.secret).reveal()
-    return OAuth2Session(
+    made = OAuth2Session(
         party.client,
         secret,
         scope=party.scope,
@@ -93,6 +98,8 @@ def session(party: Party) -> OAuth2Session:
         code_challenge_method="S256",
         token_endpoint_auth_method="client_secret_basic" if secret else "none",
     )
+    made.trust_env = False
+    return made
 
 
 def exchange(party: Party, endpoint: str, code: str, verifier: str) -> dict[str, Any]:

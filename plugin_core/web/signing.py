@@ -96,17 +96,16 @@ def signed_in() -> ResponseReturnValue:
     """Checks name and password; too many failures shut it for a while, whether the name exists or not."""
     login, on = request.form.get("login", "")[:100], safe_next(request.form.get("on", "")) or ""
     tries = Guard({("name", folded(login)): BY_NAME, ("address", request.remote_addr or ""): BY_ADDRESS})
-    if left := tries.shut_for():
+    if left := tries.take():
         here.note("sign-in-shut", actor="nobody")
         told = trn("Too many tries. Try again in {count} minute.", "Too many tries. Try again in {count} minutes.",
                    -(-left // 60))  # fmt: skip
         return sign_in_page(told, 429, login=login, on=on)
     found = staff().by_password(login, request.form.get("password", ""))
     if found is None:
-        tries.failed()
         here.note("sign-in-failed", actor="nobody")
         return sign_in_page(tr("Name or password is not right."), 401, login=login, on=on)
-    tries.passed()
+    tries.passed(taken=True)
     return let_in(found, on)
 
 
@@ -221,7 +220,7 @@ def my_password() -> ResponseReturnValue:
     """A new password of one's own."""
     me = here.user()
     tries = Guard({("name", me.login): BY_NAME})
-    if tries.shut_for():
+    if tries.take():
         abort(429)
     account = staff().read(me.key)
     try:
@@ -229,7 +228,6 @@ def my_password() -> ResponseReturnValue:
             raise UsageError(tr("The two passwords differ."))
         staff().new_password(account, request.form.get("old", ""), request.form.get("password", ""), me.session or "")
     except UsageError as error:
-        tries.failed()
         return _me(error.message), 400
     tries.passed()
     return _me("", tr("Your password is changed. Other browsers were signed out."))

@@ -27,6 +27,8 @@ LIFE = 600.0
 LEEWAY = 30.0
 ASK_AGAIN = 3600.0
 ASK_FOR_NEW = 60.0
+ASK_AFTER_FAULT = 15.0
+"""Anybody can send a token with an unknown key: each would make the desk wait for a record system that is down."""
 SECONDS = 3
 MOST_SEEN = 20_000
 MOST_BYTES = 100_000
@@ -59,8 +61,10 @@ class Tokens:
     now: Any = time.time
     _begun: float = 0.0
     _keys: dict[str, _Keys] = field(default_factory=dict)
+    _failed: dict[str, float] = field(default_factory=dict)
     _seen: dict[str, float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _asking: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self._begun = self.now()
@@ -106,19 +110,29 @@ class Tokens:
         raise Refused(tr(NOT_SIGNED))
 
     def _keys_of(self, system: RecordSystem, *, fresh: bool) -> KeySet:
-        with self._lock:
-            known = self._keys.get(system.issuer)
         wait = ASK_FOR_NEW if fresh else ASK_AGAIN
+        known = self._keys.get(system.issuer)
         if known is not None and self.now() - known.asked < wait:
             return known.found
-        try:
-            found = KeySet.import_key_set(_public(self._raw(system.keys)))
-        except (OSError, ValueError, TypeError, KeyError, RecursionError, JoseError):
-            if known is not None:
+        with self._asking:  # one asks, the others wait for what it gets
+            known = self._keys.get(system.issuer)
+            if known is not None and self.now() - known.asked < wait:
                 return known.found
-            raise Refused(tr(NO_KEYS)) from None
-        with self._lock:
-            self._keys[system.issuer] = _Keys(found, self.now())
+            if self.now() - self._failed.get(system.issuer, float("-inf")) >= ASK_AFTER_FAULT:
+                known = self._asked_for(system) or known
+        if known is None:
+            raise Refused(tr(NO_KEYS))
+        return known.found
+
+    def _asked_for(self, system: RecordSystem) -> _Keys | None:
+        from urllib3.exceptions import HTTPError  # what breaks off in the middle of an answer
+
+        try:
+            found = _Keys(KeySet.import_key_set(_public(self._raw(system.keys))), self.now())
+        except (OSError, HTTPError, ValueError, TypeError, KeyError, RecursionError, JoseError):
+            self._failed[system.issuer] = self.now()
+            return None
+        self._keys[system.issuer] = found
         return found
 
     def _raw(self, where: str) -> Any:

@@ -44,6 +44,22 @@ class Guard:
         left = max((one.until_ms - now for one in found.values()), default=0)
         return max(0, -(-left // 1000))
 
+    def take(self) -> int:
+        """Counts one try before it is looked at, so that tries side by side are all counted; `passed` takes it back.
+
+        :returns: for how many more seconds nothing is taken; 0: go on.
+        """
+        now = here.now_ms()
+
+        def write(tx: Tx) -> int:
+            have = accounts.tries(tx, list(self._limits))
+            if (left := max((one.until_ms - now for one in have.values()), default=0)) > 0:
+                return -(-left // 1000)
+            accounts.tried(tx, {key: _more(have.get(key, Tries()), limit, now) for key, limit in self._limits.items()})
+            return 0
+
+        return here.engine().store.write(write)
+
     def failed(self) -> None:
         """Counts a failure."""
         now = here.now_ms()
@@ -54,10 +70,20 @@ class Guard:
 
         here.engine().store.write(write)
 
-    def passed(self) -> None:
-        """Forgets the failures of what was tried; those of the place it came from stay."""
+    def passed(self, *, taken: bool = False) -> None:
+        """Forgets the failures of what was tried; those of the place it came from stay.
+
+        :param taken: this try was counted by `take`, which is undone for the place.
+        """
         keys = [key for key, limit in self._limits.items() if limit is not BY_ADDRESS]
-        here.engine().store.write(lambda tx: accounts.forget_tries(tx, keys))
+        places = [key for key in self._limits if key not in keys] if taken else []
+
+        def write(tx: Tx) -> None:
+            accounts.forget_tries(tx, keys)
+            have = accounts.tries(tx, places)
+            accounts.tried(tx, {key: Tries(one.number - 1, one.last_ms) for key, one in have.items()})
+
+        here.engine().store.write(write)
 
 
 def _more(old: Tries, limit: Limit, now: int) -> Tries:

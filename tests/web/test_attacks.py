@@ -1,0 +1,258 @@
+"""What somebody who means ill, or a bad day, does to the desk: each of these once went wrong."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import urllib3
+from handrail.plugin_core.settings_web import RecordSystem
+from handrail.plugin_core.store import book
+from handrail.plugin_core.web import oidc
+from handrail.plugin_core.web.api import KIND
+from handrail.plugin_core.web.following import Follower
+from handrail.plugin_core.web.oidc import Party
+from handrail.plugin_core.web.staff import Staff, Wanted
+from handrail.plugin_core.web.tokens import Refused, Tokens
+from handrail.schemas.vocab import FlagState
+from joserfc import jwt
+from joserfc.jwk import ECKey
+
+from .people import PASSWORD, House
+
+KEY = ECKey.generate_key("P-384", {"kid": "k"})
+ADDRESS = "https://desk.practice.example"
+
+
+# --- keys of record systems ------------------------------------------------------------------------------------------
+
+
+def forged(issuer: str = "https://ehr.example") -> str:
+    """A token that anybody can make: the issuer's name is no secret."""
+    now = int(time.time())
+    said = {"iss": issuer, "aud": "x", "iat": now, "exp": now + 60, "jti": "a"}
+    return "Bearer " + jwt.encode({"alg": "ES384", "kid": "nobody's"}, said, KEY, algorithms=["ES384"])
+
+
+def test_forged_tokens_do_not_make_the_desk_wait_for_keys_each_time(tmp_path: Path) -> None:
+    """While the record system's keys cannot be read, each forged token would hold a thread for seconds: the desk
+    would stand still for everybody."""
+    asked = []
+
+    class Down(Tokens):
+        __slots__ = ()
+
+        def _raw(self, where: str) -> Any:
+            asked.append(where)
+            raise requests.ConnectTimeout
+
+    checks = Down((RecordSystem("EHR", "https://ehr.example", "https://ehr.example/keys"),), tmp_path)
+    for _ in range(20):
+        with pytest.raises(Refused):
+            checks.check(forged(), "x")
+    assert len(asked) == 1
+
+
+def test_keys_that_break_off_are_keys_that_cannot_be_read(tmp_path: Path) -> None:
+    """A fault of the network in the middle of the answer must be a refusal, not a fault of the desk."""
+
+    class Cut(Tokens):
+        __slots__ = ()
+
+        def _raw(self, where: str) -> Any:
+            raise urllib3.exceptions.ProtocolError("cut")
+
+    checks = Cut((RecordSystem("EHR", "https://ehr.example", "https://ehr.example/keys"),), tmp_path)
+    with pytest.raises(Refused):
+        checks.check(forged(), "x")
+
+
+# --- health ----------------------------------------------------------------------------------------------------------
+
+
+def test_health_looks_at_the_store(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A watcher that is told all is well while no page can be shown calls nobody."""
+    from handrail.plugin_core.errors import StoreError
+
+    house.account("administrator", login="boss")
+    client = house.app.test_client()
+    assert client.get("/health").status_code == 200
+
+    def broken(_tx: Any) -> None:
+        raise StoreError("The store does not answer.")
+
+    monkeypatch.setattr(book, "last_source", broken)
+    assert client.get("/health").status_code == 503
+
+
+def test_numbers_are_not_told_through_a_proxy(open_house: Callable[..., House]) -> None:
+    """A proxy on the same computer makes everybody look as if they sat there: the world would see how many clients
+    a practice has."""
+    house = open_house(address=ADDRESS)
+    house.account("administrator", login="boss")
+    client = house.app.test_client()
+    assert client.get("/metrics", headers={"Host": "desk.practice.example"}).status_code == 404
+    assert client.get("/metrics", headers={"Host": "127.0.0.1:8737"}).status_code == 200
+
+
+# --- scopes ----------------------------------------------------------------------------------------------------------
+
+
+def test_who_may_only_acknowledge_reads_no_reasons(house: House) -> None:
+    """A token that may say "seen" must not be a way to read why a flag stands, or what others noted."""
+    house.account("administrator", login="boss")
+    more = {"login": "program x", "scopes": ["acknowledge"]}
+    token = house.ask(lambda e: Staff(e).begin_as(KIND, "p" * 32, 60, more=more))
+    row = house.ask(lambda e: next(r for r in e.flags() if r.flag.state is FlagState.RAISED and r.kind != "safety"))
+    answer = house.app.test_client().post(
+        f"/api/v1/flags/{row.flag.key}/acknowledgements",
+        json={"author": "anna"}, headers={"Authorization": f"Bearer {token}"},
+    )  # fmt: skip
+    assert answer.status_code == 201
+    assert answer.json is not None
+    assert row.flag.evidence.reason not in answer.json.values()
+
+
+# --- the store is changed below a running desk -----------------------------------------------------------------------
+
+
+def test_a_running_desk_follows_a_store_that_was_put_back(house: House, tmp_path: Path) -> None:
+    """A desk that kept the old file open would write acknowledgements into a file that nobody reads again."""
+    from handrail.plugin_core.keeping.backup import restore
+
+    browser = house.browser("supervisor")
+    assert browser.get("/clients").status_code == 200
+    house.ask(lambda e: e.keeping.backup(tmp_path / "b", "boss"))
+    house.ask(lambda e: Staff(e).change(house.account("clinician", login="late").key, "boss", state="closed"))
+    restore(house.desk.settings, tmp_path / "b", "boss", replace=True)
+    assert browser.get("/clients").status_code == 200
+    fresh = house.ask(lambda e: [one.login for one in Staff(e).everybody()])
+    assert "late" not in fresh
+
+
+def test_a_running_desk_follows_both_kinds_of_new_keys(house: House) -> None:
+    """After a new master key and then a new key of the practice, every page would be a fault until somebody restarts
+    the desk."""
+    from handrail.plugin_core.keeping.rotation import open_with, rotate, rotate_master
+
+    browser = house.browser("supervisor")
+    assert browser.get("/clients").status_code == 200
+    settings = house.desk.settings
+    with open_with(settings) as store:
+        rotate_master(store, settings)
+    with open_with(settings) as store:
+        rotate(store, settings, lambda *_: None)
+    assert browser.get("/clients").status_code == 200
+
+
+# --- provider --------------------------------------------------------------------------------------------------------
+
+
+def test_no_password_of_this_computer_goes_to_a_provider(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A .netrc of the account that runs the desk holds passwords for quite other things (S8)."""
+    import http.server
+
+    seen: list[str | None] = []
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(self.headers.get("Authorization"))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: Any) -> None: ...
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Answer)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password canary\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    place = f"127.0.0.1:{server.server_port}"
+    try:
+        assert oidc.fetch(Party("c", "", "openid", "x", (place,)), f"http://{place}/") == {}
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert seen == [None]
+
+
+# --- announcements ---------------------------------------------------------------------------------------------------
+
+
+def test_an_announcement_at_the_last_moment_is_followed() -> None:
+    """An announcement in the moment in which the follower ends would wait for the next one, days later."""
+    done: list[int] = []
+
+    def sync() -> int:
+        done.append(1)
+        return 0
+
+    follower = Follower(sync, wait=0.0, apart=0.0)
+    for number in range(3000):
+        follower.hear()
+        until = time.monotonic() + 5
+        while len(done) <= number:
+            assert time.monotonic() < until, f"announcement {number} was lost"
+
+
+# --- links -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_link_used_in_eight_tabs_at_once_makes_one_account(house: House) -> None:
+    house.account("administrator", login="boss")
+    token = house.ask(lambda e: Staff(e).invite(Wanted("Eve", "eve", frozenset({"clinician"})), "boss"))
+    got: list[str] = []
+    gate = threading.Barrier(8)
+
+    def use() -> None:
+        from handrail.plugin_core.errors import UsageError
+
+        with house.desk.engine() as engine:
+            gate.wait()
+            try:
+                got.append(Staff(engine).accept(token, "", "", PASSWORD).login)
+            except UsageError as error:
+                got.append(error.message)
+
+    threads = [threading.Thread(target=use) for _ in range(8)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert got.count("eve") == 1, got
+
+
+def test_eight_guesses_at_once_are_eight_guesses(house: House) -> None:
+    """Guesses that are sent side by side must not all slip in before the first one is counted."""
+    house.account("clinician")
+    checked = []
+    right = Staff.by_password
+
+    def slow(self: Staff, login: str, password: str) -> Any:
+        checked.append(password)
+        time.sleep(0.2)
+        return right(self, login, password)
+
+    Staff.by_password = slow
+    try:
+
+        def guess(n: int) -> None:
+            browser = house.browser()
+            browser.sign_in(password=f"wrong number {n}")
+
+        for n in range(4):
+            guess(n)
+        checked.clear()
+        threads = [threading.Thread(target=guess, args=(n,)) for n in range(8)]
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join()
+    finally:
+        Staff.by_password = right
+    assert len(checked) <= 1, checked
