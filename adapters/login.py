@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from marshmallow import fields, validate
 
 from ..plugin_core.contracts import AdapterContext, Browser
-from ..plugin_core.errors import Denied, Unreachable
+from ..plugin_core.errors import Denied, KeyProblem, SettingsError, Unreachable
 from ..plugin_core.words import mark, tr
 from .addresses import Base
 from .secret import Secret
@@ -137,8 +137,19 @@ class _Service:
         return kept
 
     def kept(self) -> _Kept:
-        """What was kept last, by whichever process."""
-        text = self._context.secret(TOKENS)
+        """What was kept last, by whichever process. Raises Denied where there is nothing that can be read."""
+        try:
+            text = self._context.secret(TOKENS)
+        except (KeyProblem, SettingsError) as error:  # a copy of it would not help: refresh tokens are used once
+            raise Denied(
+                tr(
+                    "There is no sign-in on {site}: nobody has signed in yet, or what the sign-in brought cannot be "
+                    "read any more. A person has to sign in: handrail connect {platform} --login",
+                    site=self.base.site,
+                    platform=self.app.platform,
+                ),
+                detail=type(error).__name__,
+            ) from None
         try:
             return msgspec.json.decode(text, type=_Kept)
         except (msgspec.DecodeError, UnicodeError):

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from ...plugin_core.contracts import AdapterContext, Carrier, Identity, Page, Published, RemoteForm, RemoteResponse
-from ...plugin_core.errors import Denied, Unsupported
+from ...plugin_core.errors import Denied, NotTheApi, Unsupported
 from ...plugin_core.words import mark, tr
 from ...schemas.records import Client, Cursor, Instrument, Json, Quarantined
 from ..keyset import Batch, Walk
@@ -57,7 +57,14 @@ class ClinikoAdapter:
 
     def test(self) -> Identity:
         """Asks whose key it is, and what it may see."""
-        user = self._rest.get("user", purpose=ACCOUNT, also=(401,))
+        user = self._rest.get("user", purpose=ACCOUNT, also=(401, 404))
+        if user.status == 404:
+            raise NotTheApi(
+                tr(
+                    "{site} does not answer as Cliniko does. Leave the setting base_url empty, or end it in /v1.",
+                    site=self._rest.base.site,
+                )
+            )
         if user.status == 401:
             raise Denied(
                 tr(

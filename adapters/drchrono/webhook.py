@@ -24,7 +24,8 @@ def hint(context: AdapterContext, request: WebhookRequest) -> Hint | Refusal:
     secret = context.secret("webhook_secret")
     if request.method == "GET":
         proof = parse_qs(request.query).get("msg", [""])[0]
-        if not proof or len(proof) > LONGEST_PROOF:
+        # The answer signs what is asked: nobody may have the body of a delivery signed by it.
+        if not proof or len(proof) > LONGEST_PROOF or proof.lstrip().startswith("{"):
             return Refusal(tr("The request is none of those that DrChrono sends."))
         token = hmac.new(secret.encode(), proof.encode(), sha256).hexdigest()
         return Hint(f"proof|{proof}", reply=msgspec.json.encode({"secret_token": token}), pull=False)
@@ -32,7 +33,8 @@ def hint(context: AdapterContext, request: WebhookRequest) -> Hint | Refusal:
     if context.settings.get("webhook_signature") == "hmac":
         expected = hmac.new(secret.encode(), request.body, sha256).hexdigest()
     given = request.headers.get("x-drchrono-signature", "")
-    if request.method != "POST" or not hmac.compare_digest(given.encode(), expected.encode()):
+    genuine = hmac.compare_digest(given.encode(), expected.encode()) and request.body.lstrip().startswith(b"{")
+    if request.method != "POST" or not genuine:
         return Refusal(tr("The request does not carry DrChrono's signature."))
     delivery = request.headers.get("x-drchrono-delivery") or sha256(request.body).hexdigest()
     event = request.headers.get("x-drchrono-event", "")

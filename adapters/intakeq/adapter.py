@@ -16,13 +16,13 @@ from ...plugin_core.contracts import (
     RemoteResponse,
     Sender,
 )
-from ...plugin_core.errors import PlatformError, Unsupported
+from ...plugin_core.errors import Denied, PlatformError, Unsupported
 from ...plugin_core.words import mark, tr
 from ...schemas.records import Client, Cursor, Instrument, Json, Quarantined
 from ..rest import listed, part, text_of
 from ..tags import TagCarrier
 from ..times import http_date
-from .reading import client_ref, form_of, response_of
+from .reading import client_ref, form_of, not_given, response_of
 from .seen import Seen
 from .settings import connection, rows, rows_at
 from .writing import Intakes, Tag
@@ -49,7 +49,15 @@ class IntakeqAdapter:
 
     def test(self) -> Identity:
         """Lists the questionnaires. IntakeQ says nothing of whose account it is."""
-        answer = self._rest.get("questionnaires", purpose=QUESTIONNAIRES)
+        answer = self._rest.get("questionnaires", purpose=QUESTIONNAIRES, also=(401,))
+        if answer.status == 401:
+            raise Denied(
+                tr(
+                    "{site} does not accept the API key. The owner of the IntakeQ account sees it under More > "
+                    "Settings > Integrations > Developer API: copy it whole from there.",
+                    site=self._rest.base.site,
+                )
+            )
         listed(answer, self._rest.base.site)
         fingerprint = sha256(self._rest.base.text.encode()).hexdigest()[:32]
         left = self._budget.left(self._daily)
@@ -96,9 +104,9 @@ class IntakeqAdapter:
         for start in range(0, len(wanted), CHUNK):
             some = wanted[start : start + CHUNK]
             done: list[Json] = []
-            gone: list[str] = []
-            error = self._read(some, seen, done, gone)
-            yield _page(done, gone, Cursor(STREAM, since, token=seen.text()))
+            absent: list[Json] = []
+            error = self._read(some, seen, done, absent)
+            yield _page(done, (), Cursor(STREAM, since, token=seen.text()), [not_given(row) for row in absent])
             if error is not None:
                 raise error
         deleted = self._deleted(query) if since is not None else []
@@ -173,15 +181,16 @@ class IntakeqAdapter:
             if text_of(row.get("Id")) and (mapped is None or text_of(row.get("QuestionnaireId")) in mapped)
         ]
 
-    def _read(self, some: Sequence[Json], seen: Seen, done: list[Json], gone: list[str]) -> PlatformError | None:
-        """Reads these intakes; what ends it early is given back, after what was read."""
+    def _read(self, some: Sequence[Json], seen: Seen, done: list[Json], absent: list[Json]) -> PlatformError | None:
+        """Reads these intakes; what ends it early is given back, after what was read. One that is listed and not given
+        is no deletion before IntakeQ says so of this very one."""
         for row in some:
             try:
                 found = self._intake(str(row["Id"]))
             except PlatformError as error:
                 return error
             if found is None:
-                gone.append(str(row["Id"]))
+                absent.append(row)
             else:
                 done.append(found)
             seen.read(row)
@@ -207,12 +216,14 @@ class IntakeqAdapter:
         return self._staff.get(who)
 
 
-def _page(done: Sequence[Json], gone: Sequence[str], cursor: Cursor | None = None) -> Page:
+def _page(
+    done: Sequence[Json], gone: Sequence[str], cursor: Cursor | None = None, aside: Sequence[Quarantined] = ()
+) -> Page:
     read = [response_of(intake) for intake in done]
     return Page(
         [one for one in read if isinstance(one, RemoteResponse)],
         cursor,
-        [one for one in read if isinstance(one, Quarantined)],
+        [*aside, *(one for one in read if isinstance(one, Quarantined))],
         tuple(gone),
     )
 

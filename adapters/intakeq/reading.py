@@ -49,6 +49,12 @@ def response_of(intake: Json) -> RemoteResponse | Quarantined | None:
     )
 
 
+def not_given(row: Json) -> Quarantined:
+    """A row of the list whose intake is not given."""
+    why = mark("the platform lists this form, but does not give it")
+    return Quarantined(str(row["Id"]), QuarantineReason.UNREADABLE, THE_FORM, why, text_of(row.get("QuestionnaireId")))
+
+
 def client_ref(row: Json) -> str | None:
     """The client's number: rows of the list call it ClientNumber, profiles and intakes ClientId."""
     found = text_of(row.get("ClientId")) or text_of(row.get("ClientNumber"))

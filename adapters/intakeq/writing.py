@@ -9,6 +9,7 @@ from ...plugin_core.contracts import Ask, Asked
 from ...plugin_core.errors import Unsupported
 from ...plugin_core.words import mark, tr
 from ...schemas.records import Instrument, Json
+from ..http import OutcomeUnknown
 from ..ours import Mapped
 from ..rest import Rest, part, text_of
 from ..rounds import LOST_REQUEST, in_rounds
@@ -80,12 +81,16 @@ class Intakes:
         return in_rounds(self._rest.http.patience, self._rest.base.site, LOST_REQUEST, lambda: self._ask(ask, form))
 
     def remind(self, ask: Ask) -> Asked:
-        """Has IntakeQ send its e-mail again."""
+        """Has IntakeQ send its e-mail again. An e-mail whose outcome stays open counts as sent: nothing shows it, and
+        one reminder too few is a lesser nuisance than two."""
         remote_id = ask.remote_id or self._there(ask, self._form(ask.instrument))
         if remote_id is None:
             return Asked(False, refused=tr("The request is no longer there."))
         body = {"IntakeId": remote_id, "DeliveryMethod": "email"}
-        answer = self._rest.send("POST", "intakes/resend", body, purpose=SENDING, also=(400, 404))
+        try:
+            answer = self._rest.send("POST", "intakes/resend", body, purpose=SENDING, also=(400, 404))
+        except OutcomeUnknown:
+            return Asked(True, remote_id=remote_id)
         if answer.status >= 300:
             return Asked(False, remote_id=remote_id, refused=tr("IntakeQ does not send this questionnaire again."))
         return Asked(True, remote_id=remote_id)

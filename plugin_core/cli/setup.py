@@ -262,7 +262,7 @@ def _ask(
         if field.metadata.get("secret"):
             if name in secrets:
                 references[name] = secrets[name]
-            elif name not in references and _on_terminal():
+            elif name not in references:
                 _ask_secret(app, spec, name, field, settings, references)
         elif name in given:
             settings[name] = _typed(field, given[name])
@@ -302,12 +302,27 @@ def _prompt(name: str, field: Any) -> str:
     return str(click.prompt(name))
 
 
+def _no_secret(name: str, field: Any) -> SettingsError:
+    return SettingsError(
+        tr(
+            "The secret {name} is missing ({meaning}). Put it into a file that only you can read, and give: --secret "
+            "{name}=file:PATH",
+            name=name,
+            meaning=tr(field.metadata.get("help", "")),
+        )
+    )
+
+
 def _ask_secret(
     app: App, spec: AdapterSpec, name: str, field: Any, settings: Mapping[str, Any], references: dict[str, str]
 ) -> None:
     """Asks for a secret that the chosen way of signing in needs, and stores it where the store's key lies too."""
     from ..store import keys
 
+    if not _on_terminal():
+        if field.required:
+            raise _no_secret(name, field)
+        return
     needed_for = field.metadata.get("needed_for")
     if field.metadata.get("by_login") or (needed_for is not None and settings.get("auth") not in needed_for):
         return

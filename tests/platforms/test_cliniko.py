@@ -11,7 +11,7 @@ from handrail.adapters.cliniko.settings import ClinikoSettings, shard_of
 from handrail.adapters.cliniko.spec import SPEC
 from handrail.adapters.rounds import mark_of
 from handrail.plugin_core.contracts import Ask, RemoteLine
-from handrail.plugin_core.errors import Denied, SettingsError
+from handrail.plugin_core.errors import Denied, NotTheApi, SettingsError
 from handrail.plugin_core.instruments import builtin_one
 from handrail.plugin_core.mapping import FormReader, own_mapping
 from handrail.plugin_core.mapping.propose import propose
@@ -146,6 +146,11 @@ class TestCliniko(AdapterConformance):
         """A key of another shard is a wrong key there, and nothing else tells why."""
         with pytest.raises(Denied, match="au1"):
             self.open(self.double.wrong_secrets()).test()
+
+    def test_an_address_without_its_version_says_what_to_do(self) -> None:
+        """A bare status 404 tells nobody that three letters are missing."""
+        with pytest.raises(NotTheApi, match="/v1"):
+            self.open(base_url=self.double.origin).test()
 
     def test_two_templates_of_one_name_are_not_offered_for_mapping(self) -> None:
         """An answered form names no template: which of the two it was, nobody could tell."""

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -299,6 +300,17 @@ class TestDrChrono(AdapterConformance):
         assert not isinstance(self._hear(signed), Hint)
         assert isinstance(self._hear(signed, webhook_signature="hmac"), Hint)
         assert not isinstance(self._hear(genuine, webhook_signature="hmac"), Hint)
+
+    def test_what_proves_the_address_signs_no_delivery(self) -> None:
+        """The proof is an HMAC of any text that is asked: a body signed by it would pass as DrChrono's."""
+        genuine = self.double.webhook()
+        asked = WebhookRequest("GET", "/hook", urlencode({"msg": genuine.body.decode()}), {}, b"")
+        assert not isinstance(self._hear(asked), Hint)
+        proof = self._hear(replace(asked, query="msg=kestrel-proof"))
+        assert isinstance(proof, Hint)
+        signed = {**genuine.headers, "x-drchrono-signature": json.loads(proof.reply)["secret_token"]}
+        forged = replace(genuine, headers=signed, body=b"kestrel-proof")
+        assert not isinstance(self._hear(forged, webhook_signature="hmac"), Hint)
 
     def test_events_that_bring_no_form_are_no_reason_to_pull(self) -> None:
         """Each pull counts against the hour of all practices."""

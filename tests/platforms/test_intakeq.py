@@ -12,7 +12,7 @@ from handrail.adapters.intakeq import settings
 from handrail.adapters.intakeq.reading import form_of, response_of
 from handrail.adapters.intakeq.spec import SPEC
 from handrail.plugin_core.contracts import Ask, Hint, RemoteAnswer, RemoteResponse, WebhookRequest
-from handrail.plugin_core.errors import Unsupported
+from handrail.plugin_core.errors import Denied, Unsupported
 from handrail.plugin_core.instruments import builtin_one
 from handrail.plugin_core.testing import AdapterConformance
 from handrail.schemas.records import Client
@@ -22,6 +22,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from .contract import Contract, Exempt
+from .doubles.base import Reply
 from .doubles.intakeq import FORM, NAMES, TAG, TOKEN, IntakeqDouble
 
 ADA, BEN = NAMES
@@ -184,6 +185,31 @@ class TestIntakeq(AdapterConformance):
         self.fill(1)
         (form,) = self.open().forms()
         assert len(form.questions) == 3
+
+    def test_an_intake_that_is_listed_and_not_given_is_no_deletion(self) -> None:
+        """Taken for deleted, an answered form would leave its course without a word."""
+        (form,) = self.fill(1)
+        listed = self.double.intakes[form]
+        self.double.intakes[form] = {**listed, "Id": "another"}
+        self.double._summary = lambda _: Reply(200, [listed])  # type: ignore[method-assign]
+        got = self.pull_all(self.open())
+        assert not got.gone
+        assert not got.responses
+        assert list(got.set_aside) == [form]
+
+    def test_a_wrong_key_says_where_the_right_one_stands(self) -> None:
+        """The owner alone sees it, under a menu that nobody finds by chance."""
+        with pytest.raises(Denied, match="Developer API"):
+            self.open(secrets={"api_key": "kestrel-wrong"}).test()
+
+    def test_a_reminder_whose_answer_is_lost_is_not_sent_twice(self) -> None:
+        """Nothing at IntakeQ shows that an e-mail went out: tried again, the client would have it twice."""
+        sender = self._sender()
+        asked = sender.ask(self.request())
+        self.double.lose_replies()
+        done = sender.remind(replace(self.request(asked.remote_id), reminder=1))
+        assert done.sent
+        assert len(self.double.sent) == 1
 
     def test_the_client_is_named_in_two_ways(self) -> None:
         """Lists say ClientNumber, profiles ClientId."""

@@ -26,7 +26,7 @@ from handrail.plugin_core.cli import run as command
 from handrail.plugin_core.cli.login import Loopback
 from handrail.plugin_core.contracts import AdapterContext
 from handrail.plugin_core.contracts.connecting import _no_place
-from handrail.plugin_core.errors import Denied, SettingsError, Unreachable, UnsafeLink, UsageError
+from handrail.plugin_core.errors import Denied, KeyProblem, SettingsError, Unreachable, UnsafeLink, UsageError
 
 from .doubles.drchrono import CLIENT_ID, CLIENT_SECRET, DrChronoDouble
 from .doubles.openemr import OpenEmrDouble
@@ -186,6 +186,20 @@ def test_a_refresh_token_is_kept_as_soon_as_it_is_rotated(practice: Practice) ->
     assert before in practice.double.oauth.burnt
     assert before != after
     assert after in practice.double.oauth.refresh
+
+
+@pytest.mark.parametrize("error", [SettingsError, KeyProblem])
+def test_where_nobody_has_signed_in_it_says_so(practice: Practice, error: type[Exception]) -> None:
+    """To put it back from a copy would not help: a refresh token from a copy has been used."""
+
+    def read(name: str) -> str:
+        if name == TOKENS:
+            raise error("The secret file cannot be read. Put it back from your copy.")
+        return practice.kept[name]
+
+    adapter = SPEC.open(replace(practice.context, secret=read))
+    with pytest.raises(Denied, match="handrail connect drchrono --login"):
+        adapter.test()
 
 
 def test_a_revoked_sign_in_ends_in_one_clear_sentence(practice: Practice) -> None:
@@ -351,6 +365,14 @@ def test_connect_signs_in_where_it_is_needed_and_only_then(
 
 
 @pytest.mark.usefixtures("begun")
+def test_a_secret_that_is_missing_is_named_with_where_to_find_it(begun: Path, run: Console) -> None:
+    """Without a terminal nobody asks for it: "missing data for required field" is no help to a practice manager."""
+    status, said = run("connect", "cliniko", "--set", "contact_email=a@b.example")
+    assert status == 2
+    assert "My Info > Manage API keys" in said
+    assert "--secret api_key=file:PATH" in said
+
+
 def test_connect_refuses_a_sign_in_that_a_platform_does_not_have(run: Console) -> None:
     """A flag that does nothing would be believed to have done something."""
     status, said = run("connect", "fhir", "--set", "base_url=http://127.0.0.1:9/fhir", "--login")
