@@ -57,6 +57,7 @@ class Requests:
             post=self._post,
             link=lambda ask: Online(self.engine).link(ask.key),
             mails=bool(settings.mail.host and settings.mail.sender),
+            delivers=self.engine.spec.capabilities.sends and self.engine.spec.capabilities.delivers,
         )
 
     @cached_property

@@ -52,10 +52,8 @@ def _sent(ask: Ask, context: CollectorContext, link: str) -> Asked | None:
 
 
 def _delivered(ask: Ask, context: CollectorContext, link: str) -> Asked | None:
-    try:
-        sender = context.sender()
-    except Unsupported:
-        return None
+    """By the platform, which is opened only if it delivers: a link does not wait for a platform that cannot."""
+    sender = context.sender() if context.delivers else None
     return sender.deliver(ask, link) if isinstance(sender, Delivering) else None
 
 

@@ -96,7 +96,8 @@ class CollectorContext:
     """What a collector is handed beside the request: the practice's words, and ways out that were switched on.
 
     `sender` gives the platform's own way of asking (raises Unsupported where there is none); `post` sends a letter
-    (raises MailProblem); `mails` says whether a mail server is set. `language` is that of the practice's texts. `link`
+    (raises MailProblem); `mails` says whether a mail server is set, `delivers` whether the platform's
+    sender is `Delivering`. `language` is that of the practice's texts. `link`
     gives the address of a request's form on the practice's own pages (raises Unsupported
     where they have no address; None: it has none).
     """
@@ -109,6 +110,7 @@ class CollectorContext:
     post: Callable[[Letter], None]
     link: Callable[[Ask], str] | None = None
     mails: bool = True
+    delivers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

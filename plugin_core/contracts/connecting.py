@@ -32,7 +32,7 @@ class CarrierSpec:
 class Capabilities:
     """What an adapter can do; what is not named here is refused as unsupported, never skipped silently.
 
-    `sends`: asks clients by itself (`Asking`). `hears`: takes the platform's webhooks (`AdapterSpec.webhook`).
+    `sends`: asks clients by itself (`Asking`). `delivers`: its `Sender` hands links of ours over (`Delivering`). `hears`: takes the platform's webhooks (`AdapterSpec.webhook`).
     `lists_all`: what `Adapter.listing` leaves out was deleted there; False where it may only have been moved away, so
     that nothing is ever withdrawn for being absent.
     """
@@ -43,6 +43,7 @@ class Capabilities:
     gives_clinicians: bool = False
     gives_sessions: bool = False
     sends: bool = False
+    delivers: bool = False
     hears: bool = False
     lists_all: bool = True
 

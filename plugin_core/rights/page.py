@@ -260,3 +260,32 @@ def _asked(facts: Json) -> list[str]:
 
 def _day(text: str) -> str:
     return day(date.fromisoformat(text))
+
+
+# --- what a client sees of their own in between -----------------------------------------------------------------------
+
+
+def own_forms(facts: Json, view: ClientView) -> list[Json]:
+    """Of a client's facts the forms that they filled in themselves and that count, newest first: questions and answers.
+
+    Nothing of what rules, therapists or the practice made of them (clinical.md 5).
+    """
+    own = {course.instrument.id for course in view.courses if course.instrument.audience == "client"}
+    wanted = ("instrument", "version", "title", "filled_in", "status", "counts", "answers")
+    found = [{name: one[name] for name in wanted} for one in facts["forms"] if one["instrument"] in own]
+    return sorted((one for one in found if one["counts"]), key=lambda one: _when(one["filled_in"]), reverse=True)
+
+
+def own_page(facts: Json, view: ClientView) -> Json:
+    """The same for a page: a line over time for each form, and each form's answers."""
+    return {
+        "pictures": _pictures(view.courses),
+        "forms": [
+            {"title": tr(FORM_OF, form=one["title"], day=moment(_when(one["filled_in"]))),
+             "answers": _lines(one["answers"])}
+            for one in own_forms(facts, view)
+        ],
+        "intro": [tr(INTRO[1]), tr(INTRO[2]), tr(PRIVATE)],
+        "heads": [tr(one) for one in HEADS],
+        "titles": {key: tr(SECTIONS[key]) for key in ("lines", "answers")},
+    }  # fmt: skip

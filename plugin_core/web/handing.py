@@ -19,10 +19,9 @@ from ..errors import HandrailError, Unsupported
 from ..safety.readiness import demand
 from ..store import Tx, visits
 from ..store.visits import Visit
-from ..words import tr
 from . import here, kiosk, scope
 from .access import Role, lets
-from .clients import asked
+from .clients import asked, title_of
 from .due import EVERYBODY
 
 if TYPE_CHECKING:
@@ -32,9 +31,9 @@ if TYPE_CHECKING:
 
 pages = Blueprint("handing", __name__)
 CODE_MINUTES = 15
-OPEN = frozenset({Standing.ASKED, Standing.REMINDED, Standing.LATE})
-"""Standings in which there is a request whose link counts."""
-TABLET = OPEN | {Standing.DUE, Standing.TRYING, Standing.REFUSED, Standing.MISSED}
+OPEN = frozenset({Standing.ASKED, Standing.REMINDED, Standing.LATE, Standing.DUE, Standing.TRYING})
+"""Standings in which a request, where there is one, has a link that counts."""
+TABLET = OPEN | {Standing.REFUSED, Standing.MISSED}
 
 
 @pages.get("/hand-over")
@@ -45,7 +44,7 @@ def hand_over() -> ResponseReturnValue:
     for person, forms in _people():
         for one in forms:
             if one.standing in TABLET:
-                rows.append({"person": person, "form": _title(one.instrument), "instrument": one.instrument,
+                rows.append({"person": person, "form": title_of(one.instrument), "instrument": one.instrument,
                              "link": one.standing in OPEN and one.ask, "standing": asked([one])})  # fmt: skip
     rows.sort(key=lambda row: (str(row["person"].name).casefold(), str(row["form"])))
     here.note("due-viewed")
@@ -74,10 +73,6 @@ def _one() -> tuple[Person, DueRow]:
             if (person.key, one.instrument) == (client, instrument) and one.standing in TABLET:
                 return person, one
     abort(404)
-
-
-def _title(instrument: str) -> str:
-    return here.engine().registry.instrument(instrument).title
 
 
 @pages.post("/hand-over/link")

@@ -28,6 +28,7 @@ PARTS = (
     "form",
     "kiosk",
     "handing",
+    "own",
     "health",
 )
 

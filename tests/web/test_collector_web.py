@@ -1,4 +1,4 @@
-"""The way of asking called `web`: the platform's messages, else a neutral letter, else a link for staff to hand over."""
+"""The way of asking called `web`: the platform's messages, else a neutral letter, else a link handed over."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Ways:
         self.letters: list[Letter] = []
         self.bounces = bounces
         self.context = CollectorContext("North Road", "en", "", "It is up to you.", self._sender, self._post,
-                                        lambda ask: LINK, mails)  # fmt: skip
+                                        lambda ask: LINK, mails, platform is not None)  # fmt: skip
 
     def _sender(self) -> Any:
         if self.platform is None:
@@ -53,7 +53,7 @@ class Ways:
 
     def _post(self, letter: Letter) -> None:
         if self.bounces:
-            raise AddressRefused("no such address")
+            raise AddressRefused("no such address", passing=False)
         self.letters.append(letter)
 
 
@@ -90,6 +90,16 @@ def test_else_staff_hand_the_link_over(ways: Ways) -> None:
     again = WEB.remind(replace(ASK, reminder=1), ways.context)
     assert again.refused is not None
     assert "Hand the link over" in again.refused
+
+
+def test_a_platform_that_delivers_nothing_is_not_waited_for() -> None:
+    """It may be down, or need a sign-in; the letter goes out all the same."""
+    ways = Ways()
+
+    def opened() -> Any:
+        raise AssertionError("the platform was opened")
+
+    assert WEB.ask(ASK, replace(ways.context, sender=opened)) == Asked(sent=True)
 
 
 def test_without_an_address_one_sentence_says_what_to_fill_in() -> None:

@@ -57,6 +57,14 @@ class Link:
 
 
 @pytest.fixture
+def ward(tmp_path: Path) -> Iterator[Ward]:
+    """A practice with a clinician, a backup and a mail server of its own."""
+    with Ward(tmp_path / "practice") as made:
+        made.sync()
+        yield made
+
+
+@pytest.fixture
 def link(ward: Ward) -> Iterator[Link]:
     made = Link(ward)
     ward.letters()
@@ -104,13 +112,13 @@ def test_what_was_sent_before_a_stop_arrives_with_the_next_sync(link: Link, monk
     assert len(link.ward.told()) == 2
 
 
-def test_without_what_safety_needs_the_form_is_not_shown(link: Link, tmp_path: Path) -> None:
+def test_without_what_safety_needs_the_form_is_not_shown(link: Link) -> None:
     """A crisis text that was taken out of the settings meanwhile: no line about safety without it."""
     settings = replace(link.desk.settings, crisis_text="")
     desk = Desk(settings, now=link.house.clock)
     browser = Browser(House(desk, link.house.clock).app.test_client())
-    for page in (browser.get(link.path, base_url="http://desk.practice.example"),
-                 browser.post(link.path, {"do": "send", f"a.{ITEM}": "2"}, base_url="http://desk.practice.example")):  # fmt: skip
+    at = {"base_url": "http://desk.practice.example"}
+    for page in (browser.get(link.path, **at), browser.post(link.path, {"do": "send", f"a.{ITEM}": "2"}, **at)):
         assert page.status_code == 503
         assert "tell your practice" in page.text
     desk.close()

@@ -51,7 +51,7 @@ def at(open_house: Callable[..., House]) -> Tablet:
 
 @pytest.fixture(autouse=True)
 def _by_http(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(AT, "base_url", "http://desk.practice.example")
+    monkeypatch.setitem(AT, "base_url", "http://localhost")
 
 
 def test_a_client_types_the_code_and_nothing_remains(at: Tablet) -> None:
