@@ -206,9 +206,9 @@ class DrChronoAdapter:
         gone: list[str] = []
         for (appointment, template), values in found.items():
             remote_id, visit = name_of(appointment, template), self._visits.get(appointment)
-            if not values or visit is None:
+            if not values:
                 gone.append(remote_id)
-            elif visit.patient is None:
+            elif visit is None or visit.patient is None:  # answers stand whose appointment is not shown: no deletion
                 why = mark("the form does not say which client of this platform it is about")
                 set_aside.append(
                     Quarantined(remote_id, QuarantineReason.NO_CLIENT, mark("the appointment"), why, template)

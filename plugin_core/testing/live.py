@@ -182,7 +182,10 @@ def _clients(spec: AdapterSpec, wish: Wish, salt: str) -> dict[str, str]:
 
 
 def tidy_up(kind: type[AdapterConformance]) -> list[str]:
-    """Takes back whatever of this run still stands; gives a sentence for each thing that could not be."""
+    """Takes back whatever of this run still stands; gives a sentence for each thing that could not be.
+
+    By key and client, never by what `find` gives: of a tag that serves all prompts it gives every client who bears it.
+    """
     bench = kind()
     bench.setup_method()
     left = []
@@ -191,9 +194,7 @@ def tidy_up(kind: type[AdapterConformance]) -> list[str]:
         for name in bench.only_carriers or ():
             for number in range(1, LAST_KEY + 1):
                 try:
-                    carrier = adapter.carrier(name)
-                    for remote_id in carrier.find(bench.key(number)):
-                        carrier.deliver(bench.notice(bench.key(number), RemoteState.RETRACTED), remote_id, None)
+                    adapter.carrier(name).deliver(bench.notice(bench.key(number), RemoteState.RETRACTED), None, None)
                 except PlatformError as error:
                     left.append(tr(LEFT, carrier=name, why=error.message))
     finally:

@@ -152,6 +152,14 @@ class TestDrChrono(AdapterConformance):
         assert not done.responses
         assert done.set_aside == [form]
 
+    def test_answers_whose_appointment_is_not_shown_are_set_aside(self) -> None:
+        """The signed-in user may not see it: taken for deleted, the form would be lost without a word."""
+        (form,) = self.fill(1)
+        del self.double.tables["appointments"][form.partition("/")[0]]
+        done = self.pull_all(self.open())
+        assert not done.gone
+        assert done.set_aside == [form]
+
     def test_archived_fields_are_no_longer_asked(self) -> None:
         """`connect` would else want a line mapped that no client will ever see."""
         field = self.double.field("Gone", ())

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from handrail.adapters.intakeq.spec import SPEC as INTAKEQ
 from handrail.plugin_core import cli
+from handrail.plugin_core.testing import live
 
 from tests.peers.servers import Sekmet
 from tests.platforms.doubles.base import Filled
 from tests.platforms.doubles.fhir import FhirDouble
+from tests.platforms.doubles.intakeq import TAG, IntakeqDouble
 
 CLIENT = "Patient/k1"
 
@@ -84,6 +87,17 @@ def test_with_leave_prompts_are_tried_and_taken_back(account: FhirDouble, capsys
     assert [mark for mark in account.marks("flag") if mark.active] == []
     assert len(account.marks("flag")) > 0
     assert account.marks("task") == []
+
+
+def test_tidying_up_touches_nobody_but_the_client_that_was_named() -> None:
+    """A tag bears no key: whoever else bears it bears it for a prompt of the practice's own."""
+    with IntakeqDouble() as double:
+        named, other = double.clients()
+        for ref in (named, other):
+            double.people[ref]["Tags"].append(TAG)
+        wish = live.Wish(double.settings(), double.secrets(), named, ("tag",))
+        assert live.tidy_up(live.live(INTAKEQ, wish)) == []
+        assert [mark.client for mark in double.marks("tag")] == [other]
 
 
 def test_a_second_run_does_not_stumble_over_the_first(account: FhirDouble, capsys: pytest.CaptureFixture[str]) -> None:
