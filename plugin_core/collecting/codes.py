@@ -37,7 +37,7 @@ TABLET = 6
 
 
 def tablet_code(pick: Callable[[str], str]) -> str:
-    """A code that a client types on the practice's tablet, as K7QF2M. `pick` chooses one letter of those it is given."""
+    """A code that a client types on the practice's tablet, as K7QF2M. `pick` chooses one of the letters."""
     return "".join(pick(LETTERS) for _ in range(TABLET))
 
 

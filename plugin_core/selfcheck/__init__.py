@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 Series = dict[str, list[tuple[str, str, ScoredForm]]]
 """Client key -> (instrument, version, form), oldest first."""
 
+Key = str | bytes
+"""Where an author's key lies, or the key itself where the author has brought it (`phrase.key_of`)."""
 KEPT = timedelta(days=365)
 CLIENT_FORMS = 2
 """A self-check falls due with each second form of the client (clinical.md 2.2)."""
@@ -86,7 +88,20 @@ class SelfChecks:
         if keys.exists(place):
             raise UsageError(tr("There is a key at that place already. Nothing was changed."))
         key = keys.make_master()
-        own = Sealer(self._engine.settings.practice, {1: base64.b64decode(key)})
+        keys.write(place, key)
+        try:
+            self.begin_with(author, base64.b64decode(key))
+        except BaseException:
+            keys.remove(place)  # one that seals nothing would stand in the way of the next that is made
+            raise
+        return place
+
+    def begin_with(self, author: str, key: bytes) -> None:
+        """Notes the key of an author who keeps it elsewhere: 32 bytes, which are not stored.
+
+        :raises UsageError: the author has one already.
+        """
+        own = Sealer(self._engine.settings.practice, {1: key})
 
         def write(tx: Tx) -> None:
             name = selfchecks.author_key(tx, author)
@@ -100,19 +115,18 @@ class SelfChecks:
             selfchecks.begin(tx, name, own)
             book.record(tx, author, "selfcheck-begun")
 
-        keys.write(place, key)
-        try:
-            self._engine.store.write(write, self._engine.source)
-        except BaseException:
-            keys.remove(place)  # one that seals nothing would stand in the way of the next that is made
-            raise
-        return place
+        self._engine.store.write(write, self._engine.source)
+
+    def begun(self, author: str) -> bool:
+        """Whether the author has a key, wherever it lies."""
+        with self._engine.store.reading(self._engine.source) as tx:
+            return selfchecks.begun(tx, selfchecks.author_key(tx, author))
 
     def _author(self, author: str) -> str:
         return self._engine.store.sealer.hash("author", author)
 
-    def _own(self, author: str, reference: str | None) -> Sealer:
-        key = keys.master(reference or self.reference(author))
+    def _own(self, author: str, reference: Key | None) -> Sealer:
+        key = reference if isinstance(reference, bytes) else keys.master(reference or self.reference(author))
         own = Sealer(self._engine.settings.practice, {1: key})
         with self._engine.store.reading(self._engine.source) as tx:
             fits = selfchecks.known(tx, selfchecks.author_key(tx, author), own)
@@ -125,7 +139,7 @@ class SelfChecks:
     # --- filling in, reading, sharing ---------------------------------------------------------------------------------
 
     def fill(
-        self, author: str, client: str, answers: Mapping[str, Answer], *, on: date | None = None, key: str | None = None
+        self, author: str, client: str, answers: Mapping[str, Answer], *, on: date | None = None, key: Key | None = None
     ) -> Own:
         """Stores a self-check about a client.
 
@@ -169,7 +183,7 @@ class SelfChecks:
         self._engine.store.write(write, self._engine.source)
         return self.one(author, made, key=key)
 
-    def mine(self, author: str, *, key: str | None = None) -> list[Own]:
+    def mine(self, author: str, *, key: Key | None = None) -> list[Own]:
         """The author's own self-checks, newest first."""
         own = self._own(author, key)
         with self._engine.store.reading(self._engine.source) as tx:
@@ -182,7 +196,7 @@ class SelfChecks:
             if check.client in people
         ]
 
-    def one(self, author: str, short: str, *, key: str | None = None) -> Own:
+    def one(self, author: str, short: str, *, key: Key | None = None) -> Own:
         """The author's self-check of that (short) id."""
         found = [own for own in self.mine(author, key=key) if own.check.key.startswith(short.lower())]
         if len(found) != 1:
@@ -191,7 +205,7 @@ class SelfChecks:
             )
         return found[0]
 
-    def share(self, author: str, short: str, *, on: bool = True, key: str | None = None) -> Own:
+    def share(self, author: str, short: str, *, on: bool = True, key: Key | None = None) -> Own:
         """Shares one self-check with the practice, or takes that back; rule P6 reads it at the next sync."""
         item = self.one(author, short, key=key)
 
@@ -205,12 +219,12 @@ class SelfChecks:
         self._engine.store.write(write, self._engine.source)
         return self.one(author, item.check.key, key=key)
 
-    def delete(self, author: str, short: str, *, key: str | None = None) -> None:
+    def delete(self, author: str, short: str, *, key: Key | None = None) -> None:
         """Deletes one self-check, with what was shared of it."""
         item = self.one(author, short, key=key)
         self._engine.store.write(lambda tx: _drop(tx, [item.check.key], author), self._engine.source)
 
-    def forget(self, author: str, *, key: str | None = None, myself: bool = False) -> int:
+    def forget(self, author: str, *, key: Key | None = None, myself: bool = False) -> int:
         """Deletes all of an author's self-checks and the mark of their key; gives how many went.
 
         :param myself: the caller knows that it is the author, who may have lost the key; else the key must be there.
@@ -230,7 +244,7 @@ class SelfChecks:
             keys.remove(self.reference(author))
         return number
 
-    def due(self, author: str, *, key: str | None = None, myself: bool = False) -> list[DueCheck]:
+    def due(self, author: str, *, key: Key | None = None, myself: bool = False) -> list[DueCheck]:
         """Clients with two or more forms since the author's last self-check about them; all clients where there is
         one clinician, else those of whom the author has filled one in before. It reads dates alone.
 
@@ -245,11 +259,11 @@ class SelfChecks:
             dates = selfchecks.form_dates(tx, asked)
         alone = len({person.clinician for person in people.values()}) <= 1
         rows = []
-        for key, person in people.items():
-            if not alone and key not in last:
+        for client, person in people.items():
+            if not alone and client not in last:
                 continue
-            since = last.get(key)
-            number = sum(since is None or when > since for when in dates.get(key, ()))
+            since = last.get(client)
+            number = sum(since is None or when > since for when in dates.get(client, ()))
             if number >= CLIENT_FORMS:
                 rows.append(DueCheck(person.name or person.ref, number, since.date() if since else None))
         return sorted(rows, key=lambda row: row.client)

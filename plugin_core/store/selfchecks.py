@@ -54,6 +54,12 @@ def known(tx: Tx, author: str, own: Sealer) -> bool | None:
         return False
 
 
+def begun(tx: Tx, author: str) -> bool:
+    """Whether the author has a key."""
+    where = (authors.c.practice == tx.sealer.practice) & (authors.c.key == author)
+    return tx.conn.execute(select(authors.c.key).where(where)).first() is not None
+
+
 def begin(tx: Tx, author: str, own: Sealer) -> None:
     """Remembers by a known text which key is this author's."""
     sealed = own.seal(f"authors:{author}", _CHECK)

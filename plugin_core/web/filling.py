@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 ARRIVALS, PACE = "handrail-arrivals", "handrail-pace"
 MOST_A_MINUTE = 120
 FIELD = "a."
+LOOK = "look=empty"
+"""Asks for the page that says which lines are empty; an address of its own, so that going back works."""
 SEND, ANYWAY = "send", "send-as-it-is"
 STEPS = {"next": 1, "back": -1}
 OWN_NAMES = {"en": "English", "de": "Deutsch"}
@@ -90,9 +92,7 @@ def take(visit: Visit, instrument: Instrument, place: Place) -> Response:
         return told(410, tr(SENT_ALREADY))
     if request.headers.get("X-Handrail-Kept"):
         return Response(status=204)
-    if do in (SEND, ANYWAY):
-        return show(visit, instrument, place, status=400, held=True)
-    return _to(place.action)
+    return _to(f"{place.action}?{LOOK}" if do in (SEND, ANYWAY) else place.action)
 
 
 def _to(path: str) -> Response:
@@ -144,8 +144,9 @@ def _spoken_in(instrument: Instrument, wanted: str) -> str:
 # --- what goes out ---------------------------------------------------------------------------------------------------
 
 
-def show(visit: Visit, instrument: Instrument, place: Place, *, status: int = 200, held: bool = False) -> Response:
+def show(visit: Visit, instrument: Instrument, place: Place) -> Response:
     """The page with the lines, or with one of them."""
+    held = request.query_string.decode("latin-1") == LOOK
     if not ready(instrument, here.engine()):
         return told(503, tr(NOT_READY))
     language = _spoken_in(instrument, visit.language)
@@ -159,7 +160,7 @@ def show(visit: Visit, instrument: Instrument, place: Place, *, status: int = 20
             "consent": here.engine().collecting.consent_text,
             "left": trn("{count} line is empty.", "{count} lines are empty.", len(missing)) if missing else "",
         }
-        return _page("form.html", status, **facts)
+        return _page("form.html", 200, **facts)
 
 
 def _notice(missing: list[int], visit: Visit) -> str:

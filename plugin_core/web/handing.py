@@ -40,12 +40,11 @@ TABLET = OPEN | {Standing.REFUSED, Standing.MISSED}
 @lets(*Role)
 def hand_over() -> ResponseReturnValue:
     """Clients who are due, with what can be handed over to each."""
-    rows = []
-    for person, forms in _people():
-        for one in forms:
-            if one.standing in TABLET:
-                rows.append({"person": person, "form": title_of(one.instrument), "instrument": one.instrument,
-                             "link": one.standing in OPEN and one.ask, "standing": asked([one])})  # fmt: skip
+    rows = [
+        {"person": person, "form": title_of(one.instrument), "instrument": one.instrument,
+         "link": one.standing in OPEN and one.ask, "standing": asked([one])}
+        for person, forms in _people() for one in forms if one.standing in TABLET
+    ]  # fmt: skip
     rows.sort(key=lambda row: (str(row["person"].name).casefold(), str(row["form"])))
     here.note("due-viewed")
     address = bool(here.desk().settings.web.address)
@@ -72,7 +71,7 @@ def _one() -> tuple[Person, DueRow]:
         for one in forms:
             if (person.key, one.instrument) == (client, instrument) and one.standing in TABLET:
                 return person, one
-    abort(404)
+    return abort(404)
 
 
 @pages.post("/hand-over/link")

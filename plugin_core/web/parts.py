@@ -29,6 +29,7 @@ PARTS = (
     "kiosk",
     "handing",
     "own",
+    "selfcheck",
     "health",
 )
 

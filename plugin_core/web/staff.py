@@ -35,6 +35,11 @@ _AT_ONCE = threading.BoundedSemaphore(2)
 """argon2 takes 64 MiB each time; more at once would let strangers fill the memory."""
 
 
+def at_once() -> threading.BoundedSemaphore:
+    """What whoever else uses argon2 holds meanwhile."""
+    return _AT_ONCE
+
+
 @cache
 def hasher() -> PasswordHasher:
     """argon2id with the parameters of RFC 9106 for little memory: 64 MiB, three passes."""

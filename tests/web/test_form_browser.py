@@ -54,7 +54,7 @@ def texts_of(phone: Phone) -> list[str]:
 def test_by_touch_with_what_is_ticked_kept_at_once(phone: Phone) -> None:
     """A client on a small telephone; the page is closed in the middle and opened again."""
     page = phone.page()
-    groups = page.get_by_role("group")
+    groups = page.locator("fieldset")
     expect(groups).to_have_count(19)
     for number in range(5):
         groups.nth(number).get_by_role("radio").nth(3).tap()
@@ -64,7 +64,7 @@ def test_by_touch_with_what_is_ticked_kept_at_once(phone: Phone) -> None:
     page = phone.page()
     expect(page.locator("input:checked")).to_have_count(5)
     for number in range(5, 19):
-        page.get_by_role("group").nth(number).get_by_role("radio").nth(2).tap()
+        page.locator("fieldset").nth(number).get_by_role("radio").nth(2).tap()
     page.get_by_role("button", name="Send my answers").tap()
     expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
     assert phone.newest().answers["G3"] == 3
@@ -151,11 +151,14 @@ def test_axe_finds_no_barrier(phone: Phone, scheme: str) -> None:
     found += phone.desk.barriers(page)
     page.get_by_role("radio", name="Partly true").first.tap()
     page.get_by_role("button", name="One line at a time").tap()
+    expect(page.get_by_text("Line 1 of 19")).to_be_visible()
     found += phone.desk.barriers(page)
     page.get_by_role("button", name="All lines on one page").tap()
     page.get_by_role("button", name="Send my answers").tap()
+    expect(page.get_by_role("alert")).to_be_focused()
     found += phone.desk.barriers(page)
     page.get_by_role("button", name="Send it as it is").tap()
+    expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
     found += phone.desk.barriers(page)
     page.goto(phone.url)
     found += phone.desk.barriers(page)
