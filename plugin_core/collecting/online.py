@@ -198,7 +198,10 @@ class Online:
             except HandrailError as error:
                 left += 1
                 problems.append(error.message)
-        self.engine.store.write(lambda tx: visits.tidy(tx, now), source)
+        with self.engine.store.reading(source) as tx:
+            untidy = visits.untidy(tx, now)
+        if untidy:
+            self.engine.store.write(lambda tx: visits.tidy(tx, now), source)
         return left, list(dict.fromkeys(problems))
 
     def _arrive(self, visit: Visit) -> tuple[str, ...]:

@@ -117,7 +117,16 @@ def add_code(tx: Tx, item: Visit) -> None:
     upsert(tx, logins, [_row(tx, CODE, item, item.begun_ms)])
 
 
+def _over(tx: Tx, now_ms: int) -> Any:
+    over = (logins.c.practice == tx.sealer.practice) & (logins.c.until_ms <= now_ms)
+    return over & logins.c.kind.in_((OPEN, DONE, CODE))
+
+
+def untidy(tx: Tx, now_ms: int) -> bool:
+    """Whether there is anything to `tidy`: a sync without news writes nothing for it."""
+    return tx.conn.execute(select(logins.c.key).where(_over(tx, now_ms)).limit(1)).first() is not None
+
+
 def tidy(tx: Tx, now_ms: int) -> int:
     """Deletes what was not finished in time, and codes that are too old; gives how many."""
-    over = (logins.c.practice == tx.sealer.practice) & (logins.c.until_ms <= now_ms)
-    return int(tx.conn.execute(delete(logins).where(over, logins.c.kind.in_((OPEN, DONE, CODE)))).rowcount)
+    return int(tx.conn.execute(delete(logins).where(_over(tx, now_ms))).rowcount)

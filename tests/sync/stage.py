@@ -42,7 +42,7 @@ SETTINGS = """
 key = "file:key"
 name = "Invented practice"
 time_zone = "UTC"
-prompts = ["R1", "P1", "P2", "P3", "P4", "P5", "P6"]
+prompts = []
 store = "{store}"
 {crisis}
 {more}
