@@ -131,8 +131,8 @@ def _shown(own: Own, form: Any) -> dict[str, Any]:
         value = own.check.answers.get(item.id)
         words = next((option.label for option in item.options if option.value == value), tr("left empty"))
         answers.append((item.text, words))
-    return {"id": own.check.key, "client": own.client, "day": day(own.check.authored), "until": day(own.check.delete_on),
-            "shared": own.check.shared, "answers": answers,
+    return {"id": own.check.key, "client": own.client, "shared": own.check.shared, "answers": answers,
+            "day": day(own.check.authored), "until": day(own.check.delete_on),
             "score": None if own.score.value is None else one(own.score.value)}  # fmt: skip
 
 

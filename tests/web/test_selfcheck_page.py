@@ -172,5 +172,5 @@ def test_only_clinicians_and_about_their_own_clients(author: Author) -> None:
     empty = author.browser.send(author.page(), "/fill", {"client": author.client})
     assert "Nothing is ticked yet" in texts(empty.text)
     for bad in ("short", "aaaaaaaaaaaaaaaa"):
-        other_author = author.house.browser("clinician", login=f"x{len(bad)}", clinician="nobody")
-        assert other_author.send(other_author.get("/self-check"), "/begin", {"phrase": bad, "again": bad}).status_code == 400
+        new = author.house.browser("clinician", login=f"x{len(bad)}", clinician="nobody")
+        assert new.send(new.get("/self-check"), "/begin", {"phrase": bad, "again": bad}).status_code == 400
