@@ -162,15 +162,29 @@ class _Service:
         if folder is None:
             yield
             return
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         name = "|".join((self._context.practice, self.app.platform, self.app.client_id, self.base.text))
+        lock = FileLock(folder / f"sign-in-{sha256(name.encode()).hexdigest()[:24]}.lock", timeout=LOCK_SECONDS)
         try:
-            with FileLock(folder / f"sign-in-{sha256(name.encode()).hexdigest()[:24]}.lock", timeout=LOCK_SECONDS):
-                yield
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock.acquire()
         except Timeout:
             raise Unreachable(
                 tr("Another run has been renewing the sign-in of {site} for minutes. Go on later.", site=self.base.site)
             ) from None
+        except OSError as error:
+            raise Unreachable(
+                tr(
+                    "The folder {folder} cannot be written, so the sign-in of {site} is not renewed: two runs at once "
+                    "would end it. Check that the folder can be written, then run the command again.",
+                    folder=folder,
+                    site=self.base.site,
+                ),
+                detail=type(error).__name__,
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
 
 class PersonToken:

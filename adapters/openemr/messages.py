@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -44,27 +45,46 @@ class Journal:
         self._memory: dict[str, str] = {}
 
     def read(self) -> dict[str, str]:
-        """All of it; a file that cannot be read is an empty one, as the core's own record stands beside it."""
+        """All of it; a file of anything else is an empty one, as the core's own record stands beside it.
+
+        :raises Unreachable: it is there and cannot be read; taken for empty, a prompt would be sent twice.
+        """
         if self._file is None:
             return dict(self._memory)
         try:
             found = json.loads(self._file.read_text(encoding="ascii"))
             return {str(name): str(value) for name, value in found.items()}
-        except (OSError, ValueError, AttributeError):
+        except (FileNotFoundError, ValueError, AttributeError):
             return {}
+        except OSError as error:
+            raise _no_journal(self._file.parent, error) from None
 
     def note(self, name: str, remote_id: str | None) -> None:
-        """Writes an entry down, or takes it out."""
+        """Writes an entry down, or takes it out. Raises Unreachable where the folder cannot be written."""
         if self._file is None:
             _change(self._memory, name, remote_id)
             return
-        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with FileLock(f"{self._file}.lock", timeout=30):
-            found = self.read()
-            _change(found, name, remote_id)
-            fresh = self._file.with_suffix(".new")
-            fresh.write_text(json.dumps(found), encoding="ascii")
-            fresh.replace(self._file)
+        try:
+            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with FileLock(f"{self._file}.lock", timeout=30):
+                found = self.read()
+                _change(found, name, remote_id)
+                fresh = self._file.with_suffix(".new")
+                fresh.write_text(json.dumps(found), encoding="ascii")
+                fresh.replace(self._file)
+        except OSError as error:  # full, not ours, or another process holds the lock and stands still
+            raise _no_journal(self._file.parent, error) from None
+
+
+def _no_journal(folder: Path, error: OSError) -> Unreachable:
+    return Unreachable(
+        tr(
+            "What is sent to OpenEMR cannot be noted in {folder}, so nothing is sent: a prompt could stand twice. "
+            "Check that the folder can be written, then run the command again.",
+            folder=folder,
+        ),
+        detail=type(error).__name__,
+    )
 
 
 def _change(entries: dict[str, str], name: str, remote_id: str | None) -> None:
@@ -140,7 +160,8 @@ class Messages:
                 raise Unreachable(tr("{site} is not available at the moment.", site=self._rest.base.site))
             return self._refusal()
         remote_id = f"{pid}/{mid}"
-        self._journal.note(name, remote_id)
+        with suppress(Unreachable):  # it was sent, and the core keeps the id
+            self._journal.note(name, remote_id)
         return Delivered(remote_id, NEW, created=True)
 
     def _close(self, notice: Notice, there: str, version: str | None) -> Delivered:

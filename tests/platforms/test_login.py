@@ -188,6 +188,18 @@ def test_a_refresh_token_is_kept_as_soon_as_it_is_rotated(practice: Practice) ->
     assert after in practice.double.oauth.refresh
 
 
+def test_a_folder_that_cannot_be_written_is_said_and_burns_no_token(practice: Practice, tmp_path: Path) -> None:
+    """Renewed by two runs at once the sign-in would be over; and a full disk is no reason for a traceback."""
+    practice.sign_in()
+    practice.double.oauth.expire()
+    before = practice.kept[TOKENS]
+    (tmp_path / "no-folder").write_text("")
+    adapter = SPEC.open(replace(practice.context, folder=tmp_path / "no-folder" / "below"))
+    with pytest.raises(Unreachable, match="cannot be written"):
+        adapter.test()
+    assert practice.kept[TOKENS] == before
+
+
 @pytest.mark.parametrize("error", [SettingsError, KeyProblem])
 def test_where_nobody_has_signed_in_it_says_so(practice: Practice, error: type[Exception]) -> None:
     """To put it back from a copy would not help: a refresh token from a copy has been used."""
@@ -365,7 +377,7 @@ def test_connect_signs_in_where_it_is_needed_and_only_then(
 
 
 @pytest.mark.usefixtures("begun")
-def test_a_secret_that_is_missing_is_named_with_where_to_find_it(begun: Path, run: Console) -> None:
+def test_a_secret_that_is_missing_is_named_with_where_to_find_it(run: Console) -> None:
     """Without a terminal nobody asks for it: "missing data for required field" is no help to a practice manager."""
     status, said = run("connect", "cliniko", "--set", "contact_email=a@b.example")
     assert status == 2
@@ -373,6 +385,7 @@ def test_a_secret_that_is_missing_is_named_with_where_to_find_it(begun: Path, ru
     assert "--secret api_key=file:PATH" in said
 
 
+@pytest.mark.usefixtures("begun")
 def test_connect_refuses_a_sign_in_that_a_platform_does_not_have(run: Console) -> None:
     """A flag that does nothing would be believed to have done something."""
     status, said = run("connect", "fhir", "--set", "base_url=http://127.0.0.1:9/fhir", "--login")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from handrail.adapters.openemr.settings import OpenEmrSettings
 from handrail.adapters.openemr.spec import SPEC
 from handrail.adapters.transport import Transport
-from handrail.plugin_core.errors import Unsupported
+from handrail.plugin_core.errors import Unreachable, Unsupported
 from handrail.plugin_core.testing import AdapterConformance, Filled
 from handrail.schemas.vocab import RemoteState
 
@@ -164,6 +165,18 @@ class TestOpenEmr(AdapterConformance):
         again = self.open().carrier("message").deliver(self.notice(ONE), None, None)
         assert "cannot be read back" in (again.refused or "")
         assert len(self.double.messages) == 1
+
+    def test_where_nothing_can_be_noted_nothing_is_sent(self, tmp_path: Path) -> None:
+        """A prompt that nobody wrote down could stand twice; and a full disk is no reason for a traceback."""
+        carrier = self.spec.open(replace(self.context(), folder=tmp_path)).carrier("message")
+        journal = carrier._journal._file  # type: ignore[attr-defined]
+        journal.with_suffix(".new").mkdir()
+        with pytest.raises(Unreachable, match="cannot be noted"):
+            carrier.deliver(self.notice(ONE), None, None)
+        journal.mkdir()
+        with pytest.raises(Unreachable, match="cannot be noted"):
+            carrier.deliver(self.notice(ONE), None, None)
+        assert not self.double.messages
 
     def test_a_message_moves_with_a_merged_client(self) -> None:
         """It would else stand in a chart that nobody opens (F67)."""
