@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...plugin_core.contracts import Delivered, Notice
-from ...plugin_core.errors import PlatformError
+from ...plugin_core.errors import Denied, PlatformError
 from ...plugin_core.words import mark, tr
 from ...schemas.records import Json
 from ...schemas.vocab import RemoteState
 from ..rounds import LOST_PROMPT, in_rounds
 from . import documents
-from .graph import Changed, Graph
+from .graph import Changed, Graph, wrong_key
 from .reading import id_in, text_of
 
 TASKS = mark("give providers tasks (tasks)")
@@ -40,7 +40,17 @@ class _Knowing:
         """The client's record; None where it is not there (any more)."""
         data, _ = self._graph.ask(documents.CLIENT, {"id": ref}, purpose=self.purpose)
         found = data.get("user")
-        return found if isinstance(found, dict) and found.get("id") == ref else None
+        return found if isinstance(found, dict) and found.get("id") == ref else self._absent()
+
+    def _absent(self) -> None:
+        """Nothing was found: that is believed only while the key is known, since a guest sees nothing of anything.
+
+        :raises Denied: nobody is signed in.
+        """
+        data, _ = self._graph.ask(documents.ACCOUNT, {}, purpose=self.purpose)
+        user = data.get("currentUser")
+        if not isinstance(user, dict) or not text_of(user.get("id")):
+            raise Denied(wrong_key(self._graph.site))
 
     def _closed(self) -> str:
         return tr("{site} no longer has this client's file, or it is archived.", site=self._graph.site)
@@ -160,7 +170,7 @@ class TaskCarrier(_Knowing):
     def _task(self, remote_id: str) -> Json | None:
         data, _ = self._graph.ask(documents.TASK, {"id": remote_id}, purpose=self.purpose)
         found = data.get("task")
-        return found if isinstance(found, dict) and found.get("id") == remote_id else None
+        return found if isinstance(found, dict) and found.get("id") == remote_id else self._absent()
 
     def _change(self, document: str, variables: Json) -> Changed:
         return self._graph.change(document, variables, purpose=self.purpose)

@@ -319,6 +319,17 @@ class TestHealthie(AdapterConformance):
         done = self.open(assignee="44").carrier("task").deliver(self.notice(ONE), None, None)
         assert self.double.tables["tasks"][str(done.remote_id)]["assignee_ids"] == ["44"]
 
+    @pytest.mark.parametrize("carrier", ["task", "tag"])
+    def test_a_key_that_ended_takes_nothing_for_gone(self, carrier: str) -> None:
+        """As a guest nobody sees any task or client, with status 200: a prompt that stands would count as taken back,
+        and a new one as refused for good."""
+        done = self.open().carrier(carrier).deliver(self.notice(ONE), None, None)
+        ended = self.open(secrets={"api_key": "kestrel-ended"}).carrier(carrier)
+        for state in RemoteState:
+            with pytest.raises(Denied):
+                ended.deliver(self.notice(ONE, state), done.remote_id, done.remote_version)
+        assert self.standing(carrier)
+
     def test_a_task_that_a_person_ticked_off_stays_so(self) -> None:
         """They have seen to it (F86)."""
         carrier = self.open().carrier("task")
