@@ -40,7 +40,10 @@ class _Knowing:
         """The client's record; None where it is not there (any more)."""
         data, _ = self._graph.ask(documents.CLIENT, {"id": ref}, purpose=self.purpose)
         found = data.get("user")
-        return found if isinstance(found, dict) and found.get("id") == ref else self._absent()
+        if isinstance(found, dict) and found.get("id") == ref:
+            return found
+        self._absent()
+        return None
 
     def _absent(self) -> None:
         """Nothing was found: that is believed only while the key is known, since a guest sees nothing of anything.
@@ -170,7 +173,10 @@ class TaskCarrier(_Knowing):
     def _task(self, remote_id: str) -> Json | None:
         data, _ = self._graph.ask(documents.TASK, {"id": remote_id}, purpose=self.purpose)
         found = data.get("task")
-        return found if isinstance(found, dict) and found.get("id") == remote_id else self._absent()
+        if isinstance(found, dict) and found.get("id") == remote_id:
+            return found
+        self._absent()
+        return None
 
     def _change(self, document: str, variables: Json) -> Changed:
         return self._graph.change(document, variables, purpose=self.purpose)
