@@ -212,10 +212,11 @@ def _heard(told: dict[str, Any], system: RecordSystem) -> None:
     if row is None:
         return
     outcome = told.get("outcome")
-    accepted = [one.get("id") for one in told.get("acceptedSuggestions") or [] if isinstance(one, dict)]
+    given = told.get("acceptedSuggestions")
+    accepted = [one.get("id") for one in (given if isinstance(given, list) else []) if isinstance(one, dict)]
     why = told.get("overrideReason")
     reason = why.get("reason") if isinstance(why, dict) else None
-    code = reason.get("code") if isinstance(reason, dict) else None
+    code = str(reason.get("code")) if isinstance(reason, dict) else ""
     note = tr(REASONS[code]) if outcome == "overridden" and code in REASONS else None
     if row.flag.state is FlagState.RAISED and (note or (outcome == "accepted" and _suggestion(flag) in accepted)):
         here.engine().acknowledge(flag, _name(system), note)

@@ -9,7 +9,9 @@ import base64
 import hmac
 import json
 import secrets
-from collections.abc import Collection
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 SECONDS = 10
 LONGEST_MS = 10 * 60_000
 MOST_BYTES = 1_000_000
+AT_ONCE = threading.BoundedSemaphore(2)
+"""Anybody may begin a sign-in; a provider that answers slowly must not hold every thread of the desk."""
 ALGORITHMS = ["RS256", "RS384", "RS512", "ES256", "ES384", "PS256", "PS384", "EdDSA"]
 
 
@@ -55,6 +59,20 @@ def may_ask(party: Party, address: str) -> bool:
     return safe and parts.netloc in party.hosts
 
 
+@contextmanager
+def _turn() -> Iterator[None]:
+    """One of the few places for asking outside.
+
+    :raises Failed: they are taken.
+    """
+    if not AT_ONCE.acquire(timeout=1):
+        raise Failed
+    try:
+        yield
+    finally:
+        AT_ONCE.release()
+
+
 def fetch(party: Party, address: str) -> dict[str, Any]:
     """JSON from there.
 
@@ -66,7 +84,7 @@ def fetch(party: Party, address: str) -> dict[str, Any]:
     if not may_ask(party, address):
         raise Failed
     try:
-        with requests.Session() as asks:
+        with _turn(), requests.Session() as asks:
             asks.trust_env = False  # no .netrc, no proxy behind the practice's back (S8)
             answer = asks.get(address, timeout=SECONDS, allow_redirects=False, stream=True,
                               headers={"Accept": "application/json"})  # fmt: skip
@@ -113,9 +131,10 @@ def exchange(party: Party, endpoint: str, code: str, verifier: str) -> dict[str,
     if not may_ask(party, endpoint):
         raise Failed
     try:
-        token = session(party).fetch_token(
-            endpoint, code=code, code_verifier=verifier, timeout=SECONDS, allow_redirects=False
-        )
+        with _turn():
+            token = session(party).fetch_token(
+                endpoint, code=code, code_verifier=verifier, timeout=SECONDS, allow_redirects=False
+            )
     except (AuthlibBaseError, requests.RequestException, ValueError, AttributeError, TypeError):
         raise Failed from None
     return dict(token)

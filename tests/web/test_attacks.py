@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +25,9 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from .people import PASSWORD, House
+from .test_cds import Ehr, ehr, prompted
+
+__all__ = ["ehr"]
 
 KEY = ECKey.generate_key("P-384", {"kid": "k"})
 ADDRESS = "https://desk.practice.example"
@@ -179,6 +183,59 @@ def test_no_password_of_this_computer_goes_to_a_provider(monkeypatch: pytest.Mon
         server.shutdown()
         server.server_close()
     assert seen == [None]
+
+
+def test_a_slow_provider_does_not_hold_every_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody may begin a sign-in there: a few clicks would make the desk stand still for all."""
+    inside, most = [0], [0]
+
+    def slow(*_: Any, **__: Any) -> Any:
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        time.sleep(1.5)
+        inside[0] -= 1
+        raise requests.ConnectTimeout
+
+    monkeypatch.setattr(requests.Session, "get", slow)
+
+    def ask() -> None:
+        with pytest.raises(oidc.Failed):
+            oidc.fetch(Party("c", "", "openid", "x", ("id.example",)), "https://id.example/")
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    begun = time.monotonic()
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert most[0] <= 2
+    assert time.monotonic() - begun < 3
+
+
+# --- cards -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"overrideReason": {"reason": {"code": ["x"]}}}, {"acceptedSuggestions": 5}, {"acceptedSuggestions": {"a": 1}}],
+)
+def test_feedback_of_odd_types_is_no_fault(ehr: Callable[..., Ehr], more: dict[str, Any]) -> None:
+    """What a record system sends by mistake must not look like a fault of the desk."""
+    one = ehr()
+    _, row = prompted(one.house)
+    told = {"card": row.flag.key, "outcome": "overridden", **more}
+    assert one.post({"feedback": [told]}, path="/cds-services/handrail/feedback").status_code == 200
+
+
+# --- labels ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/people", "/programs", "/me", "/clients", "/due", "/hand-over"])
+def test_no_two_fields_share_an_id(house: House, path: str) -> None:
+    """A label that belongs to two fields ticks the first: a click on "therapist" gave the role of a clinician."""
+    page = house.browser("administrator", "clinician", "supervisor").get(path).text
+    found = re.findall(r'\bid="([^"]+)"', page)
+    assert sorted(found) == sorted(set(found))
 
 
 # --- announcements ---------------------------------------------------------------------------------------------------
