@@ -64,8 +64,13 @@ class Trail:
         with self._list:
             together, self._waiting = self._waiting, []
         fault: Exception | None = None
+
+        def write(tx: Tx) -> None:
+            for one in together:
+                one.write(tx)
+
         try:
-            engine.store.write(lambda tx: [one.write(tx) for one in together], source)
+            engine.store.write(write, source)
         except Exception as error:  # noqa: BLE001 - each of the waiting requests raises it
             fault = error
         for one in together:
