@@ -68,19 +68,19 @@ class Desk:
 
     def borrow(self) -> Engine:
         """An engine for this thread alone; to be given back. The one used last comes first, since it is warm."""
-        place, old = self._files(), []
+        place, found = self._files(), None
+        old: list[Engine] = []
         with self._lock:
             if place != self._place:
                 self._place, self.ready = place, False
                 self.__dict__.pop("caseload", None)
-            while self._idle:
-                found = self._idle.pop()
-                if self._opened[found] == place:
-                    break
-                old.append(found)
-                del self._opened[found]
-            else:
-                found = None
+            while self._idle and found is None:
+                one = self._idle.pop()
+                if self._opened[one] == place:
+                    found = one
+                else:
+                    old.append(one)
+                    del self._opened[one]
         for one in old:
             one.close()
         return found or self._open(place)
