@@ -23,6 +23,7 @@ CAN = {
     "lists_forms": "lists its forms",
     "publishes": "takes our forms",
     "sends": "asks clients",
+    "delivers": "hands our links over",
     "hears": "webhooks",
     "reports_deletions": "tells of deletions",
     "gives_clinicians": "gives names and therapists",

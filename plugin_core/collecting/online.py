@@ -84,7 +84,7 @@ def ask_of(tx: Tx, token: str) -> AskRow | None:
     if len(raw) != START + MAC:
         return None
     for row in asks.read(tx, keys=entries.asks_that_begin(tx, raw[:START].hex())):
-        if hmac.compare_digest(_mac(tx.sealer, row.key), raw[START:]):
+        if hmac.compare_digest(token_of(tx.sealer, row.key).encode(), token.encode()):
             return row
     return None
 
@@ -189,7 +189,8 @@ class Online:
         source, now = self.engine.source, self.now_ms()
         with self.engine.store.reading(source) as tx:
             found = visits.waiting(tx)
-        left, problems = 0, []
+        left = 0
+        problems: list[str] = []
         for visit in found:
             try:
                 problems += self._arrive(visit)

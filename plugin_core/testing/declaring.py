@@ -103,6 +103,7 @@ class DeclaringTests(Bench):
                 "publish is not declared, yet not unsupported.",
             )
         ensure(can.sends == hasattr(adapter, "sender"), "Capabilities.sends and the method sender differ.")
+        ensure(can.sends or not can.delivers, "delivers is declared, yet there is no sender to deliver by.")
         ensure(can.gives_sessions == hasattr(adapter, "sessions"), "gives_sessions and the method sessions differ.")
         ensure(can.hears == (self.spec.webhook is not None), "Capabilities.hears and AdapterSpec.webhook differ.")
 

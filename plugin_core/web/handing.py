@@ -40,12 +40,12 @@ TABLET = OPEN | {Standing.REFUSED, Standing.MISSED}
 @lets(*Role)
 def hand_over() -> ResponseReturnValue:
     """Clients who are due, with what can be handed over to each."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"person": person, "form": title_of(one.instrument), "instrument": one.instrument,
          "link": one.standing in OPEN and one.ask, "standing": asked([one])}
         for person, forms in _people() for one in forms if one.standing in TABLET
     ]  # fmt: skip
-    rows.sort(key=lambda row: (str(row["person"].name).casefold(), str(row["form"])))
+    rows.sort(key=lambda row: (row["person"].name.casefold(), row["form"]))
     here.note("due-viewed")
     address = bool(here.desk().settings.web.address)
     return render_template("handing.html", rows=rows, address=address, minutes=CODE_MINUTES)

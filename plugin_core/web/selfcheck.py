@@ -45,6 +45,9 @@ SAID = Texts(
 )
 
 
+ACTS = {"share": "shared", "unshare": "unshared", "delete": "deleted"}
+
+
 class Unlocked:
     """Keys of those who have opened their page, by sign-in; each for some minutes from its last use, in memory only."""
 
@@ -224,13 +227,10 @@ def fill() -> ResponseReturnValue:
 def change(check: str, act: str) -> ResponseReturnValue:
     """Shares one, takes that back, or deletes it."""
     key = _key()
-    acts = {
-        "share": ("shared", lambda: _checks().share(_author(), check, key=key)),
-        "unshare": ("unshared", lambda: _checks().share(_author(), check, on=False, key=key)),
-        "delete": ("deleted", lambda: _checks().delete(_author(), check, key=key)),
-    }
-    if key is None or act not in acts:
+    if key is None or act not in ACTS:
         return _page(status=403)
-    said, work = acts[act]
-    work()
-    return _back(said)
+    if act == "delete":
+        _checks().delete(_author(), check, key=key)
+    else:
+        _checks().share(_author(), check, on=act == "share", key=key)
+    return _back(ACTS[act])

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from handrail.plugin_core.collecting import Wish
-from handrail.plugin_core.collecting.online import token_of
+from handrail.plugin_core.collecting.online import POINTS, ask_of, token_of
 from handrail.plugin_core.collecting.send import SendOptions
 from handrail.plugin_core.engine import Engine
-from handrail.plugin_core.store import asks, visits
+from handrail.plugin_core.store import Tx, asks, visits
 from handrail.plugin_core.store.asks import AskRow
+from handrail.plugin_core.store.seal import Sealer
+from handrail.plugin_core.store.tables import metadata
 from handrail.plugin_core.web.filling import ARRIVALS
 from handrail.schemas.vocab import AskState
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import create_engine
 
 from .people import Browser, House, texts
 
@@ -127,7 +133,8 @@ def test_a_used_link_tells_nothing(asked: Asked) -> None:
 def test_a_link_that_nobody_made_opens_nothing(asked: Asked) -> None:
     """Tampered, cut short, of another practice: one plain page, and after some tries not even that."""
     right = asked.path
-    changed = [right[:-1] + ("A" if right[-1] != "A" else "B"), right[:-4], right + "AA", "/f/x", "/f/" + "é" * 35]
+    spare = {one: chr(ord(one) + 1) for one in "AEIMQUYcgkosw0"} | {"4": "5", "8": "9"}
+    changed = [right[:-1] + spare[right[-1]], right[:-1] + ("A" if right[-1] != "A" else "B"), right[:-4], right + "AA", "/f/x", "/f/" + "é" * 35]
     for path in changed:
         found = asked.browser.get(path, **AT)
         assert found.status_code == 404
@@ -228,8 +235,6 @@ def test_what_no_line_has_is_dropped(asked: Asked) -> None:
 
 def test_a_form_of_an_older_version_half_done_begins_anew(asked: Asked) -> None:
     """Scores of two versions are never joined; ticks of one are not answers to another."""
-    from dataclasses import replace
-
     asked.post("save", {"G1": 3})
     old = replace(asked.kept()[1], version="0")
     asked.house.ask(lambda e: e.collecting.online.keep(old))
@@ -303,3 +308,47 @@ def test_two_tabs_answer_once(asked: Asked) -> None:
     after = asked.forms()
     assert len(after) - len(before) <= 1
     assert (after[-1].answers["G1"], after[-1].answers["G2"]) == (3, 2)
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_stop_anywhere_loses_nothing_and_stores_nothing_twice(asked: Asked, point: str) -> None:
+    """The desk is switched off between thanks and storing, or between storing and noting that it is stored."""
+    from handrail.plugin_core.sync import points
+
+    class Stop(BaseException):
+        pass
+
+    def stop(name: str) -> None:
+        if name == point:
+            raise Stop
+
+    def sent(engine: Engine) -> None:
+        online = engine.collecting.online
+        found = online.at(asked.path.removeprefix("/f/"))
+        assert found.row is not None
+        assert found.instrument is not None
+        visit = replace(online.begun(found.row, found.instrument), language="en", ticked=asked.all_at(2))
+        assert online.send(visit)
+        online.take_in()
+
+    before = len(asked.forms())
+    points.listeners.append(stop)
+    try:
+        with pytest.raises(Stop):
+            asked.house.ask(sent)
+    finally:
+        points.listeners.remove(stop)
+    for _ in range(2):
+        assert asked.house.ask(lambda e: e.collecting.online.take_in()) == (0, [])
+    assert len(asked.forms()) == before + 1
+    assert asked.kept() == (visits.DONE, None)
+    assert asked.row().state is AskState.ANSWERED
+
+
+@given(st.text(max_size=60) | st.text("ABCab01-_=", max_size=60))
+def test_no_made_up_token_finds_a_request(text: str) -> None:
+    """Whatever stands in an address: no request, and no fault."""
+    engine = create_engine("sqlite://")
+    metadata.create_all(engine)
+    with engine.begin() as conn:
+        assert ask_of(Tx(conn, Sealer("p", {1: b"k" * 32}), 1), text) is None

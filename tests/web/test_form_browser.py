@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from handrail.plugin_core.selfcheck import phrase
+from handrail.plugin_core.web.staff import Staff
 from playwright.sync_api import Page, expect
 
 from tests.peers.plugin import Chromium
@@ -180,3 +183,75 @@ def test_words_at_twice_the_size_stay_readable(phone: Phone) -> None:
     page = phone.page()
     page.evaluate("document.documentElement.style.fontSize = '200%'")
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def no_barrier(phone: Phone, page: Page, found: list[str]) -> None:
+    """Adds what axe finds on a page, and whether it is wider than the screen."""
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
+    found += [f"{page.url} {line}" for line in phone.desk.barriers(page)]
+    if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+        found.append(f"{page.url} is wider than the screen")
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_from_the_front_desk_to_tablet_and_own_page(phone: Phone, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that staff hand over, in real browsers side by side; axe on every page on the way."""
+    monkeypatch.setattr(phrase, "KIB", 64)
+    house, base, found = phone.asked.house, phone.desk.base, list[str]()
+    account = house.account("supervisor", "front-desk", login="zora")
+    size = {"viewport": {"width": width, "height": 800}}
+
+    def signed_in() -> Page:
+        return phone.desk.context(house.ask(lambda e: Staff(e).begin(account)), **size).new_page()
+
+    desk, tablet = signed_in(), signed_in()
+    desk.goto(f"{base}/hand-over")
+    no_barrier(phone, desk, found)
+    desk.get_by_role("button", name=re.compile("^Link: ")).click()
+    expect(desk.get_by_role("img", name="QR code of the link")).to_be_visible()
+    assert desk.get_by_label("Link", exact=True).input_value().endswith(phone.asked.path)
+    no_barrier(phone, desk, found)
+    desk.goto(f"{base}/hand-over")
+    desk.get_by_role("button", name=re.compile("^Code for the tablet: ")).click()
+    code = desk.locator(".tablet-code").inner_text()
+    no_barrier(phone, desk, found)
+
+    tablet.goto(f"{base}/hand-over")
+    tablet.get_by_role("button", name="Make this browser the tablet").click()
+    field = tablet.get_by_label("The code that you were given")
+    expect(field).to_be_focused()
+    no_barrier(phone, tablet, found)
+    field.fill(code)
+    tablet.keyboard.press("Enter")
+    tablet.get_by_role("radio", name="Mostly true").first.check()
+    expect(tablet.get_by_role("status")).to_have_text("Saved")
+    no_barrier(phone, tablet, found)
+    tablet.get_by_role("button", name="Send my answers").click()
+    tablet.get_by_role("button", name="Send it as it is").click()
+    expect(tablet.get_by_role("heading", name="Thank you")).to_be_visible()
+    tablet.get_by_role("link", name="Done: clear the screen").click()
+    expect(field).to_be_visible()
+    tablet.go_back()
+    assert "Mostly true" not in tablet.content(), "going back shows nothing"
+
+    desk.goto(f"{base}/client/{phone.asked.client}/own")
+    no_barrier(phone, desk, found)
+    desk.get_by_role("button", name="Make a link").click()
+    link = desk.get_by_label("Link", exact=True).input_value()
+    own = phone.desk.context(**size).new_page()
+    own.goto(base + link[link.index("/own/") :])
+    no_barrier(phone, own, found)
+    own.get_by_role("button", name="Open my page").click()
+    expect(own.get_by_role("heading", name="Your answers over time")).to_be_visible()
+    no_barrier(phone, own, found)
+
+    desk.goto(f"{base}/self-check")
+    no_barrier(phone, desk, found)
+    desk.get_by_label("A phrase of your own").fill("seven brown kettles sing")
+    desk.get_by_label("The same again").fill("seven brown kettles sing")
+    desk.get_by_role("button", name="Begin").click()
+    expect(desk.get_by_text("Open for you alone")).to_be_visible()
+    no_barrier(phone, desk, found)
+    assert found == []
+    odd = [line for line in phone.desk.said if not line.startswith("info: ") and "410 (GONE)" not in line]
+    assert odd == [], "the page's own policy least of all; 410 is what going back on the tablet gets"

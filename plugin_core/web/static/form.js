@@ -55,6 +55,10 @@ window.addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();
 });
 
+// After sending, loading anew or going back asks for the form and does not send it again.
+const thanks = document.querySelector("[data-next]");
+if (thanks) history.replaceState(null, "", thanks.dataset.next);
+
 // On the practice's tablet nothing stays on the screen when nobody touches it for a while.
 const home = form && form.dataset.home;
 if (home) {
