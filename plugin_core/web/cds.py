@@ -146,8 +146,8 @@ def _asked(path: str) -> tuple[RecordSystem, dict[str, Any]]:
 
 def _same_server(system: RecordSystem, said: Any) -> bool:
     """An id means a person only together with the server that gave it."""
-    if said is None:
-        return True
+    if said is None:  # the standard lets it be left out; then only where there is no other it could mean
+        return len(here.desk().settings.web.record_systems) == 1
     platform = here.desk().settings.platform
     ours = [] if platform is None else [str(platform.settings.get("base_url", ""))]
     return isinstance(said, str) and said.rstrip("/") in {one.rstrip("/") for one in (*system.fhir, *ours) if one}

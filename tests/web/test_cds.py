@@ -181,6 +181,17 @@ def test_a_patient_of_another_server_is_another_person(ehr: Callable[..., Ehr]) 
     assert "cards" not in refused.json
 
 
+def test_with_two_record_systems_the_server_must_be_named(ehr: Callable[..., Ehr]) -> None:
+    """Each has patients of its own; the same id is two people."""
+    one = ehr()
+    patient, _ = prompted(one.house)
+    web = one.house.desk.settings.web
+    other = replace(web.record_systems[0], name="other", issuer="https://other.example")
+    web = replace(web, record_systems=(*web.record_systems, other))
+    one.house.desk.settings = replace(one.house.desk.settings, web=web)
+    assert one.opened(patient).status_code == 412
+
+
 def test_prefetch_may_be_missing(ehr: Callable[..., Ehr]) -> None:
     """The standard lets a record system leave it out."""
     one = ehr()
