@@ -193,6 +193,29 @@ def no_barrier(phone: Phone, page: Page, found: list[str]) -> None:
         found.append(f"{page.url} is wider than the screen")
 
 
+def own_page_and_self_check(phone: Phone, desk: Page, found: list[str], size: dict[str, Any]) -> None:
+    """What a therapist hands a client of their own answers; what nobody but the therapist opens."""
+    base = phone.desk.base
+    desk.goto(f"{base}/client/{phone.asked.client}/own")
+    no_barrier(phone, desk, found)
+    desk.get_by_role("button", name="Make a link").click()
+    link = desk.get_by_label("Link", exact=True).input_value()
+    own = phone.desk.context(**size).new_page()
+    own.goto(base + link[link.index("/own/") :])
+    no_barrier(phone, own, found)
+    own.get_by_role("button", name="Open my page").click()
+    expect(own.get_by_role("heading", name="Your answers over time")).to_be_visible()
+    no_barrier(phone, own, found)
+
+    desk.goto(f"{base}/self-check")
+    no_barrier(phone, desk, found)
+    desk.get_by_label("A phrase of your own").fill("seven brown kettles sing")
+    desk.get_by_label("The same again").fill("seven brown kettles sing")
+    desk.get_by_role("button", name="Begin").click()
+    expect(desk.get_by_text("Open for you alone")).to_be_visible()
+    no_barrier(phone, desk, found)
+
+
 @pytest.mark.parametrize("width", [320, 1280])
 def test_from_the_front_desk_to_tablet_and_own_page(phone: Phone, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """All that staff hand over, in real browsers side by side; axe on every page on the way."""
@@ -234,24 +257,7 @@ def test_from_the_front_desk_to_tablet_and_own_page(phone: Phone, width: int, mo
     tablet.go_back()
     assert "Mostly true" not in tablet.content(), "going back shows nothing"
 
-    desk.goto(f"{base}/client/{phone.asked.client}/own")
-    no_barrier(phone, desk, found)
-    desk.get_by_role("button", name="Make a link").click()
-    link = desk.get_by_label("Link", exact=True).input_value()
-    own = phone.desk.context(**size).new_page()
-    own.goto(base + link[link.index("/own/") :])
-    no_barrier(phone, own, found)
-    own.get_by_role("button", name="Open my page").click()
-    expect(own.get_by_role("heading", name="Your answers over time")).to_be_visible()
-    no_barrier(phone, own, found)
-
-    desk.goto(f"{base}/self-check")
-    no_barrier(phone, desk, found)
-    desk.get_by_label("A phrase of your own").fill("seven brown kettles sing")
-    desk.get_by_label("The same again").fill("seven brown kettles sing")
-    desk.get_by_role("button", name="Begin").click()
-    expect(desk.get_by_text("Open for you alone")).to_be_visible()
-    no_barrier(phone, desk, found)
+    own_page_and_self_check(phone, desk, found, size)
     assert found == []
     odd = [line for line in phone.desk.said if not line.startswith("info: ") and "410 (GONE)" not in line]
     assert odd == [], "the page's own policy least of all; 410 is what going back on the tablet gets"
