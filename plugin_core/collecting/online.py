@@ -146,9 +146,13 @@ class Online:
         """The form of a request as it was left, or a blank one."""
         with self.engine.store.reading(self.engine.source) as tx:
             _, have = visits.read(tx, self.key_of(row))
+        return have or self.blank(row, instrument)
+
+    def blank(self, row: AskRow, instrument: Instrument) -> Visit:
+        """The form of a request with nothing ticked; nothing is stored."""
         zone = self.engine.settings.zone
         last = datetime.combine(row.expires + timedelta(days=1), time(0), zone)
-        return have or Visit(
+        return Visit(
             key=self.key_of(row),
             client=row.client,
             instrument=instrument.id,

@@ -1,4 +1,4 @@
-"""Ending a hold before its day. It ends today, never earlier: the rules were held up to now, and must find that again."""
+"""Ending a hold before its day: today, never earlier, since the rules were held up to now and must find that again."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ class Visit:
 
     `ticked`: item id -> the place of the chosen answer among the line's. `at`: which line is shown, where it is one a
     screen (`single`). `sent_ms`: when it was sent. `entered_by` is who let them in: staff's short name, or "client".
+    `browser` stands for the browser in which it was begun: in no other one are the ticks shown.
     """
 
     key: str
@@ -44,6 +45,7 @@ class Visit:
     ticked: dict[str, int] = field(default_factory=dict)
     sent_ms: int = 0
     entered_by: str = "client"
+    browser: str = ""
 
 
 _PLAIN = ("key", "client", "until_ms", "begun_ms", "ask")

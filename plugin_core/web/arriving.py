@@ -42,8 +42,8 @@ class Arrivals:
 
     def hear(self) -> None:
         """Something was sent."""
-        self._wanted.set()
         with self._lock:
+            self._wanted.set()
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._work, name="handrail-arrivals", daemon=True)
                 self._thread.start()
@@ -58,9 +58,14 @@ class Arrivals:
     def _work(self) -> None:
         for tries in range(MOST_TRIES):
             self._wanted.clear()
-            if not self._take_in() and not self._wanted.is_set():
-                return
+            done = not self._take_in()
+            with self._lock:  # who sends now sees either a thread that goes on, or none and begins another
+                if done and not self._wanted.is_set():
+                    self._thread = None
+                    return
             threading.Event().wait(PAUSES[min(tries, len(PAUSES) - 1)])
+        with self._lock:
+            self._thread = None
         log.warning("forms that clients sent are still waiting; the next sync tries again")
 
     def _take_in(self) -> int:

@@ -1,7 +1,13 @@
-"""The form behind a client's link: no account, no cookie; the link names the request, and the request how it stands."""
+"""The form behind a client's link: no account; the link names the request, and the request how it stands.
+
+Whoever hands a link over has it, too. So what was ticked so far is shown in the browser alone in which it was begun: a
+cookie of random letters tells it, and is of use for nothing else. Elsewhere, or without cookies, the form is blank.
+"""
 
 from __future__ import annotations
 
+import secrets
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, request, url_for
@@ -16,7 +22,11 @@ from .tries import BY_ADDRESS, Guard
 if TYPE_CHECKING:
     from flask import Flask, Response
 
+    from ...schemas.records import Instrument
+    from ..store.visits import Visit
+
 pages = Blueprint("form", __name__)
+COOKIE, DAYS = "handrail-form", 30
 STATUS = {Door.UNKNOWN: 404, Door.SENT: 410, Door.OVER: 410, Door.CLOSED: 410, Door.NOT_READY: 503}
 SAID = Texts(
     {
@@ -54,14 +64,25 @@ def _answer(token: str) -> Response:
     found = online.at(token)
     if found.door is not Door.OPEN or found.row is None or found.instrument is None:
         return _closed(found.door)
+    mine = request.cookies.get(COOKIE, "") or secrets.token_urlsafe(24)
+    browser = here.keyed("form-browser", mine[:64], token)
     visit = online.begun(found.row, found.instrument)
-    place = Place(url_for("form.form", token=token))
+    if visit.browser != browser:
+        visit = replace(online.blank(found.row, found.instrument), browser=browser)
+    answer = _shown(visit, found.instrument, Place(url_for("form.form", token=token)))
+    answer.set_cookie(
+        COOKIE, mine[:64], max_age=DAYS * 86_400, path="/f", secure=here.desk().secure, httponly=True, samesite="Lax"
+    )
+    return answer
+
+
+def _shown(visit: Visit, instrument: Instrument, place: Place) -> Response:
     if request.method == "POST":
-        return filling.take(visit, found.instrument, place)
-    if filling.changed(visit, found.instrument):
-        online.drop(visit)
+        return filling.take(visit, instrument, place)
+    if filling.changed(visit, instrument):
+        here.engine().collecting.online.drop(visit)
         return told(409, tr(filling.CHANGED), again=place.action)
-    return filling.show(visit, found.instrument, place)
+    return filling.show(visit, instrument, place)
 
 
 def _closed(door: Door) -> Response:

@@ -372,7 +372,7 @@ def test_s44_the_context_leads_nowhere() -> None:
                 walk(getattr(value, name), depth + 1)
 
     walk(CONTEXT, 0)
-    allowed = {"handrail.plugin_core.contracts.HookContext", "datetime.datetime", "datetime.timezone"}
+    allowed = {"handrail.plugin_core.contracts.preparing.HookContext", "datetime.datetime", "datetime.timezone"}
     assert {kind for kind in kinds if not kind.startswith("builtins.") and kind not in allowed} <= {
         "datetime.timedelta"
     }

@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
 
-from .people import Browser, House, texts
+from .people import House, texts
 
 ADDRESS = "https://desk.practice.example"
 AT = {"base_url": ADDRESS}
@@ -96,6 +96,20 @@ class Asked:
 @pytest.fixture
 def asked(open_house: Callable[..., House]) -> Asked:
     return Asked(open_house(address=ADDRESS))
+
+
+def test_what_was_ticked_is_shown_in_no_other_browser(asked: Asked) -> None:
+    """Front desk and administrator hand links over, and see no answers; a forwarded mail shows none either."""
+    assert asked.post("save", {"G1": 3}).status_code in (200, 303)
+    assert "checked" in asked.get().text
+    stranger = asked.house.browser()
+    assert "checked" not in stranger.get(asked.path, **AT).text
+    assert "checked" in asked.get().text, "looking from elsewhere changes nothing"
+    asked.browser, mine = stranger, asked.browser
+    asked.post("save", {"G2": 1})
+    assert asked.kept()[1].ticked == {"G2": 1}, "nothing of what another ticked is sent along"
+    asked.browser = mine
+    assert "checked" not in asked.get().text
 
 
 def test_a_form_filled_in_by_link_is_stored_scored_and_settles_its_request(asked: Asked) -> None:
@@ -261,7 +275,9 @@ def test_the_page_names_nobody_and_asks_nobody_else(asked: Asked) -> None:
     assert "connect-src 'self'" in page.headers["Content-Security-Policy"]
     assert page.headers["Referrer-Policy"] == "no-referrer"
     assert page.headers["Cache-Control"] == "no-store"
-    assert "Set-Cookie" not in page.headers or "handrail-visit" in page.headers["Set-Cookie"]
+    cookies = page.headers.getlist("Set-Cookie")
+    assert {one.partition("=")[0] for one in cookies} <= {"handrail-visit", "handrail-form"}
+    assert all("HttpOnly" in one and "Secure" in one and "SameSite=Lax" in one for one in cookies)
 
 
 def test_a_program_that_runs_wild_is_slowed(asked: Asked) -> None:
@@ -300,9 +316,7 @@ def test_it_weighs_less_than_fifty_kilobytes(asked: Asked, size: str) -> None:
 def test_two_tabs_answer_once(asked: Asked) -> None:
     """What one tab ticked is there for the other; what both send arrives once."""
     asked.post("save", {"G1": 3})
-    other = Browser(asked.house.app.test_client())
-    fields = {"do": "send-as-it-is", "version": "1", "a.G2": "2"}
-    assert other.post(asked.path, fields, **AT).status_code == 200
+    assert asked.post("send-as-it-is", {"G2": 2}).status_code == 200
     assert asked.post("send", asked.all_at(0)).status_code == 410
     before = asked.forms()
     asked.arrive()
