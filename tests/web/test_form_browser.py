@@ -63,8 +63,10 @@ def test_by_touch_with_what_is_ticked_kept_at_once(phone: Phone) -> None:
         groups.nth(number).get_by_role("radio").nth(3).tap()
     expect(page.get_by_role("status")).to_have_text("Saved")
     page.wait_for_load_state("networkidle")
+    same, address = page.context, page.url
     page.close()
-    page = phone.page()
+    page = same.new_page()
+    page.goto(address)
     expect(page.locator("input:checked")).to_have_count(5)
     for number in range(5, 19):
         page.locator("fieldset").nth(number).get_by_role("radio").nth(2).tap()
