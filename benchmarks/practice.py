@@ -75,9 +75,7 @@ def stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
-def forms(
-    count: int, end: datetime, seed: int = 18, *, each: int = FORMS_PER_CLIENT, days: int = 365
-) -> list[Form]:
+def forms(count: int, end: datetime, seed: int = 18, *, each: int = FORMS_PER_CLIENT, days: int = 365) -> list[Form]:
     """`count` forms, `each` of a client, over the year (or `days`) before `end`, ascending by time stamp."""
     rng = random.Random(seed)
     clients = max(1, count // each)

@@ -33,7 +33,7 @@ from .mapping import FormReader, own_mapping
 from .registry import Registry
 from .safety.readiness import demand
 from .settings import Connection, Settings, load
-from .store import Store, Tx, book, flags, forms, keys, mend, notices, outgoing, remarks
+from .store import Store, Tx, book, flags, forms, mend, notices, outgoing, remarks
 from .views import ClientView, FlagRow, Rescored
 from .words import in_practice_language, tr
 
@@ -296,9 +296,7 @@ class Engine:
         if moved:
             self.store.write(book.forget_cursors, self.source)
 
-    def proposals(
-        self, instruments: Sequence[Instrument] | None = None, *, remap: str | None = None
-    ) -> list[Proposal]:
+    def proposals(self, instruments: Sequence[Instrument] | None = None, *, remap: str | None = None) -> list[Proposal]:
         """For each form of the platform that resembles an instrument, how it would be read; to be confirmed.
 
         :param remap: id or title of a form that is proposed anew though it is mapped; then it alone.

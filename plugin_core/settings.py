@@ -124,7 +124,7 @@ class Settings:
     mail: Mail = Mail()
     safety: SafetyChannel = SafetyChannel()
     schedule: Schedule = Schedule()
-    web: Web = Web()
+    web: Web = field(default_factory=Web)
 
     @property
     def folder(self) -> Path:

@@ -149,6 +149,7 @@ _PARTS = Texts(
     }
 )
 
+
 def write_out(path: Path, text: str) -> None:
     """Writes what a person asked for, whole or not at all, for them alone.
 

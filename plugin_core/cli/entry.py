@@ -208,9 +208,7 @@ def _may_replace(entry: Entry, wanted: Sheet, on: date, typed: dict[str, Answer]
     before = entry.before(wanted, on)
     if before is None or before == typed:
         return False
-    return agree(
-        tr("A form of this client for that day was typed in before. Replace it? It stays in the history.")
-    )
+    return agree(tr("A form of this client for that day was typed in before. Replace it? It stays in the history."))
 
 
 class Typing:

@@ -32,7 +32,8 @@ class CarrierSpec:
 class Capabilities:
     """What an adapter can do; what is not named here is refused as unsupported, never skipped silently.
 
-    `sends`: asks clients by itself (`Asking`). `delivers`: its `Sender` hands links of ours over (`Delivering`). `hears`: takes the platform's webhooks (`AdapterSpec.webhook`).
+    `sends`: asks clients by itself (`Asking`). `delivers`: its `Sender` hands links of ours over (`Delivering`).
+    `hears`: takes the platform's webhooks (`AdapterSpec.webhook`).
     `lists_all`: what `Adapter.listing` leaves out was deleted there; False where it may only have been moved away, so
     that nothing is ever withdrawn for being absent.
     """
@@ -180,8 +181,8 @@ class AdapterSpec:
     signs a person in and keeps the tokens by `AdapterContext.keep`, as secrets marked `metadata={"by_login": True}`:
     `connect` asks nobody for those, and calls `login` while one of them is missing. `arrange`
     settles with a person what must be known before forms can be listed (the columns of a file), keeps it under
-    `AdapterContext.own`, and gives a sentence for each thing that is still open. `webhook` verifies one request and says
-    what it hints at, or refuses it with the reason.
+    `AdapterContext.own`, and gives a sentence for each thing that is still open. `webhook` verifies one request and
+    says what it hints at, or refuses it with the reason.
     """
 
     name: str

@@ -86,7 +86,7 @@ def test_f34_refusals_are_not_repeated(connect, status: int, kind: type[Handrail
 
 
 def test_a_server_that_wants_a_sign_in_says_which_setting(connect) -> None:  # type: ignore[no-untyped-def]
-    """"Check the credential" sends people looking for one that they never had."""
+    """ "Check the credential" sends people looking for one that they never had."""
     with Script(lambda _: fhir({}, 401)) as server, pytest.raises(Denied) as caught:
         list(connect(server.base).pull(None))
     assert "wants a sign-in" in str(caught.value)

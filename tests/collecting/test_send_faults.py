@@ -304,7 +304,7 @@ def test_a_client_who_is_not_known_yet_is_looked_up(practice: Practice) -> None:
 
 
 def test_the_bare_id_is_enough_where_it_can_be_read_in_one_way_only(practice: Practice) -> None:
-    """"Patient/" is the server's word, not the practice's; and a name must not end in an address of the platform."""
+    """ "Patient/" is the server's word, not the practice's; and a name must not end in an address of the platform."""
     found = practice.ask(lambda engine: engine.collecting.enrol([Wish("c1", consent=practice.today)], "anna"))
     assert [one.client for one in found] == ["Invented c1"]
     assert practice.due().client == "Invented c1"

@@ -17,8 +17,8 @@ from tests.peers.servers import Postgres
 from tests.sync.stage import EVEN, LEANING, PHQ9, Stage, form, gr18
 
 Make = Callable[..., Stage]
-FREE_OF_CLIENTS = {"practices", "keys", "sources", "cursors", "runs", "audit", "authors", "accounts", "invites", "attempts"}
-FREE_OF_CLIENTS |= {"hints"}
+FREE_OF_CLIENTS = {"practices", "keys", "sources", "cursors", "runs", "audit", "authors"}
+FREE_OF_CLIENTS |= {"accounts", "invites", "attempts", "hints"}
 
 
 def fill(stage: Stage) -> None:
