@@ -21,6 +21,11 @@ from tests.sync.stage import EVEN, LEANING, SHRUNK, Stage, form
 
 ROOT = Path(__file__).parents[2]
 OLD = "bdc5ffd"  # the last commit whose store is of version 0001
+OLD_PLUGINS = {
+    "core": "handrail.plugin_core.builtin",
+    "demo": "handrail.adapters.demo",
+    "fhir": "handrail.adapters.fhir",
+}
 SETTINGS = """
 key = "file:key"
 store = "sqlite:///store.db"
@@ -66,6 +71,10 @@ class Practice:
         """The flags on the platform: whose, and whether they stand there."""
         return sorted(f"{one['subject']['reference']} {one['status']}" for one in self.stage.place().all("Flag"))
 
+    def all_prompt(self) -> None:
+        """As CHANGELOG.md tells a practice that wants every rule to prompt, as the old program's did."""
+        self.file.write_text("prompts = []\n" + self.file.read_text(encoding="utf-8"), encoding="utf-8")
+
     def version(self) -> str:
         """The version of the store."""
         with sqlite3.connect(self.folder / "store.db") as db:
@@ -86,6 +95,11 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["git", "archive", OLD, "schemas", "plugin_core", "adapters"], cwd=ROOT, capture_output=True, check=True
     )
     subprocess.run(["tar", "-x", "-C", str(top / "handrail")], input=packed.stdout, check=True)
+    described = top / "handrail-0.1.0.dist-info"  # as pip wrote it then: which plugins the old program came with
+    described.mkdir()
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: handrail\nVersion: 0.1.0\n", encoding="utf-8")
+    points = "".join(f"{name} = {module}\n" for name, module in OLD_PLUGINS.items())
+    (described / "entry_points.txt").write_text(f"[handrail]\n{points}", encoding="utf-8")
     return top
 
 
@@ -128,6 +142,7 @@ def test_the_store_is_upgraded_with_all_that_is_in_it_and_works(
     assert cli.run(["--settings", str(practice.file), "flags", "--all", "--json"]) == 0
     assert flags_of(capsys.readouterr().out) == flags_of(before.stdout)
     assert practice.version() == database.HEAD != "0001"
+    practice.all_prompt()
     assert cli.run(["--settings", str(practice.file), "sync", "--full", "--yes"]) == 0
     assert practice.shown() == shown, "nothing is pushed twice, nothing taken back"
     practice.stage.course("late", [EVEN, EVEN, EVEN, LEANING, LEANING])
@@ -154,6 +169,7 @@ def test_f78_going_back_is_restoring_the_backup(practice: Practice) -> None:
     backup = practice.folder.with_name("backup")
     shutil.copytree(practice.folder, backup)
     practice.stage.course("late", [EVEN, EVEN, EVEN, SHRUNK, SHRUNK])
+    practice.all_prompt()
     assert cli.run(["--settings", str(practice.file), "sync", "--full", "--yes"]) == 0
     assert "Patient/late active" in practice.shown()
     shown = practice.shown()
