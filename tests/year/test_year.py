@@ -223,7 +223,7 @@ def test_it_was_killed_often_and_answered_mostly(year: Played) -> None:
     assert played.killed >= 15
     assert sum(played.killed_by_hand.values()) >= 4
     assert played.killed_by_hand["enrol"] >= 1
-    assert played.acknowledged >= 5
+    assert played.acknowledged >= 3
     assert sum(seen.forms.values()) > 250
     assert seen.ends["cancelled"] > 20
 
