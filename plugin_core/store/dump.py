@@ -76,7 +76,8 @@ def load(conn: Connection, lines: Iterable[Line], practice: str) -> dict[str, in
 
 
 def _tables() -> Sequence[Table]:
-    return (practices, *(table for table in metadata.sorted_tables if table is not practices))
+    kept = (table for table in metadata.sorted_tables if table is not practices and not table.info.get("host"))
+    return (practices, *kept)
 
 
 def _mine(table: Table, practice: str, owned: Sequence[int]) -> Any:

@@ -320,6 +320,18 @@ remarks = Table(
     Index("ix_remarks_client", "source", "client"),
 )
 
+notes = Table(
+    "notes",
+    metadata,
+    # What people of the practice write down about a client. The key is random.
+    Column("source", Integer, primary_key=True),
+    _key("key", primary_key=True),
+    _key("client"),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),  # author, words
+    Index("ix_notes_client", "source", "client"),
+)
+
 authors = Table(
     "authors",
     metadata,
@@ -426,4 +438,38 @@ hints = Table(
     _key("key", primary_key=True),
     Column("heard_ms", BigInteger, nullable=False),
     Column("pulled_ms", BigInteger),  # when a sync had pulled what it announced; none: not yet
+)
+
+# --- many practices on one server: no practice's own rows, so neither a backup nor the erasing of a client has them ---
+
+due = Table(
+    "due",
+    metadata,
+    # When each practice is to be worked on next, and by which worker it is being worked on (plugin_core/fleet).
+    Column("practice", Text, primary_key=True),
+    Column("interval_ms", BigInteger, nullable=False),
+    Column("next_ms", BigInteger, nullable=False),
+    Column("paused", Boolean, nullable=False),
+    Column("wanted", Text, nullable=False),  # kinds of work besides the sync, by comma
+    Column("version", SmallInteger, nullable=False),  # a worker that knows less leaves the practice to newer ones
+    Column("queued_ms", BigInteger),  # when a worker was last called for it; none: since then one has come
+    Column("owner", Text),  # the worker that has the lease
+    Column("fence", BigInteger, nullable=False),  # grows with each lease; whoever writes has the newest
+    Column("until_ms", BigInteger),
+    Column("failures", Integer, nullable=False),  # in a row
+    Column("problem", Text),
+    Column("told_ms", BigInteger),  # when the practice was told of that problem
+    Column("last_ok_ms", BigInteger),
+    Index("ix_due_next", "next_ms"),
+    info={"host": True},
+)
+
+buckets = Table(
+    "buckets",
+    metadata,
+    # The requests that count against one limit of a platform, of an account or an application, whoever sends them.
+    Column("registration", Text, primary_key=True),  # a hash of the platform and the key whose limit it is
+    Column("used", Text, nullable=False),  # the moments of the requests, as JSON
+    Column("not_before_ms", BigInteger),  # the platform itself said: not before
+    info={"host": True},
 )

@@ -1,0 +1,44 @@
+"""Many practices on one server: who is due and being worked on, requests counted across workers."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    op.create_table(
+        "due",
+        sa.Column("practice", sa.Text(), nullable=False),
+        sa.Column("interval_ms", sa.BigInteger(), nullable=False),
+        sa.Column("next_ms", sa.BigInteger(), nullable=False),
+        sa.Column("paused", sa.Boolean(), nullable=False),
+        sa.Column("wanted", sa.Text(), nullable=False),
+        sa.Column("version", sa.SmallInteger(), nullable=False),
+        sa.Column("queued_ms", sa.BigInteger(), nullable=True),
+        sa.Column("owner", sa.Text(), nullable=True),
+        sa.Column("fence", sa.BigInteger(), nullable=False),
+        sa.Column("until_ms", sa.BigInteger(), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("problem", sa.Text(), nullable=True),
+        sa.Column("told_ms", sa.BigInteger(), nullable=True),
+        sa.Column("last_ok_ms", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("practice", name=op.f("pk_due")),
+    )
+    op.create_index("ix_due_next", "due", ["next_ms"], unique=False)
+    op.create_table(
+        "buckets",
+        sa.Column("registration", sa.Text(), nullable=False),
+        sa.Column("used", sa.Text(), nullable=False),
+        sa.Column("not_before_ms", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("registration", name=op.f("pk_buckets")),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("buckets")
+    op.drop_index("ix_due_next", table_name="due")
+    op.drop_table("due")
