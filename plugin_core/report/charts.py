@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from functools import cache
+from datetime import datetime, timedelta
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
@@ -58,7 +58,7 @@ def tag(name: str, *inside: str, **attributes: Attribute) -> Markup:
     told = "".join([f' {_named(key)}="{_valued(value)}"' for key, value in attributes.items()])
     if not inside:
         return Markup(f"<{name}{told}/>")  # noqa: S704 - names are literals in this file, values are escaped
-    body = "".join([part if isinstance(part, Markup) else escape(plain(part)) for part in inside])
+    body = "".join([part if isinstance(part, Markup) else _safe(part) for part in inside])
     return Markup(f"<{name}{told}>{body}</{name}>")  # noqa: S704 - the same, and what is inside is escaped
 
 
@@ -67,8 +67,14 @@ def _named(key: str) -> str:
     return key.rstrip("_").replace("_", "-")
 
 
+@lru_cache(4000)
+def _safe(text: str) -> str:
+    """Text as HTML shows it; a page has the same days, numbers and words over and over."""
+    return str(escape(plain(text)))
+
+
 def _valued(value: Attribute) -> str:
-    return escape(plain(value)) if isinstance(value, str) else _short(value)
+    return _safe(value) if isinstance(value, str) else _short(value)
 
 
 def _short(value: Attribute) -> str:
@@ -85,11 +91,11 @@ class _Frame:
     last: datetime
     low: float
     high: float
+    whole: timedelta
 
     def x(self, when: datetime) -> float:
         """Across: by time; a single form lies in the middle."""
-        whole = (self.last - self.first).total_seconds()
-        part = (when - self.first).total_seconds() / whole if whole else 0.5
+        part = (when - self.first) / self.whole if self.whole else 0.5
         return LEFT + 6 + part * (self.width - LEFT - RIGHT - 6)
 
     def y(self, value: float) -> float:
@@ -129,7 +135,8 @@ def series_svg(
     if not series.points:
         return tag("svg", told, **shape)
     scale = series.definition
-    frame = _Frame(width, height, series.points[0].when, series.points[-1].when, scale.low, scale.high)
+    first, last = series.points[0].when, series.points[-1].when
+    frame = _Frame(width, height, first, last, scale.low, scale.high, last - first)
     parts = [
         *(seen_by_model(frame, model, scale.id) if model is not None else ()),
         *(_band(frame, span) for span in series.spans),
@@ -160,9 +167,9 @@ def _axis(frame: _Frame, scale: ScoreDefinition) -> list[Markup]:
     found = []
     for value in _ticks(scale.low, scale.high):
         y = frame.y(value)
-        label = tick(scale, value)
-        across = {"x1": LEFT, "x2": frame.width - RIGHT, "y1": y, "y2": y}
-        found.append(tag("line", class_="grid", stroke="#000", stroke_opacity="0.2", **across))
+        label, across = tick(scale, value), f'x1="{_short(LEFT)}" x2="{_short(frame.width - RIGHT)}"'
+        at = f'{across} y1="{_short(y)}" y2="{_short(y)}"'
+        found.append(Markup(f'<line class="grid" stroke="#000" stroke-opacity="0.2" {at}/>'))  # noqa: S704 - numbers
         found.append(tag("text", label, class_="tick", x=LEFT - 4, y=y + 3.5, text_anchor="end"))
     return found
 
@@ -209,7 +216,7 @@ def _point(frame: _Frame, point: Point, rests: bool) -> Markup:
     """A form in its shape; a browser shows day and value where the pointer rests."""
     x, title = frame.x(point.when), f"{short_day(point.when)}: {_value_words(point)}"
     if point.mark is Mark.SCORED and not rests and point.value is not None:  # nearly all of them: written at once
-        at, told = f'cx="{_short(x)}" cy="{_short(frame.y(point.value))}"', escape(plain(title))
+        at, told = f'cx="{_short(x)}" cy="{_short(frame.y(point.value))}"', _safe(title)
         return Markup(f'<circle class="form" {at} r="3.2"><title>{told}</title></circle>')  # noqa: S704 - escaped
     return _marked(frame, point, rests, x, tag("title", title))
 
@@ -345,7 +352,7 @@ def course_table(course: Course, scores: Sequence[str], *, marked: Iterable[str]
     notes = notes_of(course, shown)
     rows = [_row(course, form, scores, form.id in rests, told) for form, told in zip(shown, notes, strict=True)]
     bands = [tag("li", told) for name in scores for told in _band_words(course, name)]
-    named = [tag("li", f"{name}: {text}") for name, text in lines_named(course, newest)]
+    named = [tag("li", f"{name}: {text}") for name, text in lines_named(course, notes)]
     return tag(
         "details",
         tag("summary", tr(_NUMBERS)),
@@ -355,15 +362,14 @@ def course_table(course: Course, scores: Sequence[str], *, marked: Iterable[str]
 
 
 def _row(course: Course, form: ScoredForm, scores: Sequence[str], rests: bool, notes: Sequence[str]) -> Markup:
-    cells, remarks = [], [tr("a form that this flag rests on")] if rests else []
+    cells, remarks = "", [tr("a form that this flag rests on")] if rests else []
     for name in scores:
         value, why = shown_value(form, name)
-        cells.append(tag("td", value, class_="number"))
+        cells += f'<td class="number">{_safe(value)}</td>'
         if why:
             remarks.append(f"{course.instrument.score(name).title}: {why}")
-    remarks += notes
-    day = tag("th", short_day(form.authored), scope="row")
-    return tag("tr", day, *cells, tag("td", "; ".join(remarks)))
+    told, day = _safe("; ".join([*remarks, *notes])), _safe(short_day(form.authored))
+    return Markup(f'<tr><th scope="row">{day}</th>{cells}<td>{told}</td></tr>')  # noqa: S704 - escaped
 
 
 def _band_words(course: Course, score: str) -> list[str]:

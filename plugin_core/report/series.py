@@ -154,9 +154,12 @@ def spans_of(course: Course, score_id: str) -> list[Span]:
     if track is None:
         return []
     found: dict[tuple[int, ...], tuple[Baseline, int]] = {}
-    for index, place in enumerate(track.places):
-        if isinstance(place, Place):
-            found[place.baseline.forms] = (place.baseline, index)
+    beside: Baseline | None = None
+    for index in range(len(track.places) - 1, -1, -1):  # the last form first: it alone counts of one baseline
+        place = track.places[index]
+        if isinstance(place, Place) and place.baseline is not beside:
+            beside = place.baseline
+            found.setdefault(beside.forms, (beside, index))
     forms = course.forms
     return [
         Span(
@@ -167,7 +170,7 @@ def spans_of(course: Course, score_id: str) -> list[Span]:
             forms=tuple(forms[i].id for i in indices),
             origin=track.change.origin,
         )
-        for indices, (baseline, last) in found.items()
+        for indices, (baseline, last) in sorted(found.items())
     ]
 
 
@@ -251,11 +254,10 @@ def _notes(instrument: Instrument, form: ScoredForm, modes: bool, languages: boo
 
 def _missing(instrument: Instrument, form: ScoredForm) -> list[str]:
     """Lines without a number by their ids; safety lines first, by number, as people speak of them."""
-    blank = {
-        item.id: given
-        for item in instrument.items
-        if isinstance(given := form.answers.get(item.id, Blank.EMPTY), Blank)
-    }
+    given = [(item.id, form.answers.get(item.id, Blank.EMPTY)) for item in instrument.items]
+    blank = {name: one for name, one in given if isinstance(one, Blank)}
+    if not blank:
+        return []
     numbers = {item.id: number for number, item in enumerate(instrument.items, 1)}
     notes = [tr("item {number}: not answered", number=numbers[s.item]) for s in instrument.safety if s.item in blank]
     if len(blank) == len(instrument.items):
@@ -270,9 +272,9 @@ def _missing(instrument: Instrument, form: ScoredForm) -> list[str]:
     return notes
 
 
-def lines_named(course: Course, newest: int = 0) -> list[tuple[str, str]]:
-    """(id, text) of the lines that the notes of this course (or of its newest forms) name, so that ids can be read."""
-    told = " ".join(note for notes in notes_of(course, course.forms[-newest:]) for note in notes)
+def lines_named(course: Course, notes: Iterable[Sequence[str]]) -> list[tuple[str, str]]:
+    """(id, text) of the lines that these notes on forms of this course name, so that ids can be read."""
+    told = " ".join(note for one in notes for note in one)
     tokens = set(told.replace(",", " ").split())
     return [(item.id, item.text) for item in course.instrument.items if item.id in tokens]
 

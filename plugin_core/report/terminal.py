@@ -31,7 +31,7 @@ from .series import (
     few,
     lines_named,
     main_scores,
-    notes_on,
+    notes_of,
     plain,
     scores_for,
     series_of,
@@ -123,7 +123,7 @@ def client_panels(view: ClientView, rules: Sequence[RuleSpec] | None = None) -> 
     if view.clinician:
         parts.append(_text(tr("Therapist: {name}", name=view.clinician)))
     parts += [_text(phrases.held(hold)) for hold in view.holds]
-    parts += [_text(told) for told in (*phrases.ended(view), *phrases.remarks_of(view))]
+    parts += [_text(told) for told in (*phrases.ended(view), *phrases.remarks_of(view), *phrases.notes_of(view))]
     parts += _standing(standing)
     for course in courses:
         parts += [Text(""), *_course(course, rests, builtin_rules() if rules is None else rules)]
@@ -220,10 +220,11 @@ class _Numbers:
 
 def _remarks(course: Course) -> Iterator[RenderableType]:
     """What is missing by name, and what else a reader must know of a form; then the lines that were named."""
-    for form in course.forms:
-        if told := [*_reasons(course, form), *notes_on(course, form)]:
+    noted = notes_of(course, course.forms)
+    for form, beside in zip(course.forms, noted, strict=True):
+        if told := [*_reasons(course, form), *beside]:
             yield _Hanging(short_day(form.authored), 13, _text("; ".join(told)))
-    for name, text in lines_named(course):
+    for name, text in lines_named(course, noted):
         yield _Hanging(name, 13, _text(text, QUIET))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from . import markp, spoken, tr, trp
 
@@ -54,8 +54,14 @@ def _day_of_month(when: date) -> str:
 
 def short_day(when: date) -> str:
     """A day as a table or an axis has room for it: 3 May 2026, at most eleven characters."""
-    month = trp("short month", SHORT_MONTHS[when.month - 1])
-    return trp("short day", "{day} {month} {year}", day=when.day, month=month, year=when.year)
+    return _short_day(spoken(), when.day, when.month, when.year)
+
+
+@lru_cache(4000)
+def _short_day(_language: str, day: int, month: int, year: int) -> str:
+    """As `short_day`."""
+    named = trp("short month", SHORT_MONTHS[month - 1])
+    return trp("short day", "{day} {month} {year}", day=day, month=named, year=year)
 
 
 def moment(when: datetime) -> str:
@@ -110,5 +116,10 @@ def whole(number: int) -> str:
 
 def _signed(number: str) -> str:
     """With the decimal sign of the language."""
-    sign = trp("decimal sign", ".")
+    sign = _sign(spoken())
     return number if sign == "." else number.replace(".", sign)
+
+
+@cache
+def _sign(_language: str) -> str:
+    return trp("decimal sign", ".")
