@@ -139,15 +139,20 @@ class Settings:
     @property
     def store_url(self) -> str:
         """The store's address, a relative SQLite path taken from the settings' folder."""
-        prefix = "sqlite:///"
-        if self.store.startswith(prefix) and not Path(self.store[len(prefix) :]).is_absolute():
-            return prefix + str(self.folder / self.store[len(prefix) :])
-        return self.store
+        if not self.store_in_file:
+            return self.store
+        kind, _, place = self.store.partition(":///")
+        return f"{kind}:///{self.folder / place}"
+
+    @property
+    def store_in_file(self) -> bool:
+        """Whether the store is a file on this computer: SQLite, encrypted as a whole or not."""
+        return self.store.startswith("sqlite") and ":///" in self.store
 
     @property
     def store_path(self) -> Path:
         """The store's file, where it is on SQLite."""
-        return Path(self.store_url.removeprefix("sqlite:///"))
+        return Path(self.store_url.partition(":///")[2])
 
     @property
     def key_reference(self) -> str:

@@ -142,5 +142,4 @@ def time_zone(engine: Engine) -> Iterator[Check]:
 
 def sqlite_path(settings: Settings) -> Path | None:
     """The store's file, None for another database."""
-    prefix = "sqlite:///"
-    return Path(settings.store_url[len(prefix) :]) if settings.store_url.startswith(prefix) else None
+    return settings.store_path if settings.store_in_file else None

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from ..engine import Engine
 from ..store import book
+from ..store.whole import covers
 from ..words import mark, tr, trn
 from ..words.kept import told
 from ..words.spelling import whole
@@ -28,7 +29,8 @@ def plugins(engine: Engine) -> Iterator[Check]:
 def store(engine: Engine) -> Iterator[Check]:
     with engine.store.reading():
         pass
-    yield Check("store", OK, tr("opens with its key ({name})", name=engine.store.engine.dialect.name))
+    name = "SQLCipher" if covers(engine.settings.store_url) else engine.store.engine.dialect.name
+    yield Check("store", OK, tr("opens with its key ({name})", name=name))
     if engine.settings.platform is None:
         yield Check("platform", WRONG, tr("none is connected. Run: handrail connect PLATFORM"))
         return

@@ -219,11 +219,11 @@ def restore(settings: Settings, file: Path, author: str, *, replace: bool) -> Co
     """
     master = keys.master(settings.key_reference)
     read(file, master, settings.practice)  # the whole file opens before anything is touched
-    if settings.store_url.startswith("sqlite:"):
+    if settings.store_in_file:
         with exclusive_file(settings.store_path, "restoring"):
             contents = _into_file(settings, file, master, replace=replace)
     else:
-        engine = engine_of(settings.store_url)
+        engine = engine_of(settings.store_url, master)
         try:
             contents = _into_server(settings, engine, file, master, replace=replace)
         finally:
@@ -242,7 +242,8 @@ def _into_file(settings: Settings, file: Path, master: bytes, *, replace: bool) 
     for old in (fresh, *_beside(fresh)):
         private.remove(old)
     try:
-        engine = engine_of(f"sqlite:///{fresh}", create=True)
+        kind, _, _ = settings.store_url.partition(":///")
+        engine = engine_of(f"{kind}:///{fresh}", master, create=True)
         try:
             contents = _fill(engine, file, master, settings.practice)
         finally:

@@ -6,8 +6,8 @@ key it does not know asks the store. Stopped anywhere, the same command goes on.
 hashes by which rows are found are made with it.
 
 The master key wraps the practice's keys and lies outside the store. The new one is first kept beside the old one,
-then the keys are wrapped anew in one transaction, then it takes the old one's place. Stopped in between, `open_with`
-finishes it.
+then the keys are wrapped anew in one transaction, then a file that is encrypted as a whole is encrypted anew, then the
+new key takes the old one's place. Stopped in between, `open_with` finishes it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from sqlalchemy import func, insert, select, update
 
 from ..errors import KeyProblem
 from ..settings import Settings
-from ..store import Store, Tx, dump, keys, seal, sealed
-from ..store.database import now_ms
+from ..store import Store, Tx, dump, keys, seal, sealed, whole
+from ..store.database import engine_of, now_ms
 from ..store.tables import keys as key_table
 from ..sync.points import reach
 
@@ -117,6 +117,11 @@ def rotate_master(store: Store, settings: Settings) -> None:
 
     store.write(work)
     reach("master-wrapped")
+    if whole.covers(settings.store_url):
+        store.engine.dispose()
+        whole.rekey(settings.store_path, old, new)
+        store.engine = engine_of(settings.store_url, new)
+        reach("master-file")
     _take_place(reference)
 
 
@@ -126,12 +131,16 @@ def open_with(settings: Settings) -> Store:
     :raises KeyProblem: neither the key nor one that was about to take its place fits.
     """
     reference = settings.key_reference
+    old = keys.master(reference)
     try:
-        return Store(settings.store_url, settings.practice, keys.master(reference))
+        return Store(settings.store_url, settings.practice, old)
     except KeyProblem:
         if not keys.exists(reference + NEW):
             raise
-        store = Store(settings.store_url, settings.practice, keys.master(reference + NEW))
+        new = keys.master(reference + NEW)
+        if whole.covers(settings.store_url):
+            whole.rekey(settings.store_path, old, new)
+        store = Store(settings.store_url, settings.practice, new)
         _take_place(reference)
         return store
 

@@ -26,7 +26,7 @@ from .. import private
 from ..errors import KeyProblem, StoreError
 from ..words import mark, tr
 from ..words.kept import why_of
-from . import seal
+from . import seal, whole
 from .tables import keys, practices, sources
 
 HEAD = "0002"
@@ -225,8 +225,11 @@ class Store:
 # --- opening -------------------------------------------------------------------------------------------------------
 
 
-def engine_of(url: str, *, create: bool = False) -> Engine:
-    """The database of an address; an SQLite file that is not there is made with `create`, else refused."""
+def engine_of(url: str, master: bytes = b"", *, create: bool = False) -> Engine:
+    """The database of an address; an SQLite file that is not there is made with `create`, else refused.
+
+    :param master: opens a file that is encrypted as a whole; other stores do without.
+    """
     try:
         parsed = make_url(url)
         backend = parsed.get_backend_name()
@@ -242,8 +245,9 @@ def engine_of(url: str, *, create: bool = False) -> Engine:
         raise StoreError(
             tr(
                 "The store is on {backend}, and the driver for it is not installed. Run: pipx inject handrail "
-                '"handrail[postgres]"',
+                '"handrail[{extra}]"',
                 backend=backend,
+                extra={"sqlite": "sqlcipher"}.get(backend, "postgres"),
             )
         ) from None
     if backend == "sqlite":
@@ -252,7 +256,11 @@ def engine_of(url: str, *, create: bool = False) -> Engine:
             if not create:
                 raise StoreError(tr("There is no store at {path}. Run: handrail init", path=path))
             _create_private(path)
-        engine = create_engine(parsed, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
+        driver = {"module": whole.library()} if whole.covers(url) else {}
+        parsed = parsed.set(drivername="sqlite")
+        engine = create_engine(parsed, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS}, **driver)
+        if driver:
+            event.listen(engine, "do_connect", whole.opener(master))
         event.listen(engine, "connect", _sqlite_connect)
         event.listen(engine, "begin", _sqlite_begin)
         return engine

@@ -5,7 +5,6 @@ What must not stay behind is listed here table by table; a test holds the list a
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -264,7 +263,7 @@ def clean(store: Store) -> str | None:
             cursor.close()
         finally:
             raw.close()
-    except (SQLAlchemyError, sqlite3.Error):
+    except (SQLAlchemyError, store.engine.dialect.loaded_dbapi.Error):
         busy = True
     if busy:
         return tr(

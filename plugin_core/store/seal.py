@@ -165,6 +165,11 @@ def backup_cipher(master: bytes, salt: bytes) -> AESGCM:
     return AESGCM(HKDF(algorithm=SHA256(), length=32, salt=salt, info=b"handrail/1/backup").derive(master))
 
 
+def file_key(master: bytes) -> bytes:
+    """The key of a store that is encrypted as a whole file (whole.py)."""
+    return _derive(master, b"file")
+
+
 def wrap(master: bytes, practice: str, number: int, key: bytes) -> bytes:
     """A practice's key as it is kept in the store."""
     nonce = os.urandom(12)

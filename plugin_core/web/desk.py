@@ -96,7 +96,7 @@ class Desk:
     def _files(self) -> Place:
         """What tells the store's and the key's files from others that took their places; nothing for a server's."""
         kind, _, key = self.settings.key_reference.partition(":")
-        store = self.settings.store_path if self.settings.store_url.startswith("sqlite:") else None
+        store = self.settings.store_path if self.settings.store_in_file else None
         return _told(store), _told(Path(key) if kind == "file" else None)
 
     def give_back(self, engine: Engine) -> None:
