@@ -61,7 +61,7 @@ class Store:
     def __init__(self, url: str, practice: str, master: bytes, *, create: bool = False) -> None:
         self.practice = practice
         self._rehearsal: Connection | None = None
-        self.engine = engine_of(url, create=create)
+        self.engine = engine_of(url, create=create).execution_options(handrail_practice=practice)
         try:
             with _plain(self.engine):
                 upgrade(self.engine, create=create)
@@ -264,7 +264,9 @@ def engine_of(url: str, master: bytes = b"", *, create: bool = False) -> Engine:
         event.listen(engine, "connect", _sqlite_connect)
         event.listen(engine, "begin", _sqlite_begin)
         return engine
-    return create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
+    engine = create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
+    event.listen(engine, "begin", _postgresql_begin)
+    return engine
 
 
 def _create_private(path: Path) -> None:
@@ -294,6 +296,13 @@ def _sqlite_connect(connection: Any, _record: object) -> None:
 
 def _sqlite_begin(conn: Connection) -> None:
     conn.exec_driver_sql("BEGIN IMMEDIATE" if conn.get_execution_options().get("handrail_write") else "BEGIN")
+
+
+def _postgresql_begin(conn: Connection) -> None:
+    """Says whose the transaction is, for row security. It ends with the transaction, so that a pooled connection that
+    somebody else takes next carries nothing over (S48). Who says nothing sees no rows."""
+    if practice := conn.get_execution_options().get("handrail_practice"):
+        conn.exec_driver_sql("SELECT set_config('handrail.practice', %s, true)", (practice,))
 
 
 def version(engine: Engine) -> str | None:

@@ -1,12 +1,20 @@
-"""Many practices on one server: who is due and being worked on, requests counted across workers."""
+"""Many practices on one server: who is due and being worked on, requests counted across workers, row security."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from handrail.plugin_core.store.migrations.guarding import guard, unguard
 
 revision = "0003"
 down_revision = "0002"
+
+OF_PRACTICE = ("keys", "sources", "audit", "authors", "accounts", "logins", "invites", "attempts")
+OF_SOURCE = (
+    *("clients", "responses", "history", "quarantine", "flags", "acknowledgements", "holds", "deliveries", "cursors"),
+    *("missing", "runs", "enrolments", "asks", "sessions", "notices", "redirects", "erased", "remarks", "selfchecks"),
+    *("looks", "hints"),
+)
 
 
 def upgrade() -> None:
@@ -36,9 +44,11 @@ def upgrade() -> None:
         sa.Column("not_before_ms", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("registration", name=op.f("pk_buckets")),
     )
+    guard(practice=OF_PRACTICE, source=OF_SOURCE, itself=["practices"])
 
 
 def downgrade() -> None:
+    unguard([*OF_PRACTICE, *OF_SOURCE, "practices"])
     op.drop_table("buckets")
     op.drop_index("ix_due_next", table_name="due")
     op.drop_table("due")

@@ -1,0 +1,45 @@
+"""Row security on PostgreSQL, for migrations: each practice sees and writes its own rows only (S48).
+
+Whose a transaction is is said at its begin (`handrail.practice`, see database.py). Where nothing is said, there are no
+rows. A migration that makes a table calls `guard` with it; a test holds that none is forgotten.
+
+A table's owner is not bound until a host says so (FORCE, in fleet/roles.py): a practice that has the server for itself
+goes on making its copies with pg_dump under the one user that it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from alembic import op
+
+MINE = "current_setting('handrail.practice', true)"
+# Worked out once a query, not once a row; an index on `source` serves it.
+OF_SOURCE = f"source = ANY (ARRAY(SELECT s.id FROM sources s WHERE s.practice = {MINE}))"
+POLICY = "own_practice"
+
+
+def guard(practice: Iterable[str] = (), source: Iterable[str] = (), itself: Iterable[str] = ()) -> None:
+    """Lets rows of these tables be seen and written by their practice only.
+
+    :param practice: tables whose column `practice` says whose a row is.
+    :param source: tables whose column `source` does, through the table of sources.
+    :param itself: the table of practices.
+    """
+    if op.get_bind().dialect.name != "postgresql":
+        return
+    rules = {OF_SOURCE: source, f"practice = {MINE}": practice, f"id = {MINE}": itself}
+    for rule, tables in rules.items():
+        for table in tables:
+            op.execute(f'CREATE POLICY {POLICY} ON "{table}" USING ({rule}) WITH CHECK ({rule})')
+            op.execute(f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY')
+
+
+def unguard(tables: Iterable[str]) -> None:
+    """Takes that back."""
+    if op.get_bind().dialect.name != "postgresql":
+        return
+    for table in tables:
+        op.execute(f'ALTER TABLE "{table}" DISABLE ROW LEVEL SECURITY')
+        op.execute(f'ALTER TABLE "{table}" NO FORCE ROW LEVEL SECURITY')
+        op.execute(f'DROP POLICY {POLICY} ON "{table}"')
