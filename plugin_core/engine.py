@@ -33,7 +33,7 @@ from .mapping import FormReader, own_mapping
 from .registry import Registry
 from .safety.readiness import demand
 from .settings import Connection, Settings, load
-from .store import Store, Tx, book, flags, forms, mend, notices, outgoing, remarks
+from .store import Store, Tx, book, flags, forms, mend, notes, notices, outgoing, remarks
 from .views import ClientView, FlagRow, Rescored
 from .words import in_practice_language, tr
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from .mail import Mailer
     from .mapping.propose import Proposal
     from .mending import Mending
+    from .notes import Notes
     from .rights import Rights
     from .safety import Safety
     from .selfcheck import SelfChecks
@@ -256,6 +257,13 @@ class Engine:
         return Rights(self)
 
     @cached_property
+    def notes(self) -> Notes:
+        """Notes on clients that belong to no flag."""
+        from .notes import Notes
+
+        return Notes(self)
+
+    @cached_property
     def keeping(self) -> Keeping:
         """Backups, new keys, and whether the audit trail is as it was written."""
         from .keeping import Keeping
@@ -376,7 +384,9 @@ class Engine:
 
         :raises UsageError: none, or more than one.
         """
-        found = [row for row in self.flags(everything=True) if row.flag.key.startswith(short.lower())]
+        every = [state.value for state in FlagState]
+        with self.store.reading(self.source) as tx:
+            found = self._rows(tx, flags.read(tx, states=every, begins=short.lower()))
         if len(found) != 1:
             raise UsageError(
                 tr(
@@ -430,6 +440,7 @@ class Engine:
             rows = self._rows(tx, flags.read(tx, states=[s.value for s in FlagState], client=key))
             sessions = (attended(tx, [key], self.settings.zone) or {}).get(key)
             said, ended = remarks.of_clients(tx, [key]).get(key, ()), mend.ends_of(tx, [key]).get(key)
+            noted = notes.of_clients(tx, [key], self.settings.zone).get(key, ())
         return ClientView(
             key=key,
             ref=person.ref,
@@ -440,6 +451,7 @@ class Engine:
             holds=tuple(held),
             remarks=tuple(said),
             ended=ended,
+            notes=tuple(noted),
         )
 
     def clients(self) -> list[tuple[str, str]]:

@@ -236,9 +236,7 @@ def mailer(settings: Settings, now: Callable[[], datetime]) -> Mailer:
     """
     from .store import keys
 
-    kind, _, place = settings.mail.password.partition(":")
-    reference = f"file:{settings.folder / place}" if kind == "file" else settings.mail.password
-    return Mailer(settings.mail, lambda: keys.read(reference).reveal(), now=now)
+    return Mailer(settings.mail, lambda: keys.read(settings.reference(settings.mail.password)).reveal(), now=now)
 
 
 def message_id(key: str, sender: str) -> str:

@@ -90,5 +90,4 @@ def place_of(engine: Engine, connection: Connection, name: str) -> str:
                 platform=connection.platform,
             )
         )
-    kind, _, place = connection.secrets[name].partition(":")
-    return f"file:{engine.settings.folder / place}" if kind == "file" else connection.secrets[name]
+    return engine.settings.reference(connection.secrets[name])

@@ -94,6 +94,12 @@ class Schedule:
     alarm_hours: int = 24
 
 
+def reference_in(folder: Path, text: str) -> str:
+    """A reference to a secret, a relative file path taken from `folder`; what is none stays as it is."""
+    kind, _, place = text.partition(":")
+    return f"file:{folder / place}" if kind == "file" else text
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that a practice has settled. `file` is where it was read from.
@@ -157,8 +163,11 @@ class Settings:
     @property
     def key_reference(self) -> str:
         """The reference of the store's key, a relative file path taken from the settings' folder."""
-        kind, _, name = self.key.partition(":")
-        return f"file:{self.folder / name}" if kind == "file" else self.key
+        return self.reference(self.key)
+
+    def reference(self, text: str) -> str:
+        """A reference to a secret as keys.py takes it, a relative file path taken from the settings' folder."""
+        return reference_in(self.folder, text)
 
     @property
     def zone(self) -> ZoneInfo:

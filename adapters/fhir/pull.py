@@ -12,17 +12,17 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from ...plugin_core.contracts import Page
-from ...plugin_core.errors import NotTheApi, PlatformError, Unreachable, Unsupported
+from ...plugin_core.errors import PlatformError, Unreachable, Unsupported
 from ...plugin_core.words import mark, tr
 from ...schemas.records import Cursor, Quarantined
 from ...schemas.vocab import QuarantineReason
 from ..ahead import Ahead
-from ..http import Failing, Garbled, require_json
+from ..http import Failing
 from ..times import http_date, instant, whole_second
 from ..transport import Reply, TooLarge
-from .decode import ReadPage, Unreadable, WrongKind, read_page
+from .decode import ReadPage, read_page
 from .position import Position
-from .server import Server, Trail, query
+from .server import Server, Trail, list_of, query
 from .single import listing_pages, read_single
 
 STREAM = "QuestionnaireResponse"
@@ -133,15 +133,7 @@ class Puller:
         site = self._server.base.site
         if reply.status != 200:
             raise self._refusal(first, reply)
-        require_json(reply, site)
-        try:
-            page = read_page(reply.body, self._server.base.text)
-        except WrongKind:
-            raise NotTheApi(
-                tr("{site} answers a search with something else than a list. Check base_url.", site=site)
-            ) from None
-        except Unreadable:
-            raise Garbled(tr("{site} sent a page that is no list of FHIR records, several times.", site=site)) from None
+        page = list_of(reply, site, partial(read_page, local=self._server.base.text))
         return Loaded(page, url, http_date(reply.headers.get("Date")))
 
     def _refusal(self, first: bool, reply: Reply) -> PlatformError:

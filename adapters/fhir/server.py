@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import msgspec
@@ -15,8 +15,10 @@ from ...schemas.records import Json
 from ..addresses import Base
 from ..http import Garbled, Http, require_json
 from ..transport import Reply
+from .decode import Unreadable, WrongKind
 
 ACCEPT = "application/fhir+json"
+T = TypeVar("T")
 MAX_EMPTY_PAGES = 100
 MAX_JSON_PAGES = 2000
 
@@ -24,6 +26,19 @@ MAX_JSON_PAGES = 2000
 def query(**parameters: str | int) -> str:
     """A query string in the given order; names with an underscore in front are FHIR's own."""
     return urlencode({k: str(v) for k, v in parameters.items()}, quote_via=quote, safe=":,")
+
+
+def list_of(reply: Reply, site: str, read: Callable[[bytes], T]) -> T:
+    """A page of a search as `read` (decode.py) takes it. Raises NotTheApi for something else, Garbled for a cut one."""
+    require_json(reply, site)
+    try:
+        return read(reply.body)
+    except WrongKind:
+        raise NotTheApi(
+            tr("{site} answers a search with something else than a list. Check base_url.", site=site)
+        ) from None
+    except Unreadable:
+        raise Garbled(tr("{site} sent a page that is no list of FHIR records, several times.", site=site)) from None
 
 
 def json_of(reply: Reply, site: str) -> Json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
@@ -12,15 +12,14 @@ from typing import TypeVar
 import msgspec
 
 from ...plugin_core.contracts import AdapterContext, Carrier, Identity, Page, Published, RemoteForm, RemoteResponse
-from ...plugin_core.errors import NotTheApi, Unsupported
+from ...plugin_core.errors import Unsupported
 from ...plugin_core.words import mark, tr
 from ...schemas.records import Client, Cursor, Instrument, Json, Quarantined
-from ..fhir.decode import ReadListing, ReadPage, Unreadable, WrongKind, read_listing, read_page
+from ..fhir.decode import ReadListing, ReadPage, read_listing, read_page
 from ..fhir.forms import form_of
 from ..fhir.people import client_from
-from ..fhir.server import query
+from ..fhir.server import list_of, query
 from ..fhir.single import read_single
-from ..http import Garbled, require_json
 from ..times import http_date, instant, whole_second
 from ..transport import Reply
 from .messages import Journal, Messages
@@ -155,23 +154,11 @@ class OpenEmrAdapter:
     # --- reading ---------------------------------------------------------------------------------------------------
 
     def _page(self, reply: Reply) -> tuple[ReadPage, datetime | None]:
-        found = self._read(reply, partial(read_page, local=self._server.base.text))
+        found = list_of(reply, self._server.base.site, partial(read_page, local=self._server.base.text))
         return found, http_date(reply.headers.get("Date"))
 
     def _listed(self, reply: Reply) -> ReadListing:
-        return self._read(reply, read_listing)
-
-    def _read(self, reply: Reply, read: Callable[[bytes], T]) -> T:
-        site = self._server.base.site
-        require_json(reply, site)
-        try:
-            return read(reply.body)
-        except WrongKind:
-            raise NotTheApi(
-                tr("{site} answers a search with something else than a list. Check base_url.", site=site)
-            ) from None
-        except Unreadable:
-            raise Garbled(tr("{site} sent a page that is no list of FHIR records, several times.", site=site)) from None
+        return list_of(reply, self._server.base.site, read_listing)
 
     def _own(self, one: RemoteResponse) -> RemoteResponse:
         """The form under its questionnaire's own name, and without a time of change that is none."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -106,10 +105,10 @@ def _wish(
 
 
 def _secret(app: App, reference: str) -> str:
+    from ..settings import reference_in
     from ..store import keys
 
-    kind, _, place = reference.partition(":")
-    return keys.read(f"file:{Path(app.file.parent) / place}" if kind == "file" else reference).reveal()
+    return keys.read(reference_in(app.file.parent, reference)).reveal()
 
 
 def _agreed(wish: Wish, yes: bool, as_json: bool) -> bool:

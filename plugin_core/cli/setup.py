@@ -332,8 +332,7 @@ def _ask_secret(
     if not value:
         return
     references[name] = _place(app, spec, name)
-    kind, _, place = references[name].partition(":")
-    keys.write(f"file:{app.settings.folder / place}" if kind == "file" else references[name], value)
+    keys.write(app.settings.reference(references[name]), value)
 
 
 def _place(app: App, spec: AdapterSpec, name: str) -> str:

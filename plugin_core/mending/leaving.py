@@ -244,6 +244,5 @@ def _remove_secret(engine: Engine, name: str, reference: str) -> bool:
     ours = (f"keyring:{settings.practice}-{platform}-{name}", f"file:{platform}-{name}.secret")
     if reference not in ours:
         return False
-    kind, _, place = reference.partition(":")
-    keys.remove(f"file:{settings.folder / place}" if kind == "file" else reference)
+    keys.remove(settings.reference(reference))
     return True

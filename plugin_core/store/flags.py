@@ -146,10 +146,17 @@ def set_evidence(
     tx.conn.execute(update(flags).where(where).values(sealed=bindparam("v")), values)
 
 
-def read(tx: Tx, *, states: Sequence[str] = STANDING, client: str | None = None) -> list[tuple[Flag, str]]:
-    """Flags with their kind, newest first; standing ones unless other states are asked for."""
+def read(
+    tx: Tx, *, states: Sequence[str] = STANDING, client: str | None = None, begins: str | None = None
+) -> list[tuple[Flag, str]]:
+    """Flags with their kind, newest first; standing ones unless other states are asked for.
+
+    :param begins: those whose key begins so, and no others.
+    """
     # Of one client all are read: asked for both, the database goes by the state and looks at everybody's flags.
     wanted = flags.c.state.in_(states) if client is None else flags.c.client == client
+    if begins is not None:
+        wanted = flags.c.key.startswith(begins, autoescape=True)
     query = select(flags).where(flags.c.source == tx.source, wanted)
     rows = tx.conn.execute(query.order_by(flags.c.opened_ms.desc(), flags.c.client, flags.c.rule))
     return [(_as_flag(tx, row), row.kind) for row in rows if row.state in states]

@@ -17,15 +17,14 @@ from flask_smorest import Api, Blueprint
 from werkzeug.exceptions import HTTPException
 
 from ..errors import HandrailError, UsageError
-from ..store import accounts
 from ..store import forms as stored
 from ..words import Texts, mark, tr
 from . import api_schemas as form
 from . import here
 from .access import lets_all
-from .guard import is_over
+from .guard import came_by
 from .here import Who
-from .wrong import status_of
+from .wrong import PROBLEM, problem, status_of
 
 if TYPE_CHECKING:
     from ..views import ClientView, FlagRow
@@ -46,7 +45,6 @@ pages = FlaskBlueprint("api_document", __name__)
 api = Blueprint("api", "api", url_prefix="/api/v1", description="One practice's clients, forms, flags and holds.")
 CLIENT = "/clients/<string(length=32):client>"
 FLAG = "/flags/<string(length=32):flag>"
-PROBLEM = "application/problem+json"
 PAGING = "JSON with total, total_pages, page, first_page, last_page, previous_page and next_page"
 
 
@@ -61,11 +59,11 @@ def needs(scope: str) -> Callable[[F], F]:
         def checked(*args: Any, **named: Any) -> Any:
             found = _bearer()
             if found is None:
-                answer = _problem(401, tr("A token is needed: Authorization: Bearer TOKEN"))
+                answer = problem(401, tr("A token is needed: Authorization: Bearer TOKEN"))
                 answer.headers["WWW-Authenticate"] = "Bearer"
                 return answer
             if scope not in found.more.get("scopes", ()):
-                return _problem(403, tr("This token may not do that. It needs the scope {scope}.", scope=scope))
+                return problem(403, tr("This token may not do that. It needs the scope {scope}.", scope=scope))
             g.who = found
             return view(*args, **named)
 
@@ -80,13 +78,8 @@ def needs(scope: str) -> Callable[[F], F]:
 
 def _bearer() -> Who | None:
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
-    token = token.strip()
-    if kind.lower() != "bearer" or not 20 <= len(token) <= 200:
-        return None
-    key = here.keyed("login", token)
-    with here.engine().store.reading(here.source()) as tx:
-        found = accounts.login(tx, key)
-    if found is None or found.kind != KIND or is_over(found, here.now_ms()):
+    found = came_by(token.strip(), KIND) if kind.lower() == "bearer" else None
+    if found is None:
         return None
     more = found.more or {}
     return Who(KIND, found.subject, str(more.get("login", KIND)), session=None, more=more)
@@ -229,10 +222,10 @@ def _view(client: str) -> ClientView:
 
 
 def _row(flag: str) -> FlagRow:
-    row = next((one for one in here.engine().flags(everything=True) if one.flag.key == flag), None)
-    if row is None:
-        raise _Missing
-    return row
+    try:
+        return here.engine().flag(flag)
+    except UsageError:
+        raise _Missing from None
 
 
 # --- changing -------------------------------------------------------------------------------------------------------
@@ -281,23 +274,15 @@ class _Missing(Exception):
     """There is nothing of that key."""
 
 
-def _problem(status: int, sentence: str, errors: Any = None) -> Response:
-    """RFC 9457."""
-    answer = jsonify({"status": status, "title": sentence} | ({"errors": errors} if errors else {}))
-    answer.status_code = status
-    answer.mimetype = PROBLEM
-    return answer
-
-
 @api.errorhandler(_Missing)
 def _missing(_error: Exception) -> Response:
-    return _problem(404, tr("There is nothing of that key here."))
+    return problem(404, tr("There is nothing of that key here."))
 
 
 @api.errorhandler(HandrailError)
 def _told(error: HandrailError) -> Response:
     g.pop("notes", None)
-    return _problem(status_of(error), error.message)
+    return problem(status_of(error), error.message)
 
 
 @api.errorhandler(HTTPException)
@@ -307,7 +292,7 @@ def _http(error: HTTPException) -> Response:
     status = error.code or 500
     if status == 304:
         return error.get_response()  # type: ignore[return-value]
-    return _problem(status, tr("The request cannot be used as it is."), data.get("messages"))
+    return problem(status, tr("The request cannot be used as it is."), data.get("messages"))
 
 
 class _Api(Api):

@@ -6,10 +6,10 @@ What was sent is committed before; a stop in between loses nothing, since the ne
 from __future__ import annotations
 
 import logging
-import threading
 from typing import TYPE_CHECKING
 
 from ..errors import HandrailError
+from .errand import Errand
 from .wrong import place_of
 
 if TYPE_CHECKING:
@@ -29,10 +29,9 @@ class Arrivals:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._lock = threading.Lock()
-        self._wanted = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._tries = 0
         self._begun = False
+        self._errand = Errand("handrail-arrivals", self._round, self._pause)
 
     def begin(self) -> None:
         """Looks once for what an earlier process left."""
@@ -42,31 +41,22 @@ class Arrivals:
 
     def hear(self) -> None:
         """Something was sent."""
-        with self._lock:
-            self._wanted.set()
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._work, name="handrail-arrivals", daemon=True)
-                self._thread.start()
+        self._errand.hear()
 
     def settled(self, seconds: float = 30.0) -> bool:
         """Waits until nothing is under way; False where that takes longer."""
-        thread = self._thread
-        if thread is not None:
-            thread.join(seconds)
-        return thread is None or not thread.is_alive()
+        return self._errand.settled(seconds)
 
-    def _work(self) -> None:
-        for tries in range(MOST_TRIES):
-            self._wanted.clear()
-            done = not self._take_in()
-            with self._lock:  # who sends now sees either a thread that goes on, or none and begins another
-                if done and not self._wanted.is_set():
-                    self._thread = None
-                    return
-            threading.Event().wait(PAUSES[min(tries, len(PAUSES) - 1)])
-        with self._lock:
-            self._thread = None
+    def _pause(self) -> float:
+        return PAUSES[min(self._tries, len(PAUSES)) - 1] if self._tries else 0.0
+
+    def _round(self) -> bool:
+        self._tries = self._tries + 1 if self._take_in() else 0
+        if self._tries < MOST_TRIES:
+            return self._tries > 0
         log.warning("forms that clients sent are still waiting; the next sync tries again")
+        self._tries = 0
+        return False
 
     def _take_in(self) -> int:
         """One try; how many are still waiting."""

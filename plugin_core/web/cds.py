@@ -14,13 +14,14 @@ from uuid import UUID
 import msgspec
 from flask import Blueprint, Response, current_app, jsonify, request, url_for
 
-from ...schemas.vocab import FlagState
+from ...schemas.vocab import STANDING_STATES, FlagState
 from ..errors import UsageError
 from ..uris import BASE
 from ..words import mark, tr
 from . import here
 from .access import lets_all
 from .tokens import Refused, Tokens
+from .wrong import problem
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -91,19 +92,14 @@ def discovery() -> ResponseReturnValue:
 @lets_all(token=False)
 def cards() -> ResponseReturnValue:
     """The cards of one chart that was opened."""
-    try:
-        system, body = _asked(url_for("cds.cards"))
-    except Refused as refused:
-        return _problem(401, str(refused))
-    except UsageError as error:
-        return _problem(400, error.message)
+    system, body = _asked(url_for("cds.cards"))
     context = body["context"]
     if body.get("hook") != "patient-view" or not isinstance(context.get("patientId"), str):
-        return _problem(400, tr("This service answers the hook patient-view, with a patientId in its context."))
+        return problem(400, tr("This service answers the hook patient-view, with a patientId in its context."))
     if not STAFF.fullmatch(str(context.get("userId", ""))):
         return jsonify({"cards": []})  # a patient or a relative has the chart open
     if not _same_server(system, body.get("fhirServer")):
-        return _problem(412, tr("That FHIR server is not the one that this practice's answers come from."))
+        return problem(412, tr("That FHIR server is not the one that this practice's answers come from."))
     rows = _rows(context["patientId"])
     for row in rows:
         here.note("card-shown", row.flag.key, actor=_name(system))
@@ -114,25 +110,18 @@ def cards() -> ResponseReturnValue:
 @lets_all(token=False)
 def feedback() -> ResponseReturnValue:
     """What became of cards: seen, or put aside with a reason."""
-    try:
-        system, body = _asked(url_for("cds.feedback"))
-    except Refused as refused:
-        return _problem(401, str(refused))
-    except UsageError as error:
-        return _problem(400, error.message)
+    system, body = _asked(url_for("cds.feedback"))
     told = body.get("feedback")
     if not isinstance(told, list) or not all(isinstance(one, dict) for one in told):
-        return _problem(400, tr("The feedback is not a list of what became of cards."))
+        return problem(400, tr("The feedback is not a list of what became of cards."))
     for one in told[:50]:
         _heard(one, system)
     return "", 200
 
 
 def _asked(path: str) -> tuple[RecordSystem, dict[str, Any]]:
-    desk = here.desk()
-    address = (desk.settings.web.address or request.host_url.rstrip("/")) + path
     tokens: Tokens = current_app.extensions["handrail-tokens"]
-    system = tokens.check(request.headers.get("Authorization"), address)
+    system = tokens.check(request.headers.get("Authorization"), here.address() + path)
     try:
         body = msgspec.json.decode(request.get_data())
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -178,11 +167,10 @@ def _card(row: FlagRow, system: RecordSystem) -> dict[str, Any]:
     detail = tr(DETAIL)
     if system.reasons and not urgent:  # the practice has said that clinicians alone see its cards
         detail = f"{row.flag.evidence.reason}\n\n{detail}"
-    address = here.desk().settings.web.address or request.host_url.rstrip("/")
-    link: dict[str, Any] = {"label": tr(OPEN), "url": address + url_for("client.page", client=row.flag.client)}
+    link: dict[str, Any] = {"label": tr(OPEN), "url": here.address() + url_for("client.page", client=row.flag.client)}
     link["type"] = "absolute"
     if system.launch:
-        link |= {"url": address + "/smart/launch", "type": "smart"}
+        link |= {"url": here.address() + "/smart/launch", "type": "smart"}
     card: dict[str, Any] = {
         "uuid": str(UUID(row.flag.key)),
         "summary": tr(title)[:SUMMARY_MOST],
@@ -208,8 +196,11 @@ def _heard(told: dict[str, Any], system: RecordSystem) -> None:
         flag = UUID(str(told.get("card"))).hex
     except ValueError:
         return
-    row = next((one for one in here.engine().flags() if one.flag.key == flag and one.kind != "safety"), None)
-    if row is None:
+    try:
+        row = here.engine().flag(flag)
+    except UsageError:
+        return
+    if row.kind == "safety" or row.flag.state not in STANDING_STATES:
         return
     outcome = told.get("outcome")
     given = told.get("acceptedSuggestions")
@@ -229,9 +220,11 @@ def _name(system: RecordSystem) -> str:
     return f"record system {system.name}"
 
 
-def _problem(status: int, sentence: str) -> Response:
-    """RFC 9457, with a plain sentence."""
-    answer = jsonify({"status": status, "title": sentence})
-    answer.status_code = status
-    answer.mimetype = "application/problem+json"
-    return answer
+@pages.errorhandler(Refused)
+def _not_let_in(refused: Refused) -> Response:
+    return problem(401, str(refused))
+
+
+@pages.errorhandler(UsageError)
+def _not_as_it_should_be(error: UsageError) -> Response:
+    return problem(400, error.message)

@@ -8,10 +8,11 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from .errand import Errand
 
 log = logging.getLogger(__name__)
 WAIT = 10.0
@@ -39,35 +40,23 @@ class Follower:
         self._sync = sync
         self._wait = wait
         self._apart = apart
-        self._wanted = threading.Event()
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
         self._last = float("-inf")
+        self._errand = Errand("handrail-follow", self._follow, self._pause)
 
     def hear(self) -> None:
         """Something was announced."""
-        with self._lock:
-            self._wanted.set()
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._follow, name="handrail-follow", daemon=True)
-                self._thread.start()
+        self._errand.hear()
 
-    def _follow(self) -> None:
-        while self._goes_on():
-            time.sleep(max(self._wait, self._last + self._apart - time.monotonic()))
-            self._wanted.clear()
-            self._last = time.monotonic()
-            try:
-                status = self._sync()
-            except OSError as error:  # no process could be begun; the schedule's next sync goes on
-                log.error("the sync after an announcement was not begun (%s)", type(error).__name__)
-                continue
-            if status:
-                log.warning("the sync after an announcement ended with status %s", status)
+    def _pause(self) -> float:
+        return max(self._wait, self._last + self._apart - time.monotonic())
 
-    def _goes_on(self) -> bool:
-        """Whether something waits; if not, the thread is over in the same moment, so that the next one begins anew."""
-        with self._lock:
-            if not self._wanted.is_set():
-                self._thread = None
-            return self._thread is not None
+    def _follow(self) -> bool:
+        self._last = time.monotonic()
+        try:
+            status = self._sync()
+        except OSError as error:  # no process could be begun; the schedule's next sync goes on
+            log.error("the sync after an announcement was not begun (%s)", type(error).__name__)
+            return False
+        if status:
+            log.warning("the sync after an announcement ended with status %s", status)
+        return False

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .desk import Desk
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+MOST_TOKEN = 200
 TOUCH_MS = 60_000
 """A sign-in is noted as in use once a minute, not on each page."""
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -109,7 +110,7 @@ def _who_asks(access: Access) -> None:
         g.new_visit = True
     if access.by is not None:
         g.who = access.by()
-    elif g.token and len(g.token) <= 200:
+    elif g.token and len(g.token) <= MOST_TOKEN:
         g.who = _by_cookie(g.token)
 
 
@@ -136,6 +137,15 @@ def _by_cookie(token: str) -> Who | None:
         return None
     return Who(ACCOUNT, account.key, account.login, account.name, account.roles, account.clinician, None, key,
                found.more or {})  # fmt: skip
+
+
+def came_by(token: str, kind: str) -> Login | None:
+    """The way in of that kind that a token opens, where a cookie or header of its own brings it; None: none counts."""
+    if not token or len(token) > MOST_TOKEN:
+        return None
+    with here.engine().store.reading(here.source()) as tx:
+        found = accounts.login(tx, here.keyed("login", token))
+    return None if found is None or found.kind != kind or is_over(found, here.now_ms()) else found
 
 
 def is_over(login: Login, now_ms: int) -> bool:

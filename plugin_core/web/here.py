@@ -65,6 +65,11 @@ def who() -> Who | None:
     return cast("Who | None", g.get("who"))
 
 
+def address() -> str:
+    """The desk's own address as others reach it, without a path: the setting, else as this request named it."""
+    return desk().settings.web.address or request.host_url.rstrip("/")
+
+
 def user() -> Who:
     """Who asks, on pages that nobody reaches without signing in."""
     found = who()

@@ -42,15 +42,8 @@ NO_FORM = mark("There is no form open here. Type the code that you were given.")
 
 def tablet() -> Who | None:
     """The tablet that asks; None: this browser is none."""
-    token = request.cookies.get(TABLET_COOKIE, "")
-    if not token or len(token) > 200:
-        return None
-    key = here.keyed("login", token)
-    with here.engine().store.reading(here.source()) as tx:
-        found = accounts.login(tx, key)
-    if found is None or found.kind != KIND or guard.is_over(found, here.now_ms()):
-        return None
-    return Who(KIND, found.subject, "tablet", session=key)
+    found = guard.came_by(request.cookies.get(TABLET_COOKIE, ""), KIND)
+    return None if found is None else Who(KIND, found.subject, "tablet", session=found.key)
 
 
 # --- beginning and ending --------------------------------------------------------------------------------------------

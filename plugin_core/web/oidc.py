@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from . import here
+from .fetching import json_from
 
 if TYPE_CHECKING:
     from authlib.integrations.requests_client import OAuth2Session
@@ -78,19 +79,12 @@ def fetch(party: Party, address: str) -> dict[str, Any]:
 
     :raises Failed: it is another host, cannot be reached, or answers otherwise.
     """
-    import requests
-    from urllib3.exceptions import HTTPError
-
     if not may_ask(party, address):
         raise Failed
     try:
-        with _turn(), requests.Session() as asks:
-            asks.trust_env = False  # no .netrc, no proxy behind the practice's back (S8)
-            answer = asks.get(address, timeout=SECONDS, allow_redirects=False, stream=True,
-                              headers={"Accept": "application/json"})  # fmt: skip
-            raw = answer.raw.read(MOST_BYTES, decode_content=True) if answer.status_code == 200 else b""
-        found = json.loads(raw)
-    except (requests.RequestException, HTTPError, ValueError, RecursionError):
+        with _turn():
+            found = json_from(address, seconds=SECONDS, most=MOST_BYTES)
+    except ValueError:
         raise Failed from None
     if not isinstance(found, dict):
         raise Failed
@@ -105,9 +99,7 @@ def session(party: Party) -> OAuth2Session:
 
     secret = None
     if party.secret:
-        kind, _, place = party.secret.partition(":")
-        folder = here.desk().settings.folder
-        secret = keys.read(f"file:{folder / place}" if kind == "file" else party.secret).reveal()
+        secret = keys.read(here.desk().settings.reference(party.secret)).reveal()
     made = OAuth2Session(
         party.client,
         secret,

@@ -48,9 +48,8 @@ def _settings() -> OpenId:
 
 
 def _party(what: OpenId) -> Party:
-    address = here.desk().settings.web.address or request.host_url.rstrip("/")
     own = oidc.host_of(what.issuer)
-    return Party(what.client, what.secret, "openid profile email", f"{address}{url_for('openid.back')}", (own,))
+    return Party(what.client, what.secret, "openid profile email", f"{here.address()}{url_for('openid.back')}", (own,))
 
 
 def _provider(what: OpenId) -> dict[str, Any]:

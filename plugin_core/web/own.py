@@ -40,15 +40,8 @@ CLOSED = mark("Your page is closed. Ask your therapist for a new link when you w
 
 def sitting() -> Who | None:
     """The client whose page is open in this browser; None: no page is."""
-    token = request.cookies.get(COOKIE, "")
-    if not token or len(token) > 200:
-        return None
-    key = here.keyed("login", token)
-    with here.engine().store.reading(here.source()) as tx:
-        found = accounts.login(tx, key)
-    if found is None or found.kind != SITTING or guard.is_over(found, here.now_ms()):
-        return None
-    return Who(SITTING, found.subject, "client", client=found.client, session=key)
+    found = guard.came_by(request.cookies.get(COOKIE, ""), SITTING)
+    return None if found is None else Who(SITTING, found.subject, "client", client=found.client, session=found.key)
 
 
 # --- the therapist hands it over -------------------------------------------------------------------------------------

@@ -61,8 +61,7 @@ def known_clinicians() -> list[tuple[str, str]]:
 
 def link_to(token: str) -> str:
     """A one-time link as it is handed over."""
-    address = here.desk().settings.web.address or request.host_url.rstrip("/")
-    return f"{address}{url_for('signing.link', token=token)}"
+    return f"{here.address()}{url_for('signing.link', token=token)}"
 
 
 @pages.post("/people")

@@ -109,9 +109,8 @@ def _system(issuer: str) -> RecordSystem | None:
 
 
 def _party(system: RecordSystem, issuer: str) -> Party:
-    address = here.desk().settings.web.address or request.host_url.rstrip("/")
     hosts = {oidc.host_of(issuer), oidc.host_of(system.issuer), *system.hosts} - {""}
-    return Party(system.client, system.secret, SCOPE, f"{address}{url_for('smart.back')}", hosts)
+    return Party(system.client, system.secret, SCOPE, f"{here.address()}{url_for('smart.back')}", hosts)
 
 
 def _configuration(party: Party, issuer: str) -> dict[str, Any]:

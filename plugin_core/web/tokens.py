@@ -20,6 +20,7 @@ from joserfc.jwk import KeySet
 
 from ..settings_web import RecordSystem
 from ..words import mark, tr
+from .fetching import json_from
 
 ALGORITHMS = ["ES384", "RS384", "ES256", "RS256", "PS384", "PS256"]
 LONGEST = 4096
@@ -125,11 +126,9 @@ class Tokens:
         return known.found
 
     def _asked_for(self, system: RecordSystem) -> _Keys | None:
-        from urllib3.exceptions import HTTPError  # what breaks off in the middle of an answer
-
         try:
             found = _Keys(KeySet.import_key_set(_public(self._raw(system.keys))), self.now())
-        except (OSError, HTTPError, ValueError, TypeError, KeyError, RecursionError, JoseError):
+        except (OSError, ValueError, TypeError, KeyError, RecursionError, JoseError):
             self._failed[system.issuer] = self.now()
             return None
         self._keys[system.issuer] = found
@@ -138,14 +137,7 @@ class Tokens:
     def _raw(self, where: str) -> Any:
         if where.startswith("file:"):
             return json.loads((self.folder / where.removeprefix("file:")).read_text(encoding="utf-8"))
-        import requests
-
-        with requests.Session() as session:
-            session.trust_env = False
-            answer = session.get(where, timeout=SECONDS, allow_redirects=False, stream=True)
-            if answer.status_code != 200:
-                raise ValueError
-            return json.loads(answer.raw.read(MOST_BYTES, decode_content=True))
+        return json_from(where, seconds=SECONDS, most=MOST_BYTES)
 
     def _in_time(self, claims: dict[str, Any]) -> None:
         begun, ends, now = _moment(claims.get("iat")), _moment(claims.get("exp")), self.now()

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import logging
 import traceback
+from typing import Any
 
-from flask import Response, g, make_response, render_template
+from flask import Response, g, jsonify, make_response, render_template
 from werkzeug.exceptions import HTTPException
 
 from ..errors import Busy, HandrailError, StoreError, UsageError
 from ..words import Texts, mark, tr
 
 log = logging.getLogger(__name__)
+PROBLEM = "application/problem+json"
 UNFORESEEN = mark(
     "An unforeseen fault. Nothing was half done. It was noted in the log of the computer that runs the desk."
 )
@@ -60,6 +62,14 @@ def page(status: int, sentence: str) -> Response:
     answer = make_response(body, status)
     if status == 503:
         answer.headers["Retry-After"] = "5"
+    return answer
+
+
+def problem(status: int, sentence: str, errors: Any = None) -> Response:
+    """The same for programs (RFC 9457); `errors` says what is wrong by place in the request."""
+    answer = jsonify({"status": status, "title": sentence} | ({"errors": errors} if errors else {}))
+    answer.status_code = status
+    answer.mimetype = PROBLEM
     return answer
 
 

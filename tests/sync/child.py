@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
 from datetime import datetime
 from pathlib import Path
 
 from handrail.plugin_core.engine import Engine
 from handrail.plugin_core.settings import load
-from handrail.plugin_core.sync import evaluate, points, push, run
+from handrail.plugin_core.sync import evaluate, push, run
 from handrail.plugin_core.sync.run import Options
 
-_CONTEXT = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
-if os.name == "posix":
-    _CONTEXT.set_forkserver_preload([__name__])
+from tests.stopping import die_at, killed, preload
+
+preload(__name__)
 
 
 def small_pages() -> None:
@@ -26,16 +23,8 @@ def small_pages() -> None:
 
 
 def _sync(file: Path, now: datetime, point: str, hit: int) -> None:
-    left = [hit]
-
-    def listen(reached: str) -> None:
-        if reached == point:
-            left[0] -= 1
-            if not left[0]:
-                os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
-
     small_pages()
-    points.listeners.append(listen)
+    die_at(point, hit)
     with Engine(load(file), now=lambda: now, sleep=lambda _: None) as engine:
         engine.sync(Options(consent=lambda _: True))
 
@@ -45,11 +34,4 @@ def killed_at(file: Path, now: datetime, point: str, hit: int) -> bool:
 
     :raises AssertionError: it ended in another way.
     """
-    child = _CONTEXT.Process(target=_sync, args=(file, now, point, hit))
-    child.start()
-    child.join(60)
-    if child.is_alive():
-        child.kill()
-        raise AssertionError(f"the child hangs at {point}")
-    assert child.exitcode in (0, -signal.SIGKILL if hasattr(signal, "SIGKILL") else 15), child.exitcode
-    return child.exitcode != 0
+    return killed(_sync, file, now, point, hit, point=point)

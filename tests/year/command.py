@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import signal
 from dataclasses import dataclass
@@ -13,9 +12,9 @@ from pathlib import Path
 from handrail.plugin_core import cli, engine
 from handrail.plugin_core.sync import points
 
-_CONTEXT = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
-if os.name == "posix":
-    _CONTEXT.set_forkserver_preload([__name__, "handrail.plugin_core.sync.run", "handrail.adapters.fhir.adapter"])
+from tests.stopping import CONTEXT, preload
+
+preload(__name__, "handrail.plugin_core.sync.run", "handrail.adapters.fhir.adapter")
 SECONDS = 120
 
 
@@ -64,7 +63,7 @@ def run(file: Path, words: list[str], now: datetime, folder: Path, die: tuple[st
     :param folder: where its output is kept meanwhile.
     :param die: (start of a step's name, which hit of it): where it is killed, if it comes so far.
     """
-    child = _CONTEXT.Process(target=_run, args=(file, words, now, die, folder))
+    child = CONTEXT.Process(target=_run, args=(file, words, now, die, folder))
     child.start()
     child.join(SECONDS)
     if child.is_alive():
