@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from handrail.plugin_core.web.desk import Desk
-from handrail.plugin_core.web.serving import make_server
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
 from tests.peers.plugin import Chromium
 
 from .people import House
+from .running import running
 from .test_serving import free_port
 
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -57,16 +56,11 @@ def opened(house: House, chromium: Chromium) -> Iterator[Open]:
     port = free_port()
     desk = Desk(replace(house.desk.settings, web=replace(house.desk.settings.web, port=port)), now=house.clock)
     served = House(desk, house.clock)
-    server = make_server(desk, threads=4)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
     try:
-        with sync_playwright() as play:
+        with running(desk), sync_playwright() as play:
             flags = ["--no-sandbox", "--disable-gpu", NOWHERE]
             browser = play.chromium.launch(executable_path=str(chromium.program), args=flags)
             yield Open(served, f"http://127.0.0.1:{port}", browser, chromium.axe)
             browser.close()
     finally:
-        server.close()
-        thread.join(10)
         desk.close()

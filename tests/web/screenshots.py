@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import io
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,7 +21,6 @@ from handrail.plugin_core.settings import load
 from handrail.plugin_core.store import accounts
 from handrail.plugin_core.web.caseload import Row
 from handrail.plugin_core.web.desk import Desk
-from handrail.plugin_core.web.serving import make_server
 from handrail.plugin_core.web.staff import Staff, Wanted
 from playwright.sync_api import Browser, sync_playwright
 
@@ -30,6 +28,7 @@ from tests.peers.install import chromium
 
 from .chrome import NOWHERE
 from .people import TODAY, Clock
+from .running import running
 from .test_serving import free_port
 
 DOCS = Path(__file__).parents[2] / "docs" / "desk"
@@ -72,14 +71,10 @@ def demo_desk(language: str) -> Iterator[tuple[str, str, dict[str, str]]]:
                  "quiet": lambda r: not (r.prompts or r.good or r.safety)}  # fmt: skip
         for kind, fits in tests.items():
             paths[kind] = f"/client/{next(row.person.key for row in sorted(rows, key=name_of) if fits(row))}"
-        server = make_server(desk)
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
         try:
-            yield f"http://127.0.0.1:{settings.web.port}", token, paths
+            with running(desk):
+                yield f"http://127.0.0.1:{settings.web.port}", token, paths
         finally:
-            server.close()
-            thread.join(10)
             desk.close()
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import http.server
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-import urllib3
 from handrail.plugin_core.settings_web import RecordSystem
 from handrail.plugin_core.store import book
 from handrail.plugin_core.web import oidc
@@ -31,6 +32,20 @@ __all__ = ["ehr"]
 
 KEY = ECKey.generate_key("P-384", {"kid": "k"})
 ADDRESS = "https://desk.practice.example"
+
+
+@contextmanager
+def answering(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
+    """A server of this machine while the block lasts; gives its place, host:port."""
+    server = http.server.HTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join(10)
+        server.server_close()
 
 
 # --- keys of record systems ------------------------------------------------------------------------------------------
@@ -65,15 +80,19 @@ def test_forged_tokens_do_not_make_the_desk_wait_for_keys_each_time(tmp_path: Pa
 def test_keys_that_break_off_are_keys_that_cannot_be_read(tmp_path: Path) -> None:
     """A fault of the network in the middle of the answer must be a refusal, not a fault of the desk."""
 
-    class Cut(Tokens):
-        __slots__ = ()
+    class Cut(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b'{"keys": [')
 
-        def _raw(self, where: str) -> Any:
-            raise urllib3.exceptions.ProtocolError("cut")
+        def log_message(self, *_: Any) -> None: ...
 
-    checks = Cut((RecordSystem("EHR", "https://ehr.example", "https://ehr.example/keys"),), tmp_path)
-    with pytest.raises(Refused):
-        checks.check(forged(), "x")
+    with answering(Cut) as place:
+        checks = Tokens((RecordSystem("EHR", "https://ehr.example", f"http://{place}/keys"),), tmp_path)
+        with pytest.raises(Refused):
+            checks.check(forged(), "x")
 
 
 # --- health ----------------------------------------------------------------------------------------------------------
@@ -159,8 +178,6 @@ def test_a_running_desk_follows_both_kinds_of_new_keys(house: House) -> None:
 
 def test_no_password_of_this_computer_goes_to_a_provider(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A .netrc of the account that runs the desk holds passwords for quite other things (S8)."""
-    import http.server
-
     seen: list[str | None] = []
 
     class Answer(http.server.BaseHTTPRequestHandler):
@@ -172,16 +189,10 @@ def test_no_password_of_this_computer_goes_to_a_provider(monkeypatch: pytest.Mon
 
         def log_message(self, *_: Any) -> None: ...
 
-    server = http.server.HTTPServer(("127.0.0.1", 0), Answer)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password canary\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    place = f"127.0.0.1:{server.server_port}"
-    try:
+    with answering(Answer) as place:
         assert oidc.fetch(Party("c", "", "openid", "x", (place,)), f"http://{place}/") == {}
-    finally:
-        server.shutdown()
-        server.server_close()
     assert seen == [None]
 
 

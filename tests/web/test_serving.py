@@ -10,10 +10,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -27,6 +26,7 @@ from handrail.plugin_core.web.serving import check_place, make_server
 from handrail.plugin_core.web.staff import Staff
 
 from .people import House
+from .running import running
 
 Open = Callable[..., House]
 
@@ -78,15 +78,11 @@ def test_a_port_that_is_taken_is_said(open_house: Open) -> None:
 
 
 @pytest.fixture
-def running(open_house: Open) -> Any:
+def served(open_house: Open) -> Iterator[House]:
     """A desk that serves in this process."""
     house = open_house(port=free_port())
-    server = make_server(house.desk)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    yield house
-    server.close()
-    thread.join(5)
+    with running(house.desk):
+        yield house
 
 
 def ask(house: House, path: str, cookie: str = "", **head: str) -> tuple[int, bytes]:
@@ -98,24 +94,24 @@ def ask(house: House, path: str, cookie: str = "", **head: str) -> tuple[int, by
     return answer.status, body
 
 
-def test_sixteen_readers_and_a_writer_get_on(running: House) -> None:
+def test_sixteen_readers_and_a_writer_get_on(served: House) -> None:
     """A sync writes while people read: nobody gets a fault, an old page or somebody else's page."""
-    names = {ref: set(running.clients_of(ref).values()) for ref in running.clinicians()}
+    names = {ref: set(served.clients_of(ref).values()) for ref in served.clinicians()}
     tokens = {}
     for ref in names:
-        account = running.account("clinician", login=f"u-{len(tokens)}", clinician=ref)
-        tokens[ref] = running.ask(lambda e, account=account: Staff(e).begin(account))
+        account = served.account("clinician", login=f"u-{len(tokens)}", clinician=ref)
+        tokens[ref] = served.ask(lambda e, account=account: Staff(e).begin(account))
     wrong: list[str] = []
     over = threading.Event()
 
     def write() -> None:
         while not over.is_set():
-            running.ask(lambda e: e.store.write(lambda tx: book.record(tx, "sync", "writes"), e.source))
+            served.ask(lambda e: e.store.write(lambda tx: book.record(tx, "sync", "writes"), e.source))
 
     def read(ref: str) -> None:
         others = set().union(*(names[other] for other in names if other != ref))
-        for path in ("/clients", f"/client/{next(iter(running.clients_of(ref)))}", "/due", "/clients?which=new"):
-            status, body = ask(running, path, tokens[ref])
+        for path in ("/clients", f"/client/{next(iter(served.clients_of(ref)))}", "/due", "/clients?which=new"):
+            status, body = ask(served, path, tokens[ref])
             if status != 200 or any(name.encode() in body for name in others):
                 wrong.append(f"{path} {status}")
 
@@ -155,15 +151,11 @@ def test_an_engine_is_used_by_one_thread_at_a_time(house: House) -> None:
 def test_the_proxys_word_on_the_address_counts_only_when_there_is_one(open_house: Open) -> None:
     """Else everybody could choose the address that failed tries are counted for."""
     house = open_house(port=free_port())
-    server = make_server(house.desk)
     seen: list[str | None] = []
-    house_app = server.application
-    server.application = lambda env, start: (seen.append(env.get("REMOTE_ADDR")), house_app(env, start))[1]
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    ask(house, "/health", **{"X-Forwarded-For": "203.0.113.9"})
-    server.close()
-    thread.join(5)
+    with running(house.desk) as server:
+        house_app = server.application
+        server.application = lambda env, start: (seen.append(env.get("REMOTE_ADDR")), house_app(env, start))[1]
+        ask(house, "/health", **{"X-Forwarded-For": "203.0.113.9"})
     assert seen == ["127.0.0.1"]
 
 
