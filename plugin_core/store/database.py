@@ -61,7 +61,7 @@ class Store:
     def __init__(self, url: str, practice: str, master: bytes, *, create: bool = False) -> None:
         self.practice = practice
         self._rehearsal: Connection | None = None
-        self.engine = engine_of(url, create=create).execution_options(handrail_practice=practice)
+        self.engine = engine_of(url, master, create=create).execution_options(handrail_practice=practice)
         try:
             with _plain(self.engine):
                 upgrade(self.engine, create=create)
