@@ -120,7 +120,7 @@ def rotate_master(store: Store, settings: Settings) -> None:
     if whole.covers(settings.store_url):
         store.engine.dispose()
         whole.rekey(settings.store_path, old, new)
-        store.engine = engine_of(settings.store_url, new)
+        store.engine = engine_of(settings.store_url, new).execution_options(handrail_practice=store.practice)
         reach("master-file")
     _take_place(reference)
 
