@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
+from itertools import islice
 
 from ...plugin_core.contracts import (
     AdapterContext,
@@ -19,15 +20,15 @@ from ...plugin_core.errors import Unsupported
 from ...plugin_core.words import mark, tr
 from ...schemas.records import Client, Cursor, Instrument, Json, Quarantined
 from ...schemas.vocab import QuarantineReason
-from ..rest import part, text_of
+from ..rest import Answer, part, text_of
 from ..tags import TagCarrier
 from ..times import http_date
 from .carriers import PatientFlags, Tasks
 from .people import People
-from .reading import Field, Visit, field_of, form_of, local, name_of, parts_of, response_of, visit_of
+from .reading import NOT_ASKED, Field, Visit, field_of, form_of, local, name_of, parts_of, response_of, visit_of
 from .settings import PAGE_SIZE, connection, pages, rows
+from .walk import STREAM, Gathering, Key, Place
 
-STREAM = "clinical_note_field_values"
 VALUES = mark("read clinical notes (clinical_note_field_values)")
 TEMPLATES = mark("read clinical-note templates")
 VISITS = mark("look up whose a note is (appointments)")
@@ -35,12 +36,10 @@ FLAG_TEXT = mark("Handrail: something to look at before the next session")
 ACCOUNT = mark("read whose account this is (users)")
 # Filters are by time of change, inclusive, in an unnamed zone: a day reaches over every one.
 OVERLAP = timedelta(hours=26)
-CHUNK = 50
-FEW_VISITS = 20
+FEW_VISITS = 3
+# A note is written on the day of its appointment, or some days later; the API gives no more than 190 days at once.
+AROUND, LONGEST_SPAN = timedelta(days=3), timedelta(days=180)
 LATEST = timedelta(minutes=15)
-FROM_THE_START = "2000-01-01"
-
-Key = tuple[str, str]
 
 
 class DrChronoAdapter:
@@ -73,19 +72,46 @@ class DrChronoAdapter:
                 yield form_of(template, text_of(row.get("name")) or template, own)
 
     def pull(self, cursor: Cursor | None) -> Iterator[Page]:
-        """See `Adapter.pull`: fields that changed, then all fields of the forms that they belong to.
+        """See `Adapter.pull`: the values that changed, as forms; see `walk` for where it can stop and go on.
 
-        The list keeps no order, so only the last page carries a cursor.
+        The pages are not in the order of time, so that rules read courses once all is there.
         """
-        newest = cursor.since if cursor else None
-        since = None if newest is None else newest - OVERLAP
-        for template in self._templates():
-            found, stamp, clock = self._changed(template, since)
-            newest = max(filter(None, (newest, stamp and min(stamp, clock or stamp))), default=None)
-            whole = since is None
-            for some in _chunks(list(found), CHUNK):
-                yield self._page({key: found[key] if whole else self._values(*key) for key in some})
-        yield Page((), Cursor(STREAM, newest))
+        place = Place.of(cursor)
+        for template in place.left(self._templates()):
+            yield from self._pull(template, place)
+        yield Page((), place.end(), sorted=False)
+
+    def _pull(self, template: str, place: Place) -> Iterator[Page]:
+        resumed = place.template == template and place.at is not None
+        gathering = Gathering(self._answerable(template), part=resumed or place.since is not None)
+        since = None if place.since is None else place.since - OVERLAP
+        for here, some, answer, following in self._lists(template, since, place.at if resumed else None):
+            clock = _clock(answer.headers)
+            stamps = [local(row.get("updated_at"), self._zone) for row in some]
+            place.saw(stamps, clock)
+            self._doubt(stamps, clock)
+            gathering.take((key, row) for row in some if (key := self._key(row, template)) is not None)
+            ready = gathering.ready(end=following is None)
+            if ready or following is None:
+                found = {key: self._values(*key) if one.part else one.rows for key, one in ready.items()}
+                at = following and (here if gathering.open else following)
+                yield self._page(found, place.kept(template, at and at.removeprefix(self._rest.base.text)))
+
+    def _lists(
+        self, template: str, since: datetime | None, at: str | None
+    ) -> Iterator[tuple[str, list[Json], Answer, str | None]]:
+        """The pages of a template's values, each with its own address; from `at` on where that is still there (F19)."""
+        query: dict[str, str | int] = {"clinical_note_template": template, "page_size": PAGE_SIZE}
+        if since is not None:
+            query["since"] = since.astimezone(self._zone).strftime("%Y-%m-%dT%H:%M:%S")
+        kept = None if at is None else self._rest.base.text + at
+        for url in filter(None, (kept, self._rest.url(STREAM, query))):
+            here: str | None = url
+            for some, answer, following in pages(self._rest, url, VALUES, may_be_gone=url == kept):
+                yield str(here), some, answer, following
+                here = following
+            if here is None:
+                return
 
     def fetch(self, remote_ids: Sequence[str]) -> Page:
         """The named forms as they are now; those without any value are gone."""
@@ -99,8 +125,9 @@ class DrChronoAdapter:
     def listing(self) -> Iterator[Mapping[str, str | None]]:
         """Ids of all forms, template by template; DrChrono knows no versions of them."""
         for template in self._templates():
-            found, _, _ = self._changed(template, None)
-            yield {name_of(*key): None for key in found}
+            for _, some, _, _ in self._lists(template, None, None):
+                keys = {key for row in some if (key := self._key(row, template)) is not None}
+                yield {name_of(*key): None for key in keys}
 
     def clients(self, refs: Sequence[str]) -> Iterator[Client]:
         """Names and doctors of these patients."""
@@ -158,24 +185,13 @@ class DrChronoAdapter:
                 if field is not None:
                     self._fields[field.id] = field
 
-    def _changed(
-        self, template: str, since: datetime | None
-    ) -> tuple[dict[Key, list[Json]], datetime | None, datetime | None]:
-        """Rows of a template by form, the newest time of change among them, and the platform's clock."""
-        query: dict[str, str | int] = {"clinical_note_template": template, "page_size": PAGE_SIZE}
-        if since is not None:
-            query["since"] = since.astimezone(self._zone).strftime("%Y-%m-%dT%H:%M:%S")
-        found: dict[Key, dict[str, Json]] = {}
-        newest = clock = None
-        for some, answer in pages(self._rest, "clinical_note_field_values", query, VALUES):
-            clock = _clock(answer.headers) or clock
-            for row in some:
-                appointment, remote_id = text_of(row.get("appointment")), text_of(row.get("id"))
-                if appointment is None or remote_id is None or not self._of(row, template):
-                    continue
-                found.setdefault((appointment, template), {})[remote_id] = row
-                stamp = local(row.get("updated_at"), self._zone)
-                newest = max(filter(None, (newest, stamp)), default=None)
+    def _answerable(self, template: str) -> set[str]:
+        """The fields that a form of this template can have values of, those put away included."""
+        own = (field for field in self._fields.values() if field.template == template)
+        return {field.id for field in own if field.kind not in NOT_ASKED}
+
+    def _doubt(self, stamps: Sequence[datetime | None], clock: datetime | None) -> None:
+        newest = max(filter(None, stamps), default=None)
         if newest and clock and newest > clock + LATEST:
             self._context.warn(
                 tr(
@@ -183,7 +199,11 @@ class DrChronoAdapter:
                     "(handrail connect drchrono --set times_in=utc)"
                 )
             )
-        return {key: list(row.values()) for key, row in found.items()}, newest, clock
+
+    def _key(self, row: Json, template: str) -> Key | None:
+        """The form that a value belongs to; None for one of another template, as the filter may be ignored."""
+        appointment = text_of(row.get("appointment"))
+        return (appointment, template) if appointment is not None and self._of(row, template) else None
 
     def _of(self, row: Json, template: str) -> bool:
         """Whether a row is of this template: the platform's filter is checked again, as it may be ignored."""
@@ -199,8 +219,8 @@ class DrChronoAdapter:
                 found[text_of(row.get("id"))] = row
         return list(found.values())
 
-    def _page(self, found: Mapping[Key, Sequence[Json]]) -> Page:
-        self._know_visits({appointment for appointment, _ in found})
+    def _page(self, found: Mapping[Key, Sequence[Json]], cursor: Cursor | None = None) -> Page:
+        self._know_visits({key: values for key, values in found.items() if values})
         responses: list[RemoteResponse] = []
         set_aside: list[Quarantined] = []
         gone: list[str] = []
@@ -215,24 +235,31 @@ class DrChronoAdapter:
                 )
             else:
                 responses.append(response_of(remote_id, template, visit, values, self._fields, self._zone))
-        return Page(responses, set_aside=set_aside, gone=gone)
+        return Page(responses, cursor, set_aside, gone, sorted=False)
 
-    def _know_visits(self, appointments: set[str]) -> None:
-        """Looks up whose appointments these are: few of them one by one, many in lists of 250."""
-        unknown = appointments - set(self._visits)
+    def _know_visits(self, found: Mapping[Key, Sequence[Json]]) -> None:
+        """Looks up whose appointments these are: a few one by one, more by the days on which they were written in,
+        since an appointment's note is mostly written on its day; what that does not find, one by one."""
+        unknown = {key[0] for key in found} - set(self._visits)
         if len(unknown) > FEW_VISITS:
-            query: dict[str, str | int] = {"since": FROM_THE_START, "show_archived": "true"}
-            for row in rows(self._rest, "appointments", query, VISITS):
-                self._visits[text_of(row.get("id")) or ""] = visit_of(row)
-            unknown -= set(self._visits)
-        for one in sorted(unknown):
+            written = [row.get("created_at") for key, values in found.items() if key[0] in unknown for row in values]
+            days = sorted(when.date() for text in written if (when := local(text, UTC)) is not None)
+            if days and days[-1] - days[0] <= LONGEST_SPAN:
+                self._know_days(days[0] - AROUND, days[-1] + AROUND, unknown)
+        for one in sorted(unknown - set(self._visits)):
             answer = self._rest.get(f"appointments/{part(one)}", purpose=VISITS, also=(404,))
             there = answer.status == 200 and isinstance(answer.data, dict)
             self._visits[one] = visit_of(answer.data) if there else None
 
-
-def _chunks(keys: Sequence[Key], size: int) -> Iterable[Sequence[Key]]:
-    return (keys[start : start + size] for start in range(0, len(keys), size))
+    def _know_days(self, first: date, last: date, unknown: set[str]) -> None:
+        """The appointments of these days, for as many pages as would be cheaper than one by one."""
+        query: dict[str, str | int] = {"date_range": f"{first}/{last}", "show_archived": "true"}
+        query["page_size"] = PAGE_SIZE
+        url = self._rest.url("appointments", query)
+        for some, _, _ in islice(pages(self._rest, url, VISITS), len(unknown) // 2):
+            self._visits |= {text_of(row.get("id")) or "": visit_of(row) for row in some}
+            if unknown <= set(self._visits):
+                return
 
 
 def _clock(headers: Mapping[str, str]) -> datetime | None:

@@ -15,13 +15,14 @@ from ..budget import Budget, Limit
 from ..http import Manners
 from ..login import Application, LoginSettings, PersonToken, sign_in
 from ..network import NetworkSettings, base_at, rest_of, transport_of
-from ..rest import Answer, Query, Rest, listed
+from ..rest import Answer, Rest, listed
 from ..waiting import Patience
 
 SCOPES = "user:read patients:read clinical:read tasks:read tasks:write"
 FLAG_SCOPES = f"{SCOPES} patients:write"
 PAGE_SIZE = 250
 HOUR = 3600.0
+GONE = (400, 404, 410)
 
 
 def _help(text: str, **more: Any) -> dict[str, Any]:
@@ -150,23 +151,32 @@ def connection(context: AdapterContext) -> Rest:
     return rest_of(context, api, auth, Manners(budget=budget), transport=transport)
 
 
-def pages(rest: Rest, path: str, query: Query, purpose: str) -> Iterator[tuple[list[Json], Answer]]:
-    """The rows of each page of a list. Raises UnsafeLink for a next page elsewhere, PlatformError for a circle."""
-    url: str | None = rest.url(path, query)
+def pages(
+    rest: Rest, url: str, purpose: str, *, may_be_gone: bool = False
+) -> Iterator[tuple[list[Json], Answer, str | None]]:
+    """The rows of each page of a list, the answer, and the address of the next page.
+
+    :param may_be_gone: the first address was kept from another run: where it is refused, nothing comes.
+    :raises UnsafeLink: a next page lies elsewhere. PlatformError: the pages go in a circle.
+    """
     seen: set[str] = set()
-    while url is not None:
-        if url in seen:
+    following: str | None = url
+    while following is not None:
+        here = following
+        if here in seen:
             raise PlatformError(
                 tr("{site} leads from page to page in a circle, so its list cannot be read.", site=rest.base.site)
             )
-        seen.add(url)
-        answer = rest.follow(url, purpose=purpose)
-        yield listed(answer, rest.base.site, "data", "results"), answer
-        following = answer.data.get("next") if isinstance(answer.data, dict) else None
-        url = rest.base.link(following, url) if isinstance(following, str) and following else None
+        answer = rest.follow(here, purpose=purpose, also=GONE if may_be_gone and not seen else ())
+        if answer.status != 200:
+            return
+        seen.add(here)
+        given = answer.data.get("next") if isinstance(answer.data, dict) else None
+        following = rest.base.link(given, here) if isinstance(given, str) and given else None
+        yield listed(answer, rest.base.site, "data", "results"), answer, following
 
 
 def rows(rest: Rest, path: str, query: dict[str, str | int], purpose: str) -> Iterator[Json]:
     """All rows of a list, over all its pages."""
-    for found, _ in pages(rest, path, {**query, "page_size": PAGE_SIZE}, purpose):
+    for found, _, _ in pages(rest, rest.url(path, {**query, "page_size": PAGE_SIZE}), purpose):
         yield from found

@@ -248,6 +248,9 @@ class DrChronoDouble(Double):
         since = request.one("since")
         if since and "updated_at" in row and row["updated_at"] < since:
             return False
+        first, _, last = request.one("date_range").partition("/")
+        if first and not first <= str(row.get("scheduled_time", ""))[:10] <= last:
+            return False
         field = self.tables["clinical_note_field_types"].get(str(row.get("clinical_note_field")), {})
         template = row.get("clinical_note_template") or field.get("clinical_note_template")
         wanted = request.one("clinical_note_template")
