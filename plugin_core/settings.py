@@ -6,13 +6,10 @@ relative to the file. A key that is misspelled is refused with the nearest right
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from marshmallow import ValidationError, fields, post_load, validates
@@ -21,8 +18,9 @@ from ..schemas.base import BaseSchema, Many, One, Table, Text, Whole, YesNo
 from ..schemas.problems import problems
 from . import private
 from .errors import SettingsError
+from .settings_file import check_names, language_setting, read_toml, refuse_password, secret_reference
 from .settings_web import Web, WebSchema
-from .words import language_of, languages, mark, tr
+from .words import mark, tr
 from .words.kept import told, why_of
 
 
@@ -175,18 +173,12 @@ class Settings:
         return ZoneInfo(self.time_zone)
 
 
-def _reference(**more: Any) -> Text:
-    """A reference to a secret; the message never repeats what stands there, which may be the secret (S9)."""
-    wrong = mark("must be a reference, keyring:NAME or file:PATH, never the secret itself")
-    return Text(pattern=r"(keyring|file):.+", most=1000, error_messages={"pattern": wrong, "type": wrong}, **more)
-
-
 class _ConnectionSchema(BaseSchema):
     name = Text(required=True, most=64)
     settings = fields.Dict(
         keys=Text(most=100), values=fields.Raw(), load_default=dict, error_messages={"invalid": mark("must be a table")}
     )
-    secrets = Table(_reference(), key=Text(most=100), load_default=dict)
+    secrets = Table(secret_reference(), key=Text(most=100), load_default=dict)
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> Connection:
@@ -234,7 +226,7 @@ class _MailSchema(BaseSchema):
         pattern=r"tls|starttls|none", error_messages={"pattern": mark("must be tls, starttls or none")}, most=16
     )
     user = Text(most=254, blank=True)
-    password = _reference()
+    password = secret_reference()
     sender = _address(required=True)
 
     @post_load
@@ -280,12 +272,12 @@ class SettingsSchema(BaseSchema):
         most=1000,
         error_messages={"pattern": mark("must be the address of a database, as sqlite:///handrail.db")},
     )
-    key = _reference(required=True)
+    key = secret_reference(required=True)
     platform = One(_ConnectionSchema)
     push = One(_PushSchema)
     plugins = Many(Text(most=200), load_default=())
     reconcile_days = Whole(least=1, most=60)
-    language = Text(pattern=r"[a-z]{2,3}(-[A-Z]{2})?", most=8, error_messages={"pattern": mark("must be as en or de")})
+    language = language_setting()
     read_tags = Many(Text(most=64), load_default=())
     budget = Whole(least=2, most=10)
     prompts = Many(Text(most=64))
@@ -297,24 +289,12 @@ class SettingsSchema(BaseSchema):
 
     @validates("store")
     def _no_password(self, value: str, **_: Any) -> None:
-        """A password in an address would lie in the settings in clear, and end in messages (S9)."""
-        parts = urlsplit(value)
-        if parts.password is not None or "password" in parse_qs(parts.query):
-            raise ValidationError(
-                tr("must not hold a password; leave it out and put it into PostgreSQL's own password file (.pgpass)")
-            )
+        refuse_password(value)
 
     @validates("budget")
     def _budget(self, value: int, **_: Any) -> None:
         if value not in (2, 5, 10):
             raise ValidationError(tr("must be 2, 5 or 10"))
-
-    @validates("language")
-    def _language(self, value: str, **_: Any) -> None:
-        try:
-            language_of(value)
-        except SettingsError:
-            raise ValidationError(tr("must be one of {languages}", languages=", ".join(languages()))) from None
 
     @validates("time_zone")
     def _zone(self, value: str, **_: Any) -> None:
@@ -324,29 +304,24 @@ class SettingsSchema(BaseSchema):
             raise ValidationError(tr("is not a time zone such as Europe/Zurich")) from None
 
 
+SECTIONS = {
+    "platform": _ConnectionSchema,
+    "push": _PushSchema,
+    "collect": _CollectSchema,
+    "mail": _MailSchema,
+    "safety": _SafetySchema,
+    "schedule": _ScheduleSchema,
+    "web": WebSchema,
+}
+
+
 def load(file: Path) -> Settings:
     """Reads the settings.
 
     :raises SettingsError: there is no file, it is not TOML, or a setting is wrong; the message names the setting.
     """
-    try:
-        raw = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise SettingsError(tr("There are no settings at {file}. Run: handrail init", file=file)) from None
-    except OSError as error:
-        raise SettingsError(tr("The settings {file} cannot be read ({why}).", file=file, why=why_of(error))) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        found = re.search(r"at line (\d+)", str(error))
-        where = tr(" (line {number})", number=found[1]) if found else ""
-        raise SettingsError(
-            tr(
-                "The settings {file} are not valid TOML{where}. Mend that line: a quotation mark or a bracket may be "
-                "missing, or a name stands there twice.",
-                file=file,
-                where=where,
-            )
-        ) from None
-    _check_names(raw, file)
+    raw = read_toml(file, "handrail init")
+    check_names(raw, file, SettingsSchema, SECTIONS)
     try:
         data = SettingsSchema().load(raw)
     except ValidationError as error:
@@ -355,44 +330,6 @@ def load(file: Path) -> Settings:
         ) from None
     lists = {name: tuple(data[name]) for name in ("plugins", "read_tags", "prompts") if name in data}
     return Settings(file=file.absolute(), **(data | lists))
-
-
-def _check_names(raw: Mapping[str, Any], file: Path) -> None:
-    """A typing slip in a key gets the nearest right one."""
-    sections = {
-        "platform": _ConnectionSchema,
-        "push": _PushSchema,
-        "collect": _CollectSchema,
-        "mail": _MailSchema,
-        "safety": _SafetySchema,
-        "schedule": _ScheduleSchema,
-        "web": WebSchema,
-    }
-    known = {"": list(SettingsSchema().fields)} | {name: list(kind().fields) for name, kind in sections.items()}
-    for section, names in known.items():
-        part = raw if not section else raw.get(section, {})
-        for key in part if isinstance(part, Mapping) else ():
-            if key not in names:
-                import difflib
-
-                near = difflib.get_close_matches(key, names, 1)
-                hint = (
-                    tr(" Did you mean {near}?", near=near[0])
-                    if near
-                    else tr(" There are: {names}.", names=", ".join(names))
-                )
-                if section and key in known[""]:
-                    hint = tr(" It belongs at the top of the file, above the first line in [brackets].")
-                where = f"[{section}] " if section else ""
-                raise SettingsError(
-                    tr(
-                        "The settings {file} have an unknown key {where}{key}.{hint}",
-                        file=file,
-                        where=where,
-                        key=key,
-                        hint=hint,
-                    )
-                )
 
 
 def save(file: Path, changes: Mapping[str, Any]) -> None:
