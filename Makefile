@@ -15,9 +15,10 @@ desk: $(VENV)/.base ## the same, then the desk on it in your browser, until Ctrl
 screenshots: $(VENV)/.test ## the pictures of docs/desk.md, from the demo (needs Chromium)
 	$(BIN)/python -m tests.web.screenshots
 
-test: $(VENV)/.test ## all tests, the real servers among them
+# A file's tests stay with one worker: they share what is slow to make, such as a year of a practice.
+test: $(VENV)/.test ## all tests, the real servers among them, on up to four processors
 	$(BIN)/python -m tests.peers.install --all
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
 check: $(VENV)/.test ## lint, types, directions, migrations against models
 	$(BIN)/ruff check .

@@ -11,7 +11,8 @@ import re
 import sys
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -52,7 +53,7 @@ def holders() -> dict[str, list[str]]:
     return {key: sorted(tests, key=_best(key)) for key, tests in found.items()}
 
 
-def _best(key: str):  # type: ignore[no-untyped-def]
+def _best(key: str) -> Callable[[str], tuple[bool, bool, str]]:
     """Tests whose name has the id come first."""
     return lambda one: (f"_{key.lower()}_" not in one, "::" not in one, one)
 
@@ -61,13 +62,7 @@ def _parts(source: str) -> Iterator[tuple[str, str]]:
     """(test, its text) for each test; ("", text) for everything else that is no comment but the first lines."""
     tree = ast.parse(source)
     for node in tree.body:
-        inner = (
-            [node]
-            if isinstance(node, ast.FunctionDef)
-            else getattr(node, "body", [])
-            if isinstance(node, ast.ClassDef)
-            else []
-        )
+        inner = node.body if isinstance(node, ast.ClassDef) else [node]
         tests = [one for one in inner if isinstance(one, ast.FunctionDef) and one.name.startswith("test_")]
         for test in tests:
             yield test.name, f"{test.name} {ast.get_source_segment(source, test) or ''}"
@@ -75,6 +70,7 @@ def _parts(source: str) -> Iterator[tuple[str, str]]:
             yield "", ast.get_source_segment(source, node) or ""
 
 
+@cache
 def states() -> dict[str, tuple[str, str, list[str]]]:
     """id -> (promise, "held", "documented" or "open", tests)."""
     promises, reasons = listed()
