@@ -20,6 +20,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from ..plugin_core.contracts import Counted, Tally
 from ..plugin_core.errors import Unreachable
 from ..plugin_core.words import tr
 
@@ -52,6 +53,7 @@ class Budget:
 
     :param name: what is shared: a platform and the key whose limit it is. Only its hash is written down.
     :param folder: where the counts lie; None keeps them in memory.
+    :param tally: where they lie instead on a host, whose workers share them.
     """
 
     name: str
@@ -60,7 +62,8 @@ class Budget:
     sleep: Callable[[float], None]
     site: str
     folder: Path | None = None
-    _memory: list[float] = field(default_factory=list)
+    tally: Tally | None = None
+    _memory: Counted = field(default_factory=lambda: Counted([]))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, *, write: bool = False) -> None:
@@ -70,10 +73,11 @@ class Budget:
         """
         waited = 0.0
         while True:
-            with self._times() as times:
-                now = self.now()
+            with self._counted() as counted:
+                now, times = self.now(), counted.times
                 self._forget(times, now)
-                wait = max((_wait(limit, times, now, write=write) for limit in self.limits), default=0.0)
+                waits = [_wait(limit, times, now, write=write) for limit in self.limits]
+                wait = max(0.0, counted.not_before - now, *waits)
                 if wait <= 0:
                     times.append(now)
                     return
@@ -92,10 +96,15 @@ class Budget:
     def left(self, of: Limit | None = None) -> int:
         """How many reads fit now into all limits, or into this one of them."""
         limits = self.limits if of is None else (of,)
-        with self._times() as times:
+        with self._counted() as counted:
             now = self.now()
-            free = (limit.most - limit.keep - len(_within(limit, times, now)) for limit in limits)
+            free = (limit.most - limit.keep - len(_within(limit, counted.times, now)) for limit in limits)
             return max(0, min(free, default=0))  # writes may have used what is kept from readers
+
+    def hush(self, seconds: float) -> None:
+        """The platform has asked to be left alone for so long: by nobody who counts against the same limits (F30)."""
+        with self._counted() as counted:
+            counted.not_before = max(counted.not_before, self.now() + seconds)
 
     def _forget(self, times: list[float], now: float) -> None:
         longest = max((limit.seconds for limit in self.limits), default=0.0)
@@ -103,8 +112,12 @@ class Budget:
         times[:] = [min(at, now) for at in times if at > now - longest]
 
     @contextmanager
-    def _times(self) -> Iterator[list[float]]:
-        """The moments of the requests so far; what is changed is kept."""
+    def _counted(self) -> Iterator[Counted]:
+        """The requests so far; what is changed is kept."""
+        if self.tally is not None:
+            with self.tally(self.name) as counted:
+                yield counted
+            return
         if self.folder is None:
             with self._lock:
                 yield self._memory
@@ -115,9 +128,10 @@ class Budget:
             with FileLock(f"{place}.lock", timeout=LOCK_SECONDS):
                 times = _read(place)
                 before = list(times)
-                yield times
-                if times != before:
-                    _write(place, times)
+                yield (counted := Counted(times, self._memory.not_before))
+                self._memory.not_before = counted.not_before  # other processes meet the refusal themselves
+                if counted.times != before:
+                    _write(place, counted.times)
         except OSError as error:  # the folder is full, not ours, or another process holds the lock and stands still
             raise Unreachable(
                 tr(

@@ -102,7 +102,7 @@ class Http:
                     return parse(reply)
                 if last:
                     raise self._tired(reply.status)
-                self.patience.pause(attempt, self._manners.asked(reply.headers))
+                self._pause(attempt, reply)
             except Garbled as error:
                 garbled += 1
                 if last or garbled == BODY_TRIES:
@@ -126,13 +126,20 @@ class Http:
             if reply.status not in (425, 429):
                 return reply
             if attempt < self.patience.tries - 1:
-                self.patience.pause(attempt, self._manners.asked(reply.headers))
+                self._pause(attempt, reply)
         raise self._tired(429)
 
     def write(self, method: str, url: str, body: bytes, headers: Mapping[str, str], *, purpose: str) -> Reply:
         """Sends one write, once; the reply has any status but 401, 403 and those that leave the outcome open.
 
         Raises OutcomeUnknown when the answer was lost or the server failed in mid-work, Denied as `read` does.
+    def _pause(self, attempt: int, reply: Reply) -> None:
+        """Waits as long as the platform asks for; all who count against the same limits with it."""
+        asked = self._manners.asked(reply.headers)
+        if reply.status == 429 and asked and self._manners.budget is not None:
+            self._manners.budget.hush(min(asked, self.patience.obey_up_to))
+        self.patience.pause(attempt, asked)
+
         """
         safe = self.base.link(url)
         try:

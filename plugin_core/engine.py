@@ -40,6 +40,7 @@ from .words import in_practice_language, tr
 if TYPE_CHECKING:
     from .collecting import Collecting
     from .figures import Figures
+    from .fleet.hosted import Hosted
     from .hints import Hints
     from .keeping import Keeping
     from .mail import Mailer
@@ -63,6 +64,7 @@ class Engine:
     :param plugins: already prepared plugins; by default those that the settings allow.
     :param now: the clock for "as of"; a test or a demo sets its own.
     :param progress: told (part, how many more, of how many or None).
+    :param hosted: what a host's worker shares among its practices (fleet/).
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Engine:
         now: Callable[[], datetime] | None = None,
         progress: Progress = _quiet,
         sleep: Callable[[float], None] = time.sleep,
+        hosted: Hosted | None = None,
     ) -> None:
         self.settings = settings
         plugins = plugins or Plugins(settings.plugins)
@@ -81,6 +84,7 @@ class Engine:
         self.now: Callable[[], datetime] = lambda: clock().astimezone(settings.zone)
         self.progress = progress
         self.sleep = sleep
+        self.hosted = hosted
         self.warnings: list[str] = []
 
     @classmethod
@@ -108,7 +112,11 @@ class Engine:
         """The practice's store, opened with the key that the settings refer to."""
         from .keeping.rotation import open_with
 
-        return open_with(self.settings)
+        if self.hosted is None:
+            return open_with(self.settings)
+        store = open_with(self.settings, self.hosted.pool)
+        store.guarded_by(self.hosted.guard)
+        return store
 
     @property
     def connection(self) -> Connection:

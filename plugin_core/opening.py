@@ -49,6 +49,7 @@ def context_of(engine: Engine, spec: AdapterSpec, connection: Connection) -> Ada
         folder=shared_folder(),
         own=engine.settings.folder,
         hash=lambda text: engine.store.sealer.hash("adapter", spec.name, text),
+        tally=None if engine.hosted is None else engine.hosted.tally,
         mapped=lambda: {
             one.form: (one.instrument, one.instrument_version)
             for one in load_all(engine.settings.mappings, connection.platform)

@@ -115,7 +115,7 @@ def connection(context: AdapterContext) -> Rest:
     base = base_at(settings.get("base_url") or f"https://api.{shard}.cliniko.com/v1", settings)
     named = replace(context, user_agent=f"{context.user_agent} ({settings['contact_email']})")
     name = f"cliniko {sha256(key().encode()).hexdigest()}"
-    budget = Budget(name, (A_MINUTE,), context.now, context.sleep, base.site, context.folder)
+    budget = Budget(name, (A_MINUTE,), context.now, context.sleep, base.site, context.folder, context.tally)
     auth = Fixed(lambda: "Basic " + b64encode(f"{key()}:".encode()).decode())
     return rest_of(named, base, auth, Manners(asked=_asked(context.now), budget=budget), explain=_explain)
 

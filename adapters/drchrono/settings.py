@@ -146,6 +146,7 @@ def connection(context: AdapterContext) -> Rest:
         sleep=context.sleep,
         site=root.site,
         folder=context.folder,
+        tally=context.tally,
     )
     auth = PersonToken(root, transport, Patience(context.now, context.sleep), application(context), context)
     return rest_of(context, api, auth, Manners(budget=budget), transport=transport)

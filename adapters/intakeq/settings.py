@@ -95,6 +95,7 @@ def connection(context: AdapterContext) -> tuple[Rest, Budget, Limit]:
         sleep=context.sleep,
         site=base.site,
         folder=context.folder,
+        tally=context.tally,
     )
     manners = Manners(credential=KEY_HEADER, asked=_asked, budget=budget)
     return rest_of(context, base, Fixed(lambda: context.secret("api_key").strip()), manners), budget, daily

@@ -19,9 +19,11 @@ from .connecting import (
     Browser,
     Capabilities,
     CarrierSpec,
+    Counted,
     Dialogue,
     Hint,
     Support,
+    Tally,
     WebhookRequest,
 )
 from .platforms import (
@@ -65,6 +67,7 @@ __all__ = [
     "CarrierSpec",
     "CollectorContext",
     "CollectorSpec",
+    "Counted",
     "Delivered",
     "Delivering",
     "Dialogue",
@@ -89,6 +92,7 @@ __all__ = [
     "Sender",
     "Settling",
     "Support",
+    "Tally",
     "WebhookRequest",
     "WithSessions",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from hashlib import sha256
@@ -76,6 +77,18 @@ def _no_place(name: str, value: str) -> None:  # noqa: ARG001 - the protocol's
     raise SettingsError(f"There is no place where the secret {name} could be kept.")
 
 
+@dataclass(slots=True)
+class Counted:
+    """The requests that count against one limit, by their moments, and until when the platform wants none at all; in
+    seconds since 1970 by the caller's clock."""
+
+    times: list[float]
+    not_before: float = 0.0
+
+
+Tally = Callable[[str], AbstractContextManager[Counted]]
+
+
 @dataclass(frozen=True, slots=True)
 class AdapterContext:
     """What an adapter is handed: its own settings (loaded through its schema), secrets by name, hashing for logs.
@@ -89,6 +102,8 @@ class AdapterContext:
     for platforms where reading a form costs, and for asking by a form that the practice made; None: not known.
     `own` is this practice's own private folder, beside its mappings, for what a person confirmed about the platform.
     `hash` stands for a text by a key of the practice, for ever the same one: for ids made of what may name a person.
+    `tally(name)` gives, where many practices share a server, the requests counted under that name by all workers, and
+    keeps what is changed inside; None: count in `folder`.
     """
 
     practice: str
@@ -104,6 +119,7 @@ class AdapterContext:
     mapped: Callable[[], Mapping[str, tuple[str, str]]] | None = None
     own: Path | None = None
     hash: Callable[[str], str] = _unkeyed
+    tally: Tally | None = None
 
 
 class Dialogue(Protocol):

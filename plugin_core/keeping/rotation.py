@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Engine, func, insert, select, update
 
 from ..errors import KeyProblem
 from ..settings import Settings
@@ -125,22 +125,23 @@ def rotate_master(store: Store, settings: Settings) -> None:
     _take_place(reference)
 
 
-def open_with(settings: Settings) -> Store:
+def open_with(settings: Settings, pool: Engine | None = None) -> Store:
     """The practice's store by the key that the settings name; finishes a change of the master key that was stopped.
 
+    :param pool: a host's connections, as `Store` takes them.
     :raises KeyProblem: neither the key nor one that was about to take its place fits.
     """
     reference = settings.key_reference
     old = keys.master(reference)
     try:
-        return Store(settings.store_url, settings.practice, old)
+        return Store(settings.store_url, settings.practice, old, pool=pool)
     except KeyProblem:
         if not keys.exists(reference + NEW):
             raise
         new = keys.master(reference + NEW)
         if whole.covers(settings.store_url):
             whole.rekey(settings.store_path, old, new)
-        store = Store(settings.store_url, settings.practice, new)
+        store = Store(settings.store_url, settings.practice, new, pool=pool)
         _take_place(reference)
         return store
 

@@ -54,20 +54,27 @@ class Store:
     :param practice: the practice's id in the store.
     :param master: the 32 bytes that its keys are wrapped with.
     :param create: make the store, and the practice in it, where they are not there.
+    :param pool: the connections of a host's worker, of the right version and shared by the practices that it works on.
     :raises StoreError: not there, unreadable, or made by a newer Handrail.
     :raises KeyProblem: the key is not the one the store was sealed with.
     """
 
-    def __init__(self, url: str, practice: str, master: bytes, *, create: bool = False) -> None:
+    def __init__(
+        self, url: str, practice: str, master: bytes, *, create: bool = False, pool: Engine | None = None
+    ) -> None:
         self.practice = practice
         self._rehearsal: Connection | None = None
-        self.engine = engine_of(url, master, create=create).execution_options(handrail_practice=practice)
+        self._shared = pool is not None
+        self.guard: Callable[[Connection], None] | None = None
+        opened = pool or engine_of(url, master, create=create)
+        self.engine = opened.execution_options(handrail_practice=practice)
         try:
             with _plain(self.engine):
-                upgrade(self.engine, create=create)
+                if pool is None:
+                    upgrade(self.engine, create=create)
                 self.sealer = self._open_keys(master, create=create)
         except BaseException:
-            self.engine.dispose()
+            self._dispose()
             raise
 
     def close(self) -> None:
@@ -79,7 +86,15 @@ class Store:
             except SQLAlchemyError as error:
                 # SQLite folds the log in by itself later. Raising here would hide why the store is being closed.
                 log.info("the write-ahead log was not folded in (%s)", type(error).__name__)
-        self.engine.dispose()
+        self._dispose()
+
+    def _dispose(self) -> None:
+        if not self._shared:
+            self.engine.dispose()
+
+    def guarded_by(self, guard: Callable[[Connection], None]) -> None:
+        """From now on each write transaction begins with `guard`, which raises where this process may write no more."""
+        self.guard = guard
 
     def plain(self) -> AbstractContextManager[None]:
         """Turns faults of the database inside into a StoreError."""
@@ -121,6 +136,8 @@ class Store:
         for attempt in range(1, TRIES + 1):
             try:
                 with self.engine.connect().execution_options(handrail_write=True) as conn, conn.begin():
+                    if self.guard is not None:
+                        self.guard(conn)
                     return work(Tx(conn, self.sealer, source))
             except DBAPIError as error:
                 if attempt == TRIES or not _passing(error):

@@ -1,7 +1,8 @@
 """One process at a time syncs or pushes for a practice; any number may read beside it (F73).
 
 On SQLite a lock file beside the store, which the operating system releases when the process dies, so that a killed one
-never blocks the next; on PostgreSQL an advisory lock of the session, likewise.
+never blocks the next; on PostgreSQL an advisory lock of the session, likewise. On a host of many practices workers have
+leases instead, which run out where a worker is gone without a word; commands and workers keep clear of each other.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from .. import private
 from ..errors import Busy, StoreError
+from ..fleet import lease
 from ..store import Store
 from ..words import kept, tr
 
@@ -36,7 +38,10 @@ def exclusive(store: Store, doing: str, part: str = "") -> Iterator[None]:
     :param part: what else is done by one process at a time, beside a sync that may be running.
     :raises Busy: another process holds it; the message says which and since when.
     """
-    if store.engine.dialect.name == "postgresql":
+    if store.guard is not None and not part:
+        _nobody_at_work(store)
+        yield
+    elif store.engine.dialect.name == "postgresql":
         with _advisory(store, doing, part):
             yield
     else:
@@ -82,6 +87,8 @@ def _who(owner: Path) -> tuple[str, datetime | None]:
 
 
 _TRY = text("SELECT pg_try_advisory_lock(:n)")
+_TRY_FOR_NOW = text("SELECT pg_try_advisory_xact_lock(:n)")
+_GIVE_BACK_ALL = text("SELECT pg_advisory_unlock_all()")
 _GIVE_BACK = text("SELECT pg_advisory_unlock(:n)")
 _SAY = text("SELECT set_config('application_name', :me, false)")
 _HOLDER = text(
@@ -99,10 +106,9 @@ def _advisory(store: Store, doing: str, part: str) -> Iterator[None]:
     with store.plain(), store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
         if not conn.execute(_TRY, number).scalar():
             who = conn.execute(_HOLDER, number).scalar()
-            sentence = tr(
-                "Another Handrail is at work for this practice{who}. Wait until it has finished.", who=_named(who)
-            )
-            raise Busy(sentence, since=_since(who))
+            raise Busy(_at_work(who), since=_since(who))
+        if not part:
+            _no_worker(conn, store.practice)
         host = socket.gethostname()[:MOST_HOST]
         conn.execute(_SAY, {"me": kept.HOLDER.format(pid=os.getpid(), host=host, doing=doing, since=now)})
         try:
@@ -114,6 +120,30 @@ def _advisory(store: Store, doing: str, part: str) -> Iterator[None]:
             except SQLAlchemyError as error:
                 log.warning("the lock went with its connection (%s)", type(error).__name__)
                 conn.invalidate()
+
+
+def _nobody_at_work(store: Store) -> None:
+    """A worker's lease is its lock (fleet/lease.py). That no person's command has the practice is looked up here; one
+    that begins later finds the lease and goes away."""
+    number = {"n": int(store.sealer.hash("lock")[:15], 16)}
+    with store.plain(), store.engine.connect() as conn, conn.begin():
+        if not conn.execute(_TRY_FOR_NOW, number).scalar():
+            who = conn.execute(_HOLDER, number).scalar()
+            raise Busy(_at_work(who), since=_since(who))
+
+
+def _no_worker(conn: Connection, practice: str) -> None:
+    """No worker has the practice, and one that slept through its lease can write no more (F91)."""
+    if not lease.step_in(conn, practice):
+        conn.execute(_GIVE_BACK_ALL)
+        raise Busy(
+            tr("A worker is at work for this practice. It is done within a minute or two; then run the command again."),
+            since=datetime.now(UTC),
+        )
+
+
+def _at_work(who: str | None) -> str:
+    return tr("Another Handrail is at work for this practice{who}. Wait until it has finished.", who=_named(who))
 
 
 def _named(who: str | None) -> str:
