@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, RowMapping, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, or_, select, update
 
 from ..store.tables import due
 from .timing import next_slot
@@ -196,7 +196,7 @@ def joined(kinds: Sequence[str]) -> str:
     return ",".join(kinds)
 
 
-def _is(practice: str):  # type: ignore[no-untyped-def]
+def _is(practice: str) -> ColumnElement[bool]:
     return due.c.practice == practice
 
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 
 from ..errors import StoreError
 from ..store.tables import due
@@ -107,6 +107,18 @@ def give_back(
     return True
 
 
+def step_in(conn: Connection, practice: str) -> bool:
+    """A person's command begins, having the practice's other lock: True unless a worker's lease still runs. One that
+    has run out is taken away for good. A practice that is on no host has no row here, and no worker.
+    """
+    now_ms = database_now(conn)
+    over = (due.c.practice == practice, or_(due.c.owner.is_(None), due.c.until_ms < now_ms))
+    values = {"owner": None, "until_ms": None, "fence": due.c.fence + 1}
+    if conn.execute(update(due).where(*over).values(values)).rowcount:
+        return True
+    return conn.execute(select(due.c.fence).where(due.c.practice == practice)).first() is None
+
+
 class Guard:
     """Stands at the beginning of every write transaction of a worker (`Store.guarded_by`).
 
@@ -153,5 +165,5 @@ class Guard:
             return True
 
 
-def _mine(lease: Lease):  # type: ignore[no-untyped-def]
+def _mine(lease: Lease) -> ColumnElement[bool]:
     return and_(due.c.practice == lease.practice, due.c.fence == lease.fence, due.c.owner == lease.owner)
