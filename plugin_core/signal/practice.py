@@ -20,7 +20,7 @@ CLIENTS_A_PAGE = 200
 def courses(engine: Engine) -> Iterator[list[Course]]:
     """The courses of all clients as the rules of a sync read them, a page at a time."""
     from ..store import forms
-    from ..sync.evaluate import courses_of, series_of, start_of
+    from ..sync.reading import courses_of, series_of, start_of
     from ..sync.sessions import attended
 
     settings, registry = engine.settings, engine.registry

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from typing import Any
 
 import msgspec
 from sqlalchemy import select
@@ -11,7 +12,8 @@ from sqlalchemy import select
 from ...schemas.records import Enrolment
 from ...schemas.vocab import EnrolmentState
 from .database import Tx
-from .sql import among, chunks, to_ms, upsert
+from .ready import OfKeys
+from .sql import to_ms, upsert
 from .tables import clients, enrolments, redirects
 
 _encode = msgspec.json.Encoder().encode
@@ -61,21 +63,19 @@ def _as_stored(item: Enrolment) -> Stored:
     return Stored(instruments=list(item.instruments), tags=sorted(item.tags), **plain)
 
 
+_of_clients = OfKeys(enrolments.c.client, enrolments.c.client, enrolments.c.sealed)
+
+
 def read(tx: Tx, client_keys: Sequence[str] | None = None) -> dict[str, Enrolment]:
     """Enrolments by our key of the client, all of them where no keys are given; `client` holds that key."""
-    query = select(enrolments.c.client, enrolments.c.sealed).where(enrolments.c.source == tx.source)
-    parts = (
-        [query]
-        if client_keys is None
-        else [query.where(among(tx, enrolments.c.client, part)) for part in chunks(client_keys)]
-    )
+    every = select(enrolments.c.client, enrolments.c.sealed).where(enrolments.c.source == tx.source)
+    rows: Iterable[Any] = tx.conn.execute(every) if client_keys is None else _of_clients.rows(tx, client_keys)
     found = {}
-    for part in parts:
-        for key, sealed in tx.conn.execute(part):
-            stored = _stored.decode(tx.sealer.open(_place(tx, key), sealed))
-            plain = {name: getattr(stored, name) for name in Stored.__struct_fields__}
-            plain |= {"instruments": tuple(stored.instruments), "tags": frozenset(stored.tags)}
-            found[key] = Enrolment(client=key, **plain)
+    for key, sealed in rows:
+        stored = _stored.decode(tx.sealer.open(_place(tx, key), sealed))
+        plain = {name: getattr(stored, name) for name in Stored.__struct_fields__}
+        plain |= {"instruments": tuple(stored.instruments), "tags": frozenset(stored.tags)}
+        found[key] = Enrolment(client=key, **plain)
     return found
 
 

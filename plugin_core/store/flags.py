@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, func, insert, select, update
 from ...schemas.records import Acknowledgement, Evidence, Flag, Hold
 from ...schemas.vocab import STANDING_STATES, FlagState
 from .database import Tx, now_ms
+from .ready import OfKeys
 from .sql import among, chunks, from_ms, offset_of, to_ms, upsert
 from .tables import acknowledgements, flags, holds
 
@@ -71,15 +72,20 @@ def _flag_place(tx: Tx, key: str) -> str:
 # --- flags ---------------------------------------------------------------------------------------------------------
 
 
+_of_clients = OfKeys(
+    flags.c.client,
+    *(flags.c.key, flags.c.client, flags.c.rule, flags.c.kind, flags.c.state, flags.c.shown, flags.c.opening),
+    order=(flags.c.key,),
+)
+_sealed = OfKeys(flags.c.key, flags.c.key, flags.c.sealed)
+_STATES = {state.value: state for state in FlagState}
+
+
 def of_clients(tx: Tx, client_keys: Sequence[str]) -> dict[str, list[FlagRow]]:
     """All flags of clients, cleared and withdrawn ones too: client key -> rows."""
-    columns = (flags.c.key, flags.c.client, flags.c.rule, flags.c.kind, flags.c.state, flags.c.shown, flags.c.opening)
     found: dict[str, list[FlagRow]] = {key: [] for key in client_keys}
-    for part in chunks(client_keys):
-        where = (flags.c.source == tx.source) & among(tx, flags.c.client, part)
-        query = select(*columns).where(where).order_by(flags.c.key)
-        for key, client, rule, kind, state, shown, opening in tx.conn.execute(query):
-            found[client].append(FlagRow(key, client, rule, kind, FlagState(state), shown, opening))
+    for key, client, rule, kind, state, shown, opening in _of_clients.rows(tx, client_keys):
+        found[client].append(FlagRow(key, client, rule, kind, _STATES[state], bool(shown), opening))
     return found
 
 
@@ -182,22 +188,18 @@ def _as_flag(tx: Tx, row: Any) -> Flag:
 def standing(tx: Tx, keys: Iterable[str]) -> dict[str, Standing]:
     """What these flags rest on, by key, read no further than asked."""
     found: dict[str, Standing] = {}
-    for part in chunks(keys):
-        query = select(flags.c.key, flags.c.sealed).where(flags.c.source == tx.source, among(tx, flags.c.key, part))
-        for key, sealed in tx.conn.execute(query):
-            opened = tx.sealer.open(_flag_place(tx, key), sealed)
-            found[key] = Standing(_basis.decode(opened).basis, opened)
+    for key, sealed in _sealed.rows(tx, keys):
+        opened = tx.sealer.open(_flag_place(tx, key), sealed)
+        found[key] = Standing(_basis.decode(opened).basis, opened)
     return found
 
 
 def evidence_of(tx: Tx, keys: Iterable[str]) -> dict[str, Evidence]:
     """The evidence of flags, by key."""
-    found: dict[str, Evidence] = {}
-    for part in chunks(keys):
-        query = select(flags.c.key, flags.c.sealed).where(flags.c.source == tx.source, among(tx, flags.c.key, part))
-        for key, sealed in tx.conn.execute(query):
-            found[key] = _flag.decode(tx.sealer.open(_flag_place(tx, key), sealed)).evidence
-    return found
+    return {
+        key: _flag.decode(tx.sealer.open(_flag_place(tx, key), sealed)).evidence
+        for key, sealed in _sealed.rows(tx, keys)
+    }
 
 
 def of_kind(tx: Tx, kind: str, client_keys: Iterable[str]) -> list[Flag]:
@@ -245,16 +247,20 @@ def _acknowledgement_place(tx: Tx, flag: str, at_ms: int) -> str:
     return f"acknowledgements:{tx.source}:{flag}:{at_ms}"
 
 
+_said_of = acknowledgements.c
+_acknowledged = OfKeys(
+    _said_of.flag,
+    *(_said_of.flag, _said_of.at_ms, _said_of.useful, _said_of.kind, _said_of.sealed),
+    order=(_said_of.id,),
+)
+
+
 def acknowledged(tx: Tx, flag_keys: Iterable[str]) -> dict[str, list[Acknowledgement]]:
     """Acknowledgements by flag, oldest first."""
     found: dict[str, list[Acknowledgement]] = {}
-    for part in chunks(flag_keys):
-        where = (acknowledgements.c.source == tx.source) & among(tx, acknowledgements.c.flag, part)
-        for row in tx.conn.execute(select(acknowledgements).where(where).order_by(acknowledgements.c.id)):
-            place = _acknowledgement_place(tx, row.flag, row.at_ms)
-            author, note = msgspec.json.decode(tx.sealer.open(place, row.sealed))
-            entry = Acknowledgement(row.flag, from_ms(row.at_ms), author, note, row.useful, row.kind)
-            found.setdefault(row.flag, []).append(entry)
+    for flag, at, useful, kind, sealed in _acknowledged.rows(tx, flag_keys):
+        author, note = msgspec.json.decode(tx.sealer.open(_acknowledgement_place(tx, flag, at), sealed))
+        found.setdefault(flag, []).append(Acknowledgement(flag, from_ms(at), author, note, useful, kind))
     return found
 
 
@@ -270,14 +276,14 @@ def _hold_place(tx: Tx, client: str, start: str, until: str) -> str:
     return f"holds:{tx.source}:{client}:{start}:{until}"
 
 
+_holds = OfKeys(holds.c.client, *(holds.c.client, holds.c.start, holds.c.until, holds.c.sealed), order=(holds.c.id,))
+
+
 def holds_of(tx: Tx, client_keys: Iterable[str]) -> dict[str, list[Hold]]:
     """Holds by client, oldest first, past ones too: the rules need them to give the same answer again."""
     found: dict[str, list[Hold]] = {}
-    for part in chunks(client_keys):
-        where = (holds.c.source == tx.source) & among(tx, holds.c.client, part)
-        for row in tx.conn.execute(select(holds).where(where).order_by(holds.c.id)):
-            place = _hold_place(tx, row.client, row.start, row.until)
-            reason, author = msgspec.json.decode(tx.sealer.open(place, row.sealed))
-            hold = Hold(row.client, date.fromisoformat(row.start), date.fromisoformat(row.until), reason, author)
-            found.setdefault(row.client, []).append(hold)
+    for client, start, until, sealed in _holds.rows(tx, client_keys):
+        reason, author = msgspec.json.decode(tx.sealer.open(_hold_place(tx, client, start, until), sealed))
+        hold = Hold(client, date.fromisoformat(start), date.fromisoformat(until), reason, author)
+        found.setdefault(client, []).append(hold)
     return found

@@ -7,18 +7,20 @@ is written a page at a time by `executemany`.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, tzinfo
+from datetime import date
+from typing import Any
 
 import msgspec
 from sqlalchemy import bindparam, delete, func, insert, literal, select, update
 
 from ...schemas.records import Answer, Client, Quarantined, Response, ScoredForm
-from ...schemas.vocab import Blank, Mode, QuarantineReason, ResponseStatus
+from ...schemas.vocab import Blank, QuarantineReason, ResponseStatus
 from .database import Tx, now_ms
-from .scores import Plain, decoded, encoded
-from .sql import Row, among, chunks, from_ms, offset_of, to_ms, upsert
+from .ready import OfKeys
+from .scores import Plain, encoded
+from .sql import Row, among, chunks, offset_of, to_ms, upsert
 from .tables import clients, history, missing, quarantine, responses
 
 
@@ -34,12 +36,6 @@ class Stored(msgspec.Struct, array_like=True, gc=False):
     source: str | None = None
     tags: list[str] = []
     totals: dict[str, float] = {}
-
-
-class _Read(Stored, array_like=True, gc=False):
-    """The same as it is read for the rules: each score still in its bytes, of which few are different."""
-
-    scores: list[msgspec.Raw]  # type: ignore[assignment]
 
 
 class StoredClient(msgspec.Struct, gc=False):
@@ -65,22 +61,24 @@ class Known:
 
 _encode = msgspec.json.Encoder().encode
 _response = msgspec.json.Decoder(Stored)
-_form_of = msgspec.json.Decoder(_Read)
 _client = msgspec.json.Decoder(StoredClient)
 
 
 # --- responses -----------------------------------------------------------------------------------------------------
 
 
+_known = OfKeys(
+    responses.c.key,
+    *(responses.c.key, responses.c.content, responses.c.updated_ms, responses.c.client, responses.c.active),
+)
+
+
 def known(tx: Tx, keys: Iterable[str]) -> dict[str, Known]:
     """What the store has of these response keys."""
-    found: dict[str, Known] = {}
-    columns = (responses.c.key, responses.c.content, responses.c.updated_ms, responses.c.client, responses.c.active)
-    for part in chunks(keys):
-        query = select(*columns).where(responses.c.source == tx.source, among(tx, responses.c.key, part))
-        for key, *rest in tx.conn.execute(query).all():
-            found[key] = Known(*rest)
-    return found
+    return {
+        key: Known(content, updated_ms, client, bool(active))
+        for key, content, updated_ms, client, active in _known.rows(tx, keys)
+    }
 
 
 def row(tx: Tx, key: str, client: str, response: Response, form: ScoredForm, content: str, scored_by: str) -> Row:
@@ -110,11 +108,12 @@ def row(tx: Tx, key: str, client: str, response: Response, form: ScoredForm, con
         "active": True,
         "content": content,
         "scored_by": scored_by,
-        "sealed": tx.sealer.seal(_place(tx, key), _encode(stored)),
+        "sealed": tx.sealer.seal(place(tx, key), _encode(stored)),
     }
 
 
-def _place(tx: Tx, key: str) -> str:
+def place(tx: Tx, key: str) -> str:
+    """Where the sealed part of a response belongs: its row."""
     return f"responses:{tx.source}:{key}"
 
 
@@ -155,62 +154,6 @@ def stamp(tx: Tx, stamps: Mapping[str, int]) -> None:
     tx.conn.execute(update(responses).where(where).values(updated_ms=bindparam("m")), values)
 
 
-def forms_of(
-    tx: Tx, client_keys: Sequence[str], zone: tzinfo | None = None
-) -> dict[str, list[tuple[str, str, ScoredForm]]]:
-    """The active forms of clients, oldest first: client key -> (instrument, version, form). Form ids are our keys.
-
-    :param zone: the practice's, since many platforms write UTC. None: each form in the offset that it came with.
-    """
-    columns = (
-        responses.c.key,
-        responses.c.client,
-        responses.c.instrument,
-        responses.c.instrument_version,
-        responses.c.authored_ms,
-        responses.c.offset_min,
-        responses.c.sealed,
-    )
-    found: dict[str, list[tuple[str, str, ScoredForm]]] = {key: [] for key in client_keys}
-    for part in chunks(client_keys):
-        where = (responses.c.source == tx.source) & among(tx, responses.c.client, part) & responses.c.active
-        query = select(*columns).where(where).order_by(responses.c.authored_ms)
-        same: set[str] = set()
-        for key, client, instrument, version, ms, offset, sealed in tx.conn.execute(query).all():
-            stored = _form_of.decode(tx.sealer.open(_place(tx, key), sealed))
-            ours = found[client]
-            form = _form(key, from_ms(ms, offset) if zone is None else from_ms(ms).astimezone(zone), stored)
-            if ours and ours[-1][2].authored == form.authored:
-                same.add(client)
-            ours.append((instrument, version, form))
-        _settle(tx, same, found)
-    return found
-
-
-def _settle(tx: Tx, same: Collection[str], found: Mapping[str, list[tuple[str, str, ScoredForm]]]) -> None:
-    """Orders forms of the very same instant by the platform's ids: our keys differ from store to store."""
-    for client in same:
-        ids = remote_ids(tx, [form.id for _, _, form in found[client]])
-        found[client].sort(key=lambda one: (one[2].authored, ids[one[2].id]))
-
-
-def _form(key: str, authored: datetime, stored: _Read) -> ScoredForm:
-    return ScoredForm(
-        key,
-        authored,
-        as_answers(stored.answers),
-        decoded(stored.scores),
-        stored.straight_line,
-        frozenset(stored.tags) if stored.tags else _NO_TAGS,
-        _MODES[stored.mode],
-        stored.language,
-    )
-
-
-_NO_TAGS: frozenset[str] = frozenset()
-_MODES = {mode.value: mode for mode in Mode}
-
-
 _BLANKS = {blank.value: blank for blank in Blank}
 
 
@@ -227,23 +170,13 @@ def remote_ids(tx: Tx, keys: Sequence[str]) -> dict[str, str]:
     for part in chunks(keys):
         where = (responses.c.source == tx.source) & among(tx, responses.c.key, part)
         for key, sealed in tx.conn.execute(select(responses.c.key, responses.c.sealed).where(where)):
-            found[key] = _response.decode(tx.sealer.open(_place(tx, key), sealed)).id
-    return found
-
-
-def scored_otherwise(tx: Tx, client_keys: Sequence[str], by: Collection[str]) -> set[str]:
-    """Of these clients' active forms those that were scored by none of these instruments (starts of their hashes)."""
-    found: set[str] = set()
-    for part in chunks(client_keys):
-        where = (responses.c.source == tx.source) & among(tx, responses.c.client, part) & responses.c.active
-        query = select(responses.c.key).where(where, responses.c.scored_by.not_in(by))
-        found.update(tx.conn.execute(query).scalars())
+            found[key] = _response.decode(tx.sealer.open(place(tx, key), sealed)).id
     return found
 
 
 def unseal(tx: Tx, key: str, sealed: bytes) -> Stored:
     """The sealed part of a response's row."""
-    return _response.decode(tx.sealer.open(_place(tx, key), sealed))
+    return _response.decode(tx.sealer.open(place(tx, key), sealed))
 
 
 def rescored(tx: Tx, fresh: Mapping[str, tuple[ScoredForm, str]]) -> None:
@@ -263,7 +196,7 @@ def rescored(tx: Tx, fresh: Mapping[str, tuple[ScoredForm, str]]) -> None:
             stored = unseal(tx, key, sealed)
             stored.scores = encoded(form.scores)  # type: ignore[assignment]  # as their bytes
             stored.straight_line = form.straight_line
-            values.append({"s": tx.source, "k": key, "v": tx.sealer.seal(_place(tx, key), _encode(stored)), "b": by})
+            values.append({"s": tx.source, "k": key, "v": tx.sealer.seal(place(tx, key), _encode(stored)), "b": by})
     tx.conn.execute(statement, values)
 
 
@@ -335,11 +268,12 @@ def dirty(tx: Tx, after: str, limit: int) -> list[str]:
     return list(tx.conn.execute(select(clients.c.key).where(where).order_by(clients.c.key).limit(limit)).scalars())
 
 
+_marks = OfKeys(clients.c.key, clients.c.key, clients.c.marks)
+
+
 def marks(tx: Tx, keys: Sequence[str]) -> dict[str, int]:
     """How often each of these clients was marked, to be read together with their courses."""
-    query = select(clients.c.key, clients.c.marks).where(clients.c.source == tx.source)
-    parts = [query.where(among(tx, clients.c.key, part)) for part in chunks(keys)]
-    return {key: number for part in parts for key, number in tx.conn.execute(part)}
+    return dict(_marks.rows(tx, keys))
 
 
 def clean(tx: Tx, read: Mapping[str, int]) -> None:
@@ -356,15 +290,14 @@ def _client_place(tx: Tx, key: str) -> str:
     return f"clients:{tx.source}:{key}"
 
 
+_people = OfKeys(clients.c.key, clients.c.key, clients.c.sealed)
+
+
 def read_clients(tx: Tx, keys: Sequence[str] | None = None) -> dict[str, StoredClient]:
     """The sealed part of clients, all of them where no keys are given."""
-    query = select(clients.c.key, clients.c.sealed).where(clients.c.source == tx.source)
-    parts = [query] if keys is None else [query.where(among(tx, clients.c.key, part)) for part in chunks(keys)]
-    return {
-        key: _client.decode(tx.sealer.open(_client_place(tx, key), sealed))
-        for part in parts
-        for key, sealed in tx.conn.execute(part)
-    }
+    every = select(clients.c.key, clients.c.sealed).where(clients.c.source == tx.source)
+    rows: Iterable[Any] = tx.conn.execute(every) if keys is None else _people.rows(tx, keys)
+    return {key: _client.decode(tx.sealer.open(_client_place(tx, key), sealed)) for key, sealed in rows}
 
 
 def unasked(tx: Tx, limit: int, after: str = "") -> dict[str, str]:

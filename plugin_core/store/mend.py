@@ -15,6 +15,7 @@ from sqlalchemy import delete, select, update
 
 from .database import Tx, now_ms
 from .forms import StoredClient
+from .ready import OfKeys
 from .sql import among, chunks, upsert
 from .tables import clients, erased, redirects, responses
 
@@ -161,14 +162,12 @@ def give_forms(tx: Tx, keys: Iterable[str], client: str) -> None:
 # --- the end of a course ----------------------------------------------------------------------------------------------
 
 
+_ends = OfKeys(clients.c.key, clients.c.key, clients.c.ended, where=clients.c.ended.is_not(None))
+
+
 def ends_of(tx: Tx, keys: Sequence[str]) -> dict[str, date]:
     """The last day of the course, of those clients whose course has ended."""
-    found: dict[str, date] = {}
-    for part in chunks(keys):
-        where = (clients.c.source == tx.source) & among(tx, clients.c.key, part) & clients.c.ended.is_not(None)
-        query = select(clients.c.key, clients.c.ended).where(where)
-        found.update((key, date.fromisoformat(day)) for key, day in tx.conn.execute(query))
-    return found
+    return {key: date.fromisoformat(day) for key, day in _ends.rows(tx, keys)}
 
 
 def set_end(tx: Tx, key: str, on: date | None) -> None:

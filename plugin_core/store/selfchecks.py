@@ -16,6 +16,7 @@ from ...schemas.records import Answers
 from ..errors import SealBroken
 from .database import Tx, now_ms
 from .forms import as_answers
+from .ready import OfKeys
 from .seal import Sealer
 from .sql import among, chunks, from_ms, offset_of, to_ms
 from .tables import authors, responses, selfchecks
@@ -123,15 +124,20 @@ def share(tx: Tx, check: SelfCheck, *, on: bool) -> None:
     tx.conn.execute(update(selfchecks).where(where).values(shared=shared))
 
 
+_shared = OfKeys(
+    selfchecks.c.client,
+    *(selfchecks.c.key, selfchecks.c.client, selfchecks.c.authored_ms, selfchecks.c.offset_min, selfchecks.c.shared),
+    where=selfchecks.c.shared.is_not(None),
+    order=(selfchecks.c.authored_ms, selfchecks.c.key),
+)
+
+
 def shared_of(tx: Tx, client_keys: Sequence[str]) -> dict[str, list[tuple[str, datetime, Answers]]]:
     """What authors have shared, by client: (key, time, answers), oldest first."""
     found: dict[str, list[tuple[str, datetime, Answers]]] = {}
-    for part in chunks(client_keys):
-        where = (selfchecks.c.source == tx.source) & among(tx, selfchecks.c.client, part)
-        query = select(selfchecks).where(where, selfchecks.c.shared.is_not(None))
-        for row in tx.conn.execute(query.order_by(selfchecks.c.authored_ms, selfchecks.c.key)):
-            answers = as_answers(_decode(tx.sealer.open(f"{_place(tx, row.key)}:shared", row.shared)))
-            found.setdefault(row.client, []).append((row.key, from_ms(row.authored_ms, row.offset_min), answers))
+    for key, client, ms, offset, sealed in _shared.rows(tx, client_keys):
+        answers = as_answers(_decode(tx.sealer.open(f"{_place(tx, key)}:shared", sealed)))
+        found.setdefault(client, []).append((key, from_ms(ms, offset), answers))
     return found
 
 

@@ -9,28 +9,26 @@ page of clients.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, tzinfo
+from datetime import date, datetime
 from typing import Any
 
 from ...schemas.records import Acknowledgement, Course, Evidence, Flag, Hold, ScoredForm
 from ...schemas.vocab import STANDING_STATES, FlagState, RemoteState
-from ..collecting.tags import with_tags
 from ..contracts import HookContext, Refusal, RuleSpec
 from ..errors import PluginError
-from ..instruments.translations import in_language
 from ..registry import Registry
 from ..rules.life import SAFETY, Episode, episodes, shown, stale
 from ..rules.safety import REASSIGNED_SINCE as REASSIGNED_SINCE
 from ..safety.arrival import Settled, note_taken_back, settle
-from ..selfcheck import with_shared
 from ..store import Store, Tx, flags, forms, mend, outgoing
 from ..words import tr
 from . import hooks
 from .basis import basis_of
 from .beside import Shared
 from .points import reach
+from .reading import courses_of, series_of, start_of
 from .sessions import attended
 
 MOST_ALONE = 200  # clients that are read at once, in this process
@@ -427,44 +425,6 @@ class Evaluate:
         return settled
 
 
-def series_of(
-    tx: Tx, keys: Sequence[str], registry: Registry, zone: tzinfo | None, read_tags: Collection[str]
-) -> dict[str, list[tuple[str, str, ScoredForm]]]:
-    """What the rules read of clients, and what people are shown of them: forms by the practice's day, self-checks that
-    were shared, the tags of the enrolments. Client key -> (instrument, version, form), oldest first."""
-    return with_tags(tx, with_shared(tx, forms.forms_of(tx, keys, zone), registry), read_tags)
-
-
-def courses_of(
-    client: str,
-    series: Sequence[tuple[str, str, ScoredForm]],
-    therapists: Sequence[datetime],
-    registry: Registry,
-    sessions: tuple[datetime, ...] | None = None,
-) -> list[Course]:
-    """A client's courses, one for each instrument version, each with the other instruments' newest beside it.
-
-    `sessions` are attended sessions, None where the platform gives none.
-    """
-    grouped: dict[tuple[str, str], list[ScoredForm]] = {}
-    for instrument, version, form in series:
-        grouped.setdefault((instrument, version), []).append(form)
-    alone: dict[tuple[str, str], Course] = {}
-    for key, found in grouped.items():
-        if key in registry.instruments:
-            form_of = in_language(registry.instruments[key].descriptor)
-            alone[key] = Course(client, form_of, tuple(found), therapists=tuple(therapists), sessions=sessions)
-    if len(alone) < 2:
-        return list(alone.values())
-    newest: dict[str, Course] = {}
-    for (instrument, _), course in sorted(alone.items(), key=lambda pair: pair[1].forms[-1].authored):
-        newest[instrument] = course
-    return [
-        replace(course, others={name: other for name, other in newest.items() if name != course.instrument.id})
-        for course in alone.values()
-    ]
-
-
 def _as_stored(called: dict[str, _Called], rows: Sequence[flags.FlagRow]) -> dict[str, _Called]:
     """Episodes under the keys of their flags: one that came with a merged client record keeps the key under which it
     rose, so that it is one flag here and on the platform (F67)."""
@@ -493,8 +453,3 @@ def _quiet(
         if row.key in acknowledged:
             found.setdefault(row.rule, {})[row.opening] = acknowledged[row.key][-1].at
     return found
-
-
-def start_of(day: str) -> datetime:
-    """The first instant of an ISO date, in UTC."""
-    return datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)

@@ -16,7 +16,7 @@ from ...schemas.records import ScoredForm
 from ..contracts import HookContext
 from ..registry import Registry
 from ..settings import Settings
-from ..store import Store, Tx, forms, outgoing
+from ..store import Store, Tx, courses, forms, outgoing
 from . import judged
 from .basis import code
 from .evaluate import Evaluate, Evaluated, Read
@@ -67,7 +67,7 @@ class _Rescoring(Evaluate):
     def _series(self, tx: Tx, keys: Sequence[str]) -> Series:
         series = super()._series(tx, keys)
         known = {key: self.registry.scorer(key) for key in self.registry.instruments}
-        otherwise = forms.scored_otherwise(tx, keys, {one.instrument.sha256[:12] for one in known.values()})
+        otherwise = courses.scored_otherwise(tx, keys, {one.instrument.sha256[:12] for one in known.values()})
         fresh: Fresh = {}
         for found in series.values():
             for index, (instrument, version, form) in enumerate(found):

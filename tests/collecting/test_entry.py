@@ -23,7 +23,7 @@ from handrail.plugin_core.contracts import Asked, CollectorSpec, Refusal
 from handrail.plugin_core.errors import Busy, UsageError
 from handrail.plugin_core.instruments import builtin_one
 from handrail.plugin_core.settings import save
-from handrail.plugin_core.store import Tx, asks, book, entries, forms
+from handrail.plugin_core.store import Tx, asks, book, courses, entries, forms
 from handrail.plugin_core.sync.lock import exclusive
 from handrail.schemas.records import Answers, ScoredForm
 from handrail.schemas.vocab import AskState, Blank, Mode
@@ -56,7 +56,7 @@ def stored(stage: Stage) -> dict[str, ScoredForm]:
     """The client's forms that count, by the platform's id or ours."""
     with stage.engine() as engine, engine.store.reading(engine.source) as tx:
         key = engine.client_key("c1")
-        found = {one.id: one for _, _, one in forms.forms_of(tx, [key])[key]}
+        found = {one.id: one for _, _, one in courses.forms_of(tx, [key])[key]}
         ids = forms.remote_ids(tx, list(found))
         return {ids[key]: one for key, one in found.items()}
 

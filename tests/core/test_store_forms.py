@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from functools import partial
 
 import pytest
-from handrail.plugin_core.store import Store, Tx, book, forms
+from handrail.plugin_core.store import Store, Tx, book, courses, forms
 from handrail.plugin_core.store.sql import from_ms, offset_of, to_ms
 from handrail.schemas.records import Answers, Client, Cursor, Problem, Quarantined, RunReport
 from handrail.schemas.vocab import Blank, QuarantineReason, RunOutcome
@@ -24,7 +24,7 @@ def test_f60_an_amended_form_replaces_and_keeps_what_it_replaced(store: Store, s
     key = key_of(store, source, response(0))
     store.write(lambda tx: forms.save(tx, rows(store, tx, [response(0, answer=4)]), [key]), source)
     with store.reading(source) as tx:
-        ((_, _, form),) = forms.forms_of(tx, [client_of(store, source)])[client_of(store, source)]
+        ((_, _, form),) = courses.forms_of(tx, [client_of(store, source)])[client_of(store, source)]
         assert form.answers["G1"] == 4
         assert forms.counts(tx)["responses"] == 1
         (kept,) = everything(store)["history"]
@@ -39,7 +39,7 @@ def test_f61_a_withdrawn_form_leaves_the_course_and_stays_in_the_history(store: 
     touched = [store.write(lambda tx: forms.deactivate(tx, [gone], forms.WITHDRAWN), source) for _ in range(2)]
     assert touched == [[client_of(store, source)], []]
     with store.reading(source) as tx:
-        course = forms.forms_of(tx, [client_of(store, source)])[client_of(store, source)]
+        course = courses.forms_of(tx, [client_of(store, source)])[client_of(store, source)]
         assert [form.id for _, _, form in course] == [key_of(store, source, response(1))]
         assert forms.counts(tx)["responses"] == 1
         assert forms.known(tx, [gone])[gone].active is False
@@ -51,7 +51,7 @@ def test_forms_of_one_instant_stand_in_the_order_of_the_platforms_ids(store: Sto
     twins = [replace(response(n), authored=START) for n in (3, 1, 4, 2)]
     save(store, source, [*twins, response(5)])
     with store.reading(source) as tx:
-        course = forms.forms_of(tx, [client_of(store, source)])[client_of(store, source)]
+        course = courses.forms_of(tx, [client_of(store, source)])[client_of(store, source)]
     assert [form.id for _, _, form in course] == [key_of(store, source, response(n)) for n in (1, 2, 3, 4, 5)]
 
 
@@ -84,7 +84,7 @@ def test_forms_come_oldest_first_whatever_the_order_they_came_in(store: Store, s
     save(store, source, [response(n) for n in (3, 0, 2, 1)])
     key = client_of(store, source)
     with store.reading(source) as tx:
-        times = [form.authored for _, _, form in forms.forms_of(tx, [key])[key]]
+        times = [form.authored for _, _, form in courses.forms_of(tx, [key])[key]]
     assert times == sorted(times)
     assert len(times) == 4
 
@@ -101,7 +101,7 @@ def test_blanks_come_back_as_they_were(store: Store, source: int) -> None:
 
     store.write(work, source)
     with store.reading(source) as tx:
-        ((_, _, back),) = forms.forms_of(tx, [client_of(store, source)])[client_of(store, source)]
+        ((_, _, back),) = courses.forms_of(tx, [client_of(store, source)])[client_of(store, source)]
     assert back.answers == answers
     assert back.answers["G2"] is Blank.EMPTY
     assert back.answers["G3"] is Blank.DECLINED

@@ -1,0 +1,84 @@
+"""Forms as the rules read them, client by client."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, tzinfo
+
+import msgspec
+
+from ...schemas.records import ScoredForm
+from ...schemas.vocab import Mode
+from .database import Tx
+from .forms import Stored, as_answers, place, remote_ids
+from .ready import OfKeys
+from .scores import decoded
+from .sql import from_ms
+from .tables import responses
+
+Series = dict[str, list[tuple[str, str, ScoredForm]]]
+"""Client key -> (instrument, version, form), oldest first."""
+
+
+class _Read(Stored, array_like=True, gc=False):
+    """What is sealed of a response, each score still in its bytes, of which few are different."""
+
+    scores: list[msgspec.Raw]  # type: ignore[assignment]
+
+
+_form_of = msgspec.json.Decoder(_Read).decode
+_NO_TAGS: frozenset[str] = frozenset()
+_MODES = {mode.value: mode for mode in Mode}
+_columns = responses.c
+_active = OfKeys(
+    _columns.client,
+    *(_columns.key, _columns.client, _columns.instrument, _columns.instrument_version, _columns.authored_ms),
+    *(_columns.offset_min, _columns.sealed),
+    where=_columns.active,
+    order=(_columns.authored_ms,),
+)
+_scored_by = OfKeys(_columns.client, _columns.key, _columns.scored_by, where=_columns.active)
+
+
+def forms_of(tx: Tx, client_keys: Sequence[str], zone: tzinfo | None = None) -> Series:
+    """The active forms of clients, oldest first: client key -> (instrument, version, form). Form ids are our keys.
+
+    :param zone: the practice's, since many platforms write UTC. None: each form in the offset that it came with.
+    """
+    found: Series = {key: [] for key in client_keys}
+    same: set[str] = set()
+    unseal, at = tx.sealer.open, place(tx, "")
+    for key, client, instrument, version, ms, offset, sealed in _active.rows(tx, client_keys):
+        stored = _form_of(unseal(at + key, sealed))
+        ours = found[client]
+        form = _form(key, from_ms(ms, offset) if zone is None else from_ms(ms).astimezone(zone), stored)
+        if ours and ours[-1][2].authored == form.authored:
+            same.add(client)
+        ours.append((instrument, version, form))
+    _settle(tx, same, found)
+    return found
+
+
+def _settle(tx: Tx, same: Collection[str], found: Mapping[str, list[tuple[str, str, ScoredForm]]]) -> None:
+    """Orders forms of the very same instant by the platform's ids: our keys differ from store to store."""
+    for client in same:
+        ids = remote_ids(tx, [form.id for _, _, form in found[client]])
+        found[client].sort(key=lambda one: (one[2].authored, ids[one[2].id]))
+
+
+def _form(key: str, authored: datetime, stored: _Read) -> ScoredForm:
+    return ScoredForm(
+        key,
+        authored,
+        as_answers(stored.answers),
+        decoded(stored.scores),
+        stored.straight_line,
+        frozenset(stored.tags) if stored.tags else _NO_TAGS,
+        _MODES[stored.mode],
+        stored.language,
+    )
+
+
+def scored_otherwise(tx: Tx, client_keys: Sequence[str], by: Collection[str]) -> set[str]:
+    """Of these clients' active forms those that were scored by none of these instruments (starts of their hashes)."""
+    return {key for key, scored_by in _scored_by.rows(tx, client_keys) if scored_by not in by}
