@@ -8,6 +8,7 @@ from datetime import date
 
 from ..schemas.records import Acknowledgement, Course, Delivery, Flag, Hold
 from .safety.told import NoticeView
+from .store.notes import Note
 from .store.remarks import Remark
 
 SHORT = 8
@@ -39,8 +40,8 @@ class FlagRow:
 
 @dataclass(frozen=True, slots=True)
 class ClientView:
-    """One client: who, their courses, flags, holds and remarks. `key` is our hash of the platform's reference; `ended`
-    the last day of the course."""
+    """One client: who, their courses, flags, holds, remarks of theirs, notes of the practice. `key` is our hash of the
+    platform's reference; `ended` the last day of the course."""
 
     key: str
     ref: str
@@ -51,6 +52,7 @@ class ClientView:
     holds: tuple[Hold, ...]
     remarks: tuple[Remark, ...] = ()
     ended: date | None = None
+    notes: tuple[Note, ...] = ()
 
     @property
     def shown(self) -> str:

@@ -27,6 +27,7 @@ _KINDS = Texts(
         "enrolments": mark("enrolments"),
         "sessions": mark("sessions"),
         "remarks": mark("remarks"),
+        "notes": mark("notes"),
         "self-checks": mark("self-checks"),
         "sign-ins about them": mark("sign-ins by links of theirs"),
         "looks at their page": mark("notes of who looked at their page"),

@@ -75,6 +75,7 @@ def client_json(view: ClientView) -> Json:
         "holds": [_hold(hold) for hold in view.holds],
         "remarks": [_remark(one) for one in view.remarks],
         "ended": view.ended.isoformat() if view.ended else None,
+        "notes": [{"at": one.at.isoformat(), "author": one.author, "text": one.text} for one in view.notes],
     }
 
 

@@ -141,7 +141,12 @@ def _client(view: ClientView, titles: Mapping[str, str]) -> Json:
             *([tr("therapist: {name}", name=view.clinician)] if view.clinician else []),
             stand or tr("no flag stands"),
         ],
-        "holds": [*map(phrases.held, view.holds), *phrases.ended(view), *phrases.remarks_of(view)],
+        "holds": [
+            *map(phrases.held, view.holds),
+            *phrases.ended(view),
+            *phrases.remarks_of(view),
+            *phrases.notes_of(view),
+        ],
         "figures": [_small(course) for course in visible(view.courses)],
     }
 

@@ -187,6 +187,14 @@ def remarks_of(view: ClientView) -> list[str]:
     return [remark(one, days.get(one.form)) for one in view.remarks]
 
 
+def notes_of(view: ClientView) -> list[str]:
+    """What people of the practice noted on a client, oldest first."""
+    return [
+        tr("Note by {author} on {day}: {text}", author=one.author, day=words.day(one.at), text=one.text)
+        for one in view.notes
+    ]
+
+
 def ended(view: ClientView) -> list[str]:
     """That the course has ended, and which forms came after it."""
     if view.ended is None:

@@ -15,7 +15,7 @@ from ...schemas.records import Answer, Evidence, Instrument, Score
 from ...schemas.vocab import Blank, FlagState
 from ..instruments.translations import in_language
 from ..rules import words as rule_words
-from ..store import Tx, asks, enrolments, flags, forms, mend, record, remarks
+from ..store import Tx, asks, enrolments, flags, forms, mend, notes, record, remarks
 from ..store.record import FullForm
 from ..store.remarks import Remark
 from ..words import mark, tr
@@ -66,6 +66,10 @@ def gather(engine: Engine, key: str) -> Json:
                     "author": one.author,
                 }
                 for one in flags.holds_of(tx, [key]).get(key, [])
+            ],
+            "notes": [
+                {"at": one.at.isoformat(timespec="seconds"), "author": one.author, "text": one.text}
+                for one in notes.of_clients(tx, [key], engine.settings.zone).get(key, [])
             ],
             "enrolment": _enrolment(tx, key),
             "requests": _requests(tx, key, own),

@@ -47,6 +47,7 @@ SECTIONS = {
     "lines": mark("Your answers over time"),
     "remarks": mark("Your remarks"),
     "notes": mark("Notes that the practice saw beside your answers"),
+    "noted": mark("What people of the practice noted"),
     "holds": mark("Times in which such notes were paused"),
     "asked": mark("What you are asked, and what you agreed to"),
     "sessions": mark("Sessions that you attended, as the practice's system says"),
@@ -89,6 +90,7 @@ REMARK = mark("{day}, written down by {author}: {text}")
 SEEN = mark("Seen on {day} by {author}.")
 SEEN_NOTE = mark("Seen on {day} by {author}: {note}")
 LETTER = mark("A letter about it went to the practice on {day}.")
+NOTED = mark("{day}, {author}: {text}")
 HOLD = mark("From {start} to {until}, by {author}: {reason}")
 CONSENT = mark("You agreed on {day}.")
 NO_CONSENT = mark("No agreement is written down.")
@@ -132,6 +134,7 @@ def client_html(facts: Json, view: ClientView) -> str:
             remarks=[_remark(one) for one in facts["remarks_on_other_forms"]],
             notes_intro=tr(NOTES_INTRO),
             notes=[_note(one) for one in facts["prompts"]],
+            noted=[_noted(one) for one in facts["notes"]],
             holds=[_hold(one) for one in facts["holds"]],
             asked=_asked(facts),
             sessions=[day(date.fromisoformat(one)) for one in facts["sessions"]],
@@ -234,6 +237,10 @@ def _note(one: Json) -> Json:
     ]
     said += [tr(LETTER, day=moment(_when(letter["sent"]))) for letter in one["letters"] if letter["sent"]]
     return {"head": f"{day(_when(one['opened']))} · {STATES[one['state']]}", "reason": one["reason"], "said": said}
+
+
+def _noted(one: Json) -> str:
+    return tr(NOTED, day=moment(_when(one["at"])), author=one["author"], text=one["text"])
 
 
 def _hold(one: Json) -> str:

@@ -29,7 +29,7 @@ from ..words.kept import why_of
 from . import seal, whole
 from .tables import keys, practices, sources
 
-HEAD = "0002"
+HEAD = "0004"
 TRIES = 5
 PAUSE = 0.05
 BUSY_SECONDS = 10
@@ -69,7 +69,7 @@ class Store:
         opened = pool or engine_of(url, master, create=create)
         self.engine = opened.execution_options(handrail_practice=practice)
         try:
-            with _plain(self.engine):
+            with plainly(self.engine):
                 if pool is None:
                     upgrade(self.engine, create=create)
                 self.sealer = self._open_keys(master, create=create)
@@ -98,7 +98,7 @@ class Store:
 
     def plain(self) -> AbstractContextManager[None]:
         """Turns faults of the database inside into a StoreError."""
-        return _plain(self.engine)
+        return plainly(self.engine)
 
     def __enter__(self) -> Store:
         return self
@@ -112,10 +112,10 @@ class Store:
     def reading(self, source: int = 0) -> Iterator[Tx]:
         """A consistent view; nothing is written."""
         if self._rehearsal is not None:
-            with _plain(self.engine):
+            with plainly(self.engine):
                 yield Tx(self._rehearsal, self.sealer, source)
             return
-        with _plain(self.engine), self._snapshot() as conn, conn.begin():
+        with plainly(self.engine), self._snapshot() as conn, conn.begin():
             yield Tx(conn, self.sealer, source)
 
     def _snapshot(self) -> Connection:
@@ -131,7 +131,7 @@ class Store:
         `work` must only depend on what it reads inside, and have no effect outside.
         """
         if self._rehearsal is not None:
-            with _plain(self.engine), self._rehearsal.begin_nested():
+            with plainly(self.engine), self._rehearsal.begin_nested():
                 return work(Tx(self._rehearsal, self.sealer, source))
         for attempt in range(1, TRIES + 1):
             try:
@@ -153,7 +153,7 @@ class Store:
     @contextmanager
     def rehearsal(self) -> Iterator[None]:
         """Everything written inside is seen inside and then rolled back: a dry run over the real code."""
-        with _plain(self.engine), self.engine.connect().execution_options(handrail_write=True) as conn:
+        with plainly(self.engine), self.engine.connect().execution_options(handrail_write=True) as conn:
             trans = conn.begin()
             self._rehearsal = conn
             try:
@@ -364,7 +364,7 @@ _BY_STATE = {"28": _REFUSED, "3D": _REFUSED, "42501": _REFUSED, "53100": _FULL}
 _PASSING_STATES = ("08", "40", "55P03", "57P01", "57P02", "57P03")
 _PASSING = re.compile(r"locked|busy|connection|terminat|server closed", re.IGNORECASE)
 _PLAIN = (
-    ("password|role .* does not exist|database .* does not exist|no pg_hba.conf", _REFUSED),
+    ("password|role .* does not exist|database .* does not exist|no pg_hba.conf|to set role", _REFUSED),
     ("disk is full|no space left", _FULL),
     (
         "readonly|read-only|permission denied",
@@ -402,7 +402,8 @@ def _as_store_error(error: SQLAlchemyError, engine: Engine) -> StoreError:
 
 
 @contextmanager
-def _plain(engine: Engine) -> Iterator[None]:
+def plainly(engine: Engine) -> Iterator[None]:
+    """Turns faults of the database inside into a StoreError."""
     try:
         yield
     except SQLAlchemyError as error:

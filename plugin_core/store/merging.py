@@ -1,6 +1,6 @@
 """Two records of one person become one, and apart again if it was a mistake; each in the one transaction of the caller.
 
-Everything follows the person: forms, flags with what people said of them, holds, remarks, requests, sessions,
+Everything follows the person: forms, flags with what people said of them, holds, remarks, notes, requests, sessions,
 enrolment, self-checks. A flag keeps its key, so that it is one flag, here and on the platform, where its entry is moved
 to the other chart (F67). What moved is remembered with the redirect, so that it can go back.
 """
@@ -20,12 +20,13 @@ from .database import Tx, now_ms
 from .forms import StoredClient
 from .mend import CLIENT, StoredRedirect
 from .sql import among, chunks, upsert
-from .tables import asks, clients, deliveries, enrolments, flags, holds, remarks, responses, selfchecks, sessions
+from .tables import asks, clients, deliveries, enrolments, flags, holds, notes, remarks, responses, selfchecks, sessions
 
 _encode = msgspec.json.Encoder().encode
 # Tables whose rows carry the client in one column and are sealed at a place without it: they only change hands.
 _PLAIN: Mapping[str, tuple[Table, Column[Any]]] = {
     "remarks": (remarks, remarks.c.id),
+    "notes": (notes, notes.c.key),
     "asks": (asks, asks.c.key),
     "selfchecks": (selfchecks, selfchecks.c.key),
 }

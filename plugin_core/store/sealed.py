@@ -60,6 +60,7 @@ SEALED = (
     Sealed(tables.notices, ("flag", "recipient", "number")),
     Sealed(tables.redirects, ("kind", "key")),
     Sealed(tables.remarks, ("response", "at_ms")),
+    Sealed(tables.notes, ("key",)),
     Sealed(tables.selfchecks, ("key",), "shared", ":shared"),
     Sealed(tables.accounts, ("key",)),
     Sealed(tables.logins, ("key",)),

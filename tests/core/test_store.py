@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from handrail.plugin_core.errors import KeyProblem, SealBroken, StoreError
-from handrail.plugin_core.store import Store, Tx, book, flags, forms, outgoing
+from handrail.plugin_core.store import Store, Tx, book, flags, forms, notes, outgoing
 from handrail.plugin_core.store.tables import metadata
 from handrail.schemas.records import Acknowledgement, Client, Cursor, Hold, Quarantined
 from handrail.schemas.vocab import QuarantineReason, RemoteState
@@ -109,6 +109,7 @@ SEALED: dict[str, Callable[[Tx, str], object]] = {
     "deliveries": lambda tx, one: outgoing.pending(tx, 9, 0),
     "acknowledgements": lambda tx, one: flags.acknowledged(tx, ["f" * 32]),
     "holds": lambda tx, one: flags.holds_of(tx, [one]),
+    "notes": lambda tx, one: notes.of_clients(tx, [one]),
 }
 
 
@@ -126,6 +127,7 @@ def double(store: Store, source: int) -> None:
     def work(tx: Tx) -> None:
         for day in (1, 2):
             flags.acknowledge(tx, Acknowledgement("f" * 32, START.replace(day=day), "Dr A", f"note {day}"))
+            notes.add(tx, notes.Note(str(day) * 32, one, START.replace(day=day), "Dr A", f"note {day}"))
             flags.add_hold(tx, Hold(one, date(2026, 3, day), date(2026, 4, 2), f"reason {day}", "Dr A"))
             aside = Quarantined(f"remote-{day}", QuarantineReason.SHAPE, "item", "is missing")
             forms.set_aside(tx, {str(day) * 32: aside})

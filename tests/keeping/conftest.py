@@ -14,7 +14,7 @@ from tests.sync.stage import EVEN, LEANING, PHQ9, Stage, form, gr18
 
 
 def fill(stage: Stage) -> None:
-    """Forms with history, flags, deliveries, holds, acknowledgements, notices, remarks, one form set aside."""
+    """Forms with history, flags, deliveries, holds, acknowledgements, notices, remarks, notes, one form set aside."""
     stage.course("c1", [EVEN, EVEN, EVEN, LEANING, LEANING])
     stage.course("c2", [EVEN, EVEN])
     stage.put(form("c1-phq", "c1", stage.now - timedelta(days=2), PHQ9, instrument="phq9"))
@@ -27,6 +27,7 @@ def fill(stage: Stage) -> None:
     def people(engine: Any) -> None:
         engine.collecting.enrol([Wish("c2", ("gad7",), consent=stage.now.date(), channel="paper")], "anna")
         engine.rights.remark("c1-3", "I had a fever that day.", "anna")
+        engine.notes.add("c1", "Brought a drawing.", "anna")
         engine.hold("c1", stage.now.date() + timedelta(days=7), "bereavement", "anna")
         engine.acknowledge(next(r.id for r in engine.flags(client="c1")), "anna", "talked about it")
 

@@ -45,6 +45,7 @@ def two(stage: Stage) -> Stage:
     stage.sync()
     stage.ask(lambda e: e.hold("c1", stage.now.date() + timedelta(days=7), "bereavement", "anna"))
     stage.ask(lambda e: e.rights.remark("c1-2", "A bad day.", "anna"))
+    stage.ask(lambda e: e.notes.add("c1", "Brought a drawing.", "anna"))
     assert subjects(stage) == [("Patient/c1", "active")]
     return stage
 
@@ -74,6 +75,7 @@ def test_f67_scores_holds_remarks_and_notes_follow(two: Stage) -> None:
     noted = [note.note for row in view.flags for note in row.acknowledgements]
     assert noted == ["talked about it"]
     assert [one.text for one in two.ask(lambda e: e.rights.remarks_of(view.key))] == ["A bad day."]
+    assert [one.text for one in view.notes] == ["Brought a drawing."]
     assert two.ask(lambda e: e.client("Patient/c1")).key == view.key
     assert [name for _, name in two.ask(lambda e: e.clients())] == ["Invented c2"]
 
@@ -140,6 +142,8 @@ def test_a_mistaken_merge_is_taken_back(two: Stage) -> None:
     assert [row for row in after.responses if row[0] != "between"] == before.responses
     assert next(row[1] for row in after.responses if row[0] == "between") == "c1"
     assert after.standing() == before.standing()
+    noted = [len(two.ask(lambda e, ref=ref: e.client(ref)).notes) for ref in ("Patient/c1", "Patient/c2")]
+    assert noted == [1, 0]
     assert [row[:2] + row[4:] for row in after.clients] == [row[:2] + row[4:] for row in before.clients]
     assert subjects(two) == [("Patient/c1", "active")]
     with pytest.raises(UsageError, match="No record"):

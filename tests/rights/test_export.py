@@ -24,7 +24,7 @@ FILES = ["answers.csv", "client.html", "client.json", "scores.csv"]
 
 @pytest.fixture
 def known(stage: Stage) -> Stage:
-    """c1 with a prompt, an amended form, a remark, a hold; c2 beside."""
+    """c1 with a prompt, an amended form, a remark, a note, a hold; c2 beside."""
     stage.course("c1", [EVEN, EVEN, EVEN, LEANING, LEANING])
     stage.course("c2", [EVEN, EVEN])
     stage.put(form("c1-phq", "c1", stage.now - timedelta(days=2), PHQ9, instrument="phq9"))
@@ -33,6 +33,7 @@ def known(stage: Stage) -> Stage:
     stage.put(form("c1-2", "c1", stage.now - timedelta(days=91), gr18(EVEN, G1=4), status="amended"))
     stage.sync()
     stage.ask(lambda e: e.rights.remark("c1-3", "I had a fever that day.", "anna"))
+    stage.ask(lambda e: e.notes.add("c1", "Brought a drawing.", "anna"))
     stage.ask(lambda e: e.hold("c1", stage.now.date() + timedelta(days=7), "bereavement", "anna"))
     return stage
 
@@ -55,8 +56,16 @@ def test_everything_is_in_it(known: Stage, tmp_path: Path) -> None:
     assert [one["text"] for one in facts["forms"][2]["remarks"]] == ["I had a fever that day."]
     assert {one["rule"] for one in facts["prompts"]} >= {"P1", "S"}
     assert [one["reason"] for one in facts["holds"]] == ["bereavement"]
+    assert [(one["author"], one["text"]) for one in facts["notes"]] == [("anna", "Brought a drawing.")]
     page = (out / "client.html").read_text()
-    for text in ("I had a fever that day.", "bereavement", "When something hard comes up", "item 9", "Mostly true"):
+    for text in (
+        "I had a fever that day.",
+        "Brought a drawing.",
+        "bereavement",
+        "When something hard comes up",
+        "item 9",
+        "Mostly true",
+    ):
         assert text.casefold() in page.casefold(), text
 
 
