@@ -62,6 +62,7 @@ COMMANDS = {
     "instruments": ("facts", mark("What can be asked; export a form for a platform.")),
     "plugins": ("facts", mark("What is installed, allowed and loaded; allow one.")),
     "conformance": ("conformance", mark("The vendor's tests of an adapter, on a sandbox account.")),
+    "practices": ("practices", mark("Many practices on one server: add, list, pause, erase.")),
     "doctor": ("facts", mark("What is wrong and how to mend it.")),
     "schemas": ("facts", mark("JSON Schema of the file formats.")),
 }

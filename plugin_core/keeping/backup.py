@@ -37,6 +37,8 @@ MAGIC = b"HANDRAIL-BACKUP-1\n"
 SALT = 16
 PIECE = 1 << 18
 LARGEST = 1 << 24
+# Bytes that are no text and brackets without an end come from msgspec as errors of Python's own.
+UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 Progress = Callable[[str, int, int | None], None]
 NOT_OURS = mark("{file} is not a backup of Handrail.")
 DAMAGED = mark(
@@ -159,7 +161,7 @@ def _opened(file: Path, master: bytes) -> tuple[Head, Iterator[dump.Line]]:
     lines = _plain_lines(file, master)
     try:
         head = msgspec.json.decode(next(lines, b""), type=Head)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         raise UsageError(tr(NOT_OURS, file=file)) from None
     if head.store > HEAD or head.format != 1:
         raise UsageError(tr("This backup was made by a newer Handrail. Update Handrail first: pipx upgrade handrail"))
@@ -169,7 +171,7 @@ def _opened(file: Path, master: bytes) -> tuple[Head, Iterator[dump.Line]]:
 def _line(raw: bytes, file: Path) -> dump.Line:
     try:
         found: tuple[str, dict[str, Any]] = msgspec.json.decode(raw, type=tuple[str, dict[str, Any]])
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         raise KeyProblem(tr(DAMAGED, file=file)) from None
     return found
 
@@ -223,7 +225,7 @@ def restore(settings: Settings, file: Path, author: str, *, replace: bool) -> Co
         with exclusive_file(settings.store_path, "restoring"):
             contents = _into_file(settings, file, master, replace=replace)
     else:
-        engine = engine_of(settings.store_url, master)
+        engine = engine_of(settings.store_url, master).execution_options(handrail_practice=settings.practice)
         try:
             contents = _into_server(settings, engine, file, master, replace=replace)
         finally:

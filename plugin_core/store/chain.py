@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import func, insert, select
 
 from .database import Tx
-from .tables import audit, practices
+from .tables import audit
 
 FIELDS = ("at_ms", "actor", "action", "subject", "detail")
 PAGE = 2000
@@ -48,7 +48,7 @@ class Walked:
 def append(tx: Tx, values: dict[str, Any]) -> None:
     """Adds one entry with its link, in the caller's transaction."""
     if tx.conn.dialect.name == "postgresql":  # one writer at a time; SQLite's write lock is held already
-        tx.conn.execute(select(practices.c.id).where(practices.c.id == tx.sealer.practice).with_for_update())
+        tx.conn.execute(select(func.pg_advisory_xact_lock(int(tx.sealer.hash("lock", "trail")[:15], 16))))
     last = last_link(tx)
     number = last.number + 1
     before = last.digest if last.number else _older_digest(tx)[1]

@@ -71,7 +71,9 @@ def load(conn: Connection, lines: Iterable[Line], practice: str) -> dict[str, in
     _put(conn, at, page)
     if conn.dialect.name == "postgresql":  # rows with numbers of their own leave the counter where it was
         place = func.pg_get_serial_sequence(sources.name, "id")
-        conn.execute(select(func.setval(place, select(func.coalesce(func.max(sources.c.id), 1)).scalar_subquery())))
+        # Never back: other practices' sources, which row security hides here, may have the numbers above.
+        most = select(func.coalesce(func.max(sources.c.id), 0)).scalar_subquery()
+        conn.execute(select(func.setval(place, func.greatest(func.nextval(place), most))))
     return counts
 
 
