@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo desk screenshots test check words bench lock clean
+.PHONY: demo desk screenshots test check words bench soak lock clean
 
 demo: $(VENV)/.base ## the whole job on an invented practice, nothing to configure
 	$(BIN)/handrail demo
@@ -31,6 +31,10 @@ words: $(VENV)/.test ## message catalogues: extract, update, compile; fails whil
 
 bench: $(VENV)/.test ## figures beside their baselines, same run
 	$(BIN)/python -m benchmarks.run $(BENCH_ARGS)
+
+soak: $(VENV)/.test ## long runs with faults by a seed, some hours; nothing may be lost or doubled
+	$(BIN)/python -m tests.peers.install --all
+	$(BIN)/python -m tests.soak connection
 
 lock: ## renew the locked versions (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra web setup.cfg requirements/build.in -o requirements/base.lock

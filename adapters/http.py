@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from ..plugin_core.errors import Denied, NotTheApi, PlatformError, Unreachable
-from ..plugin_core.words import tr
+from ..plugin_core.words import mark, tr
 from .addresses import Base
 from .auth import Auth, NoAuth
 from .budget import Budget, Spent
@@ -23,6 +23,10 @@ T = TypeVar("T")
 
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 BODY_TRIES = 3
+WEB_PAGE = mark(
+    "{site} answers with a web page instead of data. The address may be that of a sign-in page, or a proxy stands in "
+    "between; check the setting base_url."
+)
 
 
 class Garbled(PlatformError):
@@ -129,10 +133,6 @@ class Http:
                 self._pause(attempt, reply)
         raise self._tired(429)
 
-    def write(self, method: str, url: str, body: bytes, headers: Mapping[str, str], *, purpose: str) -> Reply:
-        """Sends one write, once; the reply has any status but 401, 403 and those that leave the outcome open.
-
-        Raises OutcomeUnknown when the answer was lost or the server failed in mid-work, Denied as `read` does.
     def _pause(self, attempt: int, reply: Reply) -> None:
         """Waits as long as the platform asks for; all who count against the same limits with it."""
         asked = self._manners.asked(reply.headers)
@@ -140,6 +140,11 @@ class Http:
             self._manners.budget.hush(min(asked, self.patience.obey_up_to))
         self.patience.pause(attempt, asked)
 
+    def write(self, method: str, url: str, body: bytes, headers: Mapping[str, str], *, purpose: str) -> Reply:
+        """Sends one write, once; the reply has any status but 401, 403 and those that leave the outcome open.
+
+        Raises OutcomeUnknown when the answer was lost, the server failed in mid-work or a web page came instead;
+        Denied as `read` does.
         """
         safe = self.base.link(url)
         try:
@@ -159,6 +164,8 @@ class Http:
             )
         if reply.status in (401, 403) or 300 <= reply.status < 400:
             self._refuse(reply, purpose, ())
+        if reply.status < 300 and _first_letter(reply) == b"<":  # a proxy's page is no word of the platform's (F39)
+            raise OutcomeUnknown(tr(WEB_PAGE, site=self.base.site))
         return reply
 
     def _once(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
@@ -252,15 +259,13 @@ def require_json(reply: Reply, site: str) -> None:
 
     Judged by content type and first letter; the body is not kept or shown.
     """
-    start = reply.body[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    start = _first_letter(reply)
     if start in (b"{", b"["):
         return
     if start == b"<" or "html" in reply.headers.get("Content-Type", "").lower():
-        raise NotTheApi(
-            tr(
-                "{site} answers with a web page instead of data. The address may be that of a sign-in page, or a "
-                "proxy stands in between; check the setting base_url.",
-                site=site,
-            )
-        )
+        raise NotTheApi(tr(WEB_PAGE, site=site))
     raise Garbled(tr("{site} sent an answer that is no data or is cut off, several times. Try again later.", site=site))
+
+
+def _first_letter(reply: Reply) -> bytes:
+    return reply.body[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1]

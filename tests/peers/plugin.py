@@ -7,7 +7,7 @@ HANDRAIL_DEMAND_PEERS=1 a missing server fails the test instead of skipping it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -84,15 +84,22 @@ def _running(server: S, request: pytest.FixtureRequest) -> Iterator[S]:
         server.stop()
 
 
-@pytest.fixture
-def start_peer(pytestconfig: pytest.Config) -> Iterator[Callable[[S], S]]:
-    """`start_peer(Sekmet(search=True))`: a server for this test alone, with no data of other tests; starts in 1 s."""
+@contextmanager
+def peers_of(config: pytest.Config) -> Iterator[Callable[[S], S]]:
+    """What `start_peer` gives, for fixtures that live longer than a test."""
     with ExitStack() as running:
 
         def start(server: S) -> S:
             running.callback(server.stop)
-            return _start(server, pytestconfig)
+            return _start(server, config)
 
+        yield start
+
+
+@pytest.fixture
+def start_peer(pytestconfig: pytest.Config) -> Iterator[Callable[[S], S]]:
+    """`start_peer(Sekmet(search=True))`: a server for this test alone, with no data of other tests; starts in 1 s."""
+    with peers_of(pytestconfig) as start:
         yield start
 
 
