@@ -77,16 +77,16 @@ def _valued(value: Attribute) -> str:
     return _safe(value) if isinstance(value, str) else _short(value)
 
 
-def _short(value: Attribute) -> str:
-    return plain(value) if isinstance(value, str) else f"{value:.1f}".removesuffix(".0")
+def _short(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
 
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """Where a date and a value lie in the picture."""
+    """Where a date and a value lie in the picture; `floor` is the lower end of the scale."""
 
     width: float
-    height: float
+    floor: float
     first: datetime
     last: datetime
     low: float
@@ -100,13 +100,8 @@ class _Frame:
 
     def y(self, value: float) -> float:
         """Down: by value; what lies outside the scale is drawn at its edge."""
-        inside = min(max(value, self.low), self.high)
+        inside = self.low if value < self.low else self.high if value > self.high else value
         return self.floor - (inside - self.low) / (self.high - self.low) * (self.floor - TOP)
-
-    @property
-    def floor(self) -> float:
-        """The lower end of the scale."""
-        return self.height - BOTTOM
 
 
 def course_svg(
@@ -130,13 +125,15 @@ def series_svg(
     model: Picture | None = None,
 ) -> Markup:
     """The picture of a series as it is given: one without its bands is a picture without bands."""
-    told = Markup("").join((tag("title", heading(series)), tag("desc", described(series, rests))))
+    spoken = [(short_day(point.when), _value_words(point)) for point in series.points]
+    told = Markup("").join((tag("title", heading(series)), tag("desc", _described(series, rests, spoken))))
     shape = {"viewBox": f"0 0 {_short(width)} {_short(height)}", "role": "img", "class_": "course"}
     if not series.points:
         return tag("svg", told, **shape)
     scale = series.definition
     first, last = series.points[0].when, series.points[-1].when
-    frame = _Frame(width, height, first, last, scale.low, scale.high, last - first)
+    frame = _Frame(width, height - BOTTOM, first, last, scale.low, scale.high, last - first)
+    titles = [f"{_safe(day)}: {_safe(value)}" for day, value in spoken]
     parts = [
         *(seen_by_model(frame, model, scale.id) if model is not None else ()),
         *(_band(frame, span) for span in series.spans),
@@ -144,7 +141,7 @@ def series_svg(
         *_dates(frame, [point.when for point in series.points]),
         *(_therapist(frame, when) for when in series.therapists),
         *(_line(frame, run) for run in series.lines() if len(run) > 1),
-        *(_point(frame, point, point.form in rests) for point in series.points),
+        *(_point(frame, *one, rests) for one in zip(series.points, titles, strict=True)),
     ]
     return tag("svg", told, *parts, **shape)
 
@@ -208,17 +205,17 @@ def _therapist(frame: _Frame, when: datetime) -> Markup:
 
 
 def _line(frame: _Frame, run: Sequence[Point]) -> Markup:
-    points = " ".join(f"{_short(frame.x(p.when))},{_short(frame.y(p.value or 0.0))}" for p in run)
+    points = " ".join([f"{_short(frame.x(p.when))},{_short(frame.y(p.value or 0.0))}" for p in run])
     return tag("polyline", class_="line", points=points, fill="none", stroke="#000", stroke_width=1.5)
 
 
-def _point(frame: _Frame, point: Point, rests: bool) -> Markup:
-    """A form in its shape; a browser shows day and value where the pointer rests."""
-    x, title = frame.x(point.when), f"{short_day(point.when)}: {_value_words(point)}"
-    if point.mark is Mark.SCORED and not rests and point.value is not None:  # nearly all of them: written at once
-        at, told = f'cx="{_short(x)}" cy="{_short(frame.y(point.value))}"', _safe(title)
-        return Markup(f'<circle class="form" {at} r="3.2"><title>{told}</title></circle>')  # noqa: S704 - escaped
-    return _marked(frame, point, rests, x, tag("title", title))
+def _point(frame: _Frame, point: Point, title: str, rests: frozenset[str]) -> Markup:
+    """A form in its shape; a browser shows day and value, the (escaped) title, where the pointer rests."""
+    x, told, marked = frame.x(point.when), f"<title>{title}</title>", point.form in rests
+    if point.mark is Mark.SCORED and not marked and point.value is not None:  # nearly all of them: written at once
+        at = f'cx="{_short(x)}" cy="{_short(frame.y(point.value))}"'
+        return Markup(f'<circle class="form" {at} r="3.2">{told}</circle>')  # noqa: S704 - escaped
+    return _marked(frame, point, marked, x, Markup(told))  # noqa: S704 - escaped
 
 
 def _marked(frame: _Frame, point: Point, rests: bool, x: float, told: Markup) -> Markup:
@@ -258,9 +255,10 @@ def heading(series: Series) -> str:
     return tr(template, score=scale.title, low=short(scale.low), high=short(scale.high), hoped=hoped)
 
 
-def described(series: Series, rests: frozenset[str]) -> str:
-    """The picture in words, for those who do not see it."""
-    points = [f"{short_day(p.when)}: {_value_words(p)}{_rests_words(p, rests)}" for p in series.points]
+def _described(series: Series, rests: frozenset[str], spoken: Sequence[tuple[str, str]]) -> str:
+    """The picture in words, for those who do not see it; `spoken` is day and value of each point."""
+    both = zip(series.points, spoken, strict=True)
+    points = [f"{day}: {value}{_rests_words(point, rests)}" for point, (day, value) in both]
     bands = [
         tr(
             "Baseline from {day}: {mean}, band {low} to {high} ({origin})",

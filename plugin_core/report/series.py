@@ -15,7 +15,7 @@ from enum import StrEnum
 from ...schemas.records import Course, Flag, Instrument, Score, ScoreDefinition, ScoredForm
 from ...schemas.vocab import Blank, Mode
 from ..rules import KEPT_APART, words
-from ..rules.view import Baseline, Place, score_of, view_of
+from ..rules.view import score_of, view_of
 from ..words import Texts, mark, tr
 from ..words.kept import told
 
@@ -23,6 +23,7 @@ SHARED = "shared"
 FEWEST = 3
 """Change can be shown from the third form on; before that a sentence stands in place of the picture."""
 
+_BLANKS = frozenset(Blank)
 _LINE_BREAKS = frozenset("\n\r\t\v\f\x85\u2028\u2029")
 _TURNS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -153,24 +154,17 @@ def spans_of(course: Course, score_id: str) -> list[Span]:
     track = view.track(score_id)
     if track is None:
         return []
-    found: dict[tuple[int, ...], tuple[Baseline, int]] = {}
-    beside: Baseline | None = None
-    for index in range(len(track.places) - 1, -1, -1):  # the last form first: it alone counts of one baseline
-        place = track.places[index]
-        if isinstance(place, Place) and place.baseline is not beside:
-            beside = place.baseline
-            found.setdefault(beside.forms, (beside, index))
     forms = course.forms
     return [
         Span(
-            start=forms[indices[0]].authored,
+            start=forms[baseline.forms[0]].authored,
             end=forms[last].authored,
             mean=baseline.mean,
             width=baseline.band.width,
-            forms=tuple(forms[i].id for i in indices),
+            forms=tuple(forms[i].id for i in baseline.forms),
             origin=track.change.origin,
         )
-        for indices, (baseline, last) in sorted(found.items())
+        for baseline, last in track.baselines
     ]
 
 
@@ -254,10 +248,10 @@ def _notes(instrument: Instrument, form: ScoredForm, modes: bool, languages: boo
 
 def _missing(instrument: Instrument, form: ScoredForm) -> list[str]:
     """Lines without a number by their ids; safety lines first, by number, as people speak of them."""
+    if len(form.answers) == len(instrument.items) and not _BLANKS.intersection(form.answers.values()):
+        return []  # as nearly always; answers have no other lines than their form
     given = [(item.id, form.answers.get(item.id, Blank.EMPTY)) for item in instrument.items]
     blank = {name: one for name, one in given if isinstance(one, Blank)}
-    if not blank:
-        return []
     numbers = {item.id: number for number, item in enumerate(instrument.items, 1)}
     notes = [tr("item {number}: not answered", number=numbers[s.item]) for s in instrument.safety if s.item in blank]
     if len(blank) == len(instrument.items):
@@ -286,8 +280,9 @@ def shown_value(form: ScoredForm, score_id: str) -> tuple[str, str | None]:
         return "–", None
     if score.value is None:
         return tr("no score"), _why(score)
-    part = tr("from {answered} of {of} lines", answered=score.answered, of=score.of)
-    return words.one(score.value), part if score.partial else None
+    if not score.partial:
+        return words.one(score.value), None
+    return words.one(score.value), tr("from {answered} of {of} lines", answered=score.answered, of=score.of)
 
 
 def _why(score: Score) -> str | None:

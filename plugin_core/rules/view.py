@@ -59,11 +59,15 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """One score along a course. `places[i]` is a `Place`, or the reading that says why form i has none."""
+    """One score along a course. `places[i]` is a `Place`, or the reading that says why form i has none.
+
+    `baselines`: what forms were compared with, each with the index of the last form that was.
+    """
 
     definition: ScoreDefinition
     change: Change
     places: tuple[Place | Reading, ...]
+    baselines: tuple[tuple[Baseline, int], ...] = ()
 
     def over(self, index: int, sign: int) -> float | Reading:
         """Distance beyond the band on the last two scored forms, the smaller of the two, in bands.
@@ -227,11 +231,15 @@ def _track(view: View, name: str) -> Track | None:
     if definition is None or definition.change is None or bands is None:
         return None
     places: list[Place | Reading] = [aside or NO_SCORE for aside in view.aside]
+    baselines = []
     for scored in view.scored(name):
         for index, _ in scored:
             places[index] = BASELINE
-        _place(places, scored, view.pairs([index for index, _ in scored]), bands)
-    return Track(definition, definition.change, tuple(places))
+        base = view.pairs([index for index, _ in scored])
+        baseline = _place(places, scored, base, bands)
+        if scored[base:]:
+            baselines.append((baseline, scored[-1][0]))
+    return Track(definition, definition.change, tuple(places), tuple(baselines))
 
 
 def _baseline(scored: list[tuple[int, float]], base: int, bands: Limits) -> Baseline:
@@ -242,14 +250,15 @@ def _baseline(scored: list[tuple[int, float]], base: int, bands: Limits) -> Base
     return Baseline(forms, scored[0][1], bands.single)
 
 
-def _place(places: list[Place | Reading], scored: list[tuple[int, float]], base: int, bands: Limits) -> None:
-    """Puts the forms of one stretch that come after the baseline of `base` forms where they stand."""
+def _place(places: list[Place | Reading], scored: list[tuple[int, float]], base: int, bands: Limits) -> Baseline:
+    """Puts the forms of one stretch that come after the baseline of `base` forms where they stand; gives that."""
     baseline = _baseline(scored, base, bands)
     mean, width = baseline.mean, baseline.band.width
     before = None
     for index, here in scored[base:]:
         places[index] = Place(here, (here - mean) / width, before, baseline)
         before = index
+    return baseline
 
 
 _found: tuple[Instrument, dict[str, Limits | None]] | None = None
@@ -273,6 +282,13 @@ def score_of(instrument: Instrument, name: str) -> ScoreDefinition | None:
 
 
 _last: View | None = None
+_page: dict[int, View] = {}
+
+
+def keep(views: Sequence[View]) -> None:
+    """Keeps the views of a page of courses that are judged next: `view_of` gives these, and none of an earlier page."""
+    global _page
+    _page = {id(view.course): view for view in views}
 
 
 def view_of(course: Course, apart: frozenset[str]) -> View:
@@ -284,5 +300,8 @@ def view_of(course: Course, apart: frozenset[str]) -> View:
     global _last
     found = _last
     if found is None or found.course is not course or found.apart != apart:
-        found = _last = View(course, apart)
+        found = _page.get(id(course))
+        if found is None or found.course is not course or found.apart != apart:
+            found = View(course, apart)
+        _last = found
     return found

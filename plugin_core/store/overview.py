@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, bindparam, func, select
 
+from ...schemas.vocab import FlagState
 from .database import Tx
 from .flags import STANDING
 from .sql import among, chunks
@@ -25,10 +26,15 @@ class ClientRow(NamedTuple):
     sealed: bytes
 
 
-def client_rows(tx: Tx) -> list[ClientRow]:
-    """All clients' rows."""
-    columns = (clients.c.key, clients.c.marks, clients.c.ended, clients.c.sealed)
-    return [ClientRow(*row) for row in tx.conn.execute(select(*columns).where(clients.c.source == tx.source)).all()]
+_CLIENT_ROWS = select(clients.c.key, clients.c.marks, clients.c.ended, clients.c.sealed)
+
+
+def client_rows(tx: Tx, key: str | None = None) -> list[ClientRow]:
+    """All clients' rows, or that of one client."""
+    query = _CLIENT_ROWS.where(clients.c.source == tx.source)
+    if key is not None:
+        query = query.where(clients.c.key == key)
+    return list(map(ClientRow._make, tx.conn.execute(query).all()))
 
 
 class Forms(NamedTuple):
@@ -51,20 +57,25 @@ def forms_of(tx: Tx, keys: Sequence[str], but: Collection[str], *, until_ms: int
     return found
 
 
-class FlagLine(NamedTuple):
-    """A standing flag without its evidence."""
+class Standing(NamedTuple):
+    """A client's standing flags: how many in all, open safety notices, and of what is shown and acknowledged by nobody
+    the prompts and the good news."""
 
-    client: str
-    kind: str
-    state: str
-    shown: bool
+    number: int = 0
+    safety: int = 0
+    prompts: int = 0
+    good: int = 0
 
 
-def standing(tx: Tx) -> list[FlagLine]:
-    """All standing flags."""
-    columns = (flags.c.client, flags.c.kind, flags.c.state, flags.c.shown)
+def standing(tx: Tx) -> dict[str, Standing]:
+    """Standing flags by client; clients without any are left out."""
+    new = flags.c.shown & (flags.c.state == FlagState.RAISED.value)
+    wanted = (flags.c.kind == "safety", new & (flags.c.kind == "prompt"), new & (flags.c.kind == "good-news"))
+    counts = (func.count(), *(func.count().filter(one) for one in wanted))
     where = (flags.c.source == tx.source) & flags.c.state.in_(STANDING)
-    return [FlagLine(*row) for row in tx.conn.execute(select(*columns).where(where)).all()]
+    each = flags.c.client + ""  # as a sum, or SQLite reads all flags in the clients' order for it, cleared ones too
+    rows = tx.conn.execute(select(flags.c.client, *counts).where(where).group_by(each, flags.c.client)).all()
+    return {client: Standing(*rest) for client, *rest in rows}
 
 
 def held(tx: Tx, today: str) -> dict[str, str]:
@@ -76,10 +87,24 @@ def held(tx: Tx, today: str) -> dict[str, str]:
 
 def asking_stamp(tx: Tx) -> tuple[Any, ...]:
     """Changes whenever something changes from which it follows who is due."""
-    found: list[Any] = []
-    for table, newest in ((enrolments, enrolments.c.changed_ms), (asks, asks.c.changed_ms), (clients, None)):
-        column = func.sum(clients.c.marks) if newest is None else func.max(newest)
-        query = select(func.count(), column).where(table.c.source == tx.source)
-        found.append(tuple(tx.conn.execute(query).one()))
-    counted = select(func.count()).select_from(sessions).where(sessions.c.source == tx.source)
-    return (*found, tx.conn.execute(counted).scalar_one())
+    return tuple(tx.conn.execute(_STAMP, {"s": tx.source}).one())
+
+
+def _stamp() -> Select[Any]:
+    """Counts and newest changes in one question."""
+    changes = (
+        (enrolments, func.max(enrolments.c.changed_ms)),
+        (asks, func.max(asks.c.changed_ms)),
+        (clients, func.sum(clients.c.marks)),
+        (sessions, None),
+    )
+    parts = []
+    for table, change in changes:
+        told = (func.count(),) if change is None else (func.count(), change)
+        parts += [
+            select(one).select_from(table).where(table.c.source == bindparam("s")).scalar_subquery() for one in told
+        ]
+    return select(*parts)
+
+
+_STAMP = _stamp()

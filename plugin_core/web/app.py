@@ -44,7 +44,9 @@ def _folder() -> str:
 
 def _templates(app: Flask) -> None:
     def shown(value: object) -> object:
-        return value if isinstance(value, Markup | int | float) else plain(value)
+        return value if isinstance(value, kept) else plain(value)
+
+    kept = (Markup, int, float)
 
     app.jinja_options = {"finalize": shown, "undefined": StrictUndefined, "trim_blocks": True}
     app.jinja_env.autoescape = True

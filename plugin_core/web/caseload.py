@@ -7,12 +7,10 @@ names, counts and dates; no answer, no score.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...schemas.vocab import FlagState
 from ..collecting.facts import Standing
 from ..store import accounts, forms, overview
 from ..store.sql import from_ms
@@ -22,9 +20,8 @@ if TYPE_CHECKING:
     from ..engine import Engine
     from ..store import Tx
     from ..store.accounts import Look
-    from ..store.overview import ClientRow, FlagLine, Forms
+    from ..store.overview import ClientRow, Forms
 
-SAFETY, GOOD, PROMPT = "safety", "good-news", "prompt"
 LATE = frozenset({Standing.MISSED, Standing.LATE})
 OPEN = frozenset({Standing.DUE, Standing.TRYING, Standing.ASKED, Standing.REMINDED, Standing.REFUSED, *LATE})
 
@@ -42,12 +39,13 @@ class Person:
     newest: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A client in the list of one viewer.
 
     `fresh_forms`: forms since they last looked; `fresh`: whether anything is new to them. `prompts` and `good` are
-    shown flags that nobody has acknowledged, `safety` open notices. `waiting`: forms due, asked for or missed.
+    shown flags that nobody has acknowledged, `safety` open notices. `waiting`: forms due, asked for or missed;
+    `missed`: how many requests in a row were not answered; `unanswered`: whether a form was asked for and its time is
+    over, or nearly.
     """
 
     person: Person
@@ -60,16 +58,8 @@ class Row:
     held_until: date | None
     waiting: tuple[DueRow, ...]
     due: date | None
-
-    @property
-    def missed(self) -> int:
-        """How many requests in a row were not answered."""
-        return max((one.missed for one in self.waiting), default=0)
-
-    @property
-    def unanswered(self) -> bool:
-        """Whether a form was asked for and its time is over, or nearly."""
-        return self.missed > 0 or any(one.standing in LATE for one in self.waiting)
+    missed: int
+    unanswered: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +86,15 @@ class Caseload:
         """All clients, by key, as the store has them now."""
         with engine.store.reading(source) as tx:
             return self._read_people(engine, tx)
+
+    def person(self, engine: Engine, source: int, key: str) -> Person | None:
+        """One client as the store has them now; None: there is none of that key."""
+        with engine.store.reading(source) as tx:
+            row = next(iter(overview.client_rows(tx, key)), None)
+        known = self._people.get(key)
+        if row is not None and known is not None and _same(known, row):
+            return known.person
+        return None if row is None else self.people(engine, source).get(key)
 
     def _read_people(self, engine: Engine, tx: Tx) -> dict[str, Person]:
         rows = overview.client_rows(tx)
@@ -145,14 +144,12 @@ class Caseload:
             people = self._read_people(engine, tx)
             looks = accounts.looks_of(tx, account)
             held = overview.held(tx, today.isoformat())
-            lines: dict[str, list[FlagLine]] = {}
-            for line in overview.standing(tx):
-                lines.setdefault(line.client, []).append(line)
+            standing = overview.standing(tx)
         return [
             _row(
                 person,
                 looks.get(key),
-                lines.get(key, ()),
+                standing.get(key, overview.Standing()),
                 date.fromisoformat(held[key]) if key in held else None,
                 waiting.get(key, ()),
                 upcoming.get(key),
@@ -188,26 +185,25 @@ def _known(row: ClientRow, opened: forms.StoredClient, counted: Forms | None, en
 def _row(
     person: Person,
     look: Look | None,
-    lines: Sequence[FlagLine],
+    standing: overview.Standing,
     held_until: date | None,
     waiting: tuple[DueRow, ...],
     due: date | None,
 ) -> Row:
-    raised = {SAFETY: 0, PROMPT: 0, GOOD: 0}
-    for line in lines:
-        if line.kind == SAFETY or (line.shown and line.state == FlagState.RAISED.value):
-            raised[line.kind] = raised.get(line.kind, 0) + 1
-    newer = look is not None and len(lines) > look.flags
+    newer = look is not None and standing.number > look.flags
     fresh_forms = person.forms if look is None else max(0, person.forms - look.forms)
+    missed = max([one.missed for one in waiting], default=0)
     return Row(
         person,
         fresh_forms > 0 or newer,
         fresh_forms,
         look is not None,
-        raised[SAFETY],
-        raised[PROMPT],
-        raised[GOOD],
+        standing.safety,
+        standing.prompts,
+        standing.good,
         held_until,
         waiting,
         due,
+        missed,
+        missed > 0 or any(one.standing in LATE for one in waiting),
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, render_template, request, url_for
 
 from ..collecting.facts import WORDS, DueRow
 from ..instruments.translations import in_language
@@ -96,12 +96,13 @@ def caseload() -> ResponseReturnValue:
     )
     found.sort(key=SORTS[shown.sort])
     last = max(1, -(-len(found) // A_PAGE))
+    client = url_for("client.page", client="-").removesuffix("-")
     page = min(shown.page, last)
     here.note("caseload-viewed")
     return render_template(
         "clients.html",
         shown=shown,
-        rows=[_row(row) for row in found[(page - 1) * A_PAGE : page * A_PAGE]],
+        rows=[_row(row, client) for row in found[(page - 1) * A_PAGE : page * A_PAGE]],
         number=len(found),
         page=page,
         last=last,
@@ -109,7 +110,7 @@ def caseload() -> ResponseReturnValue:
         sorts=[(name, SORT_NAMES[name]) for name in SORTS],
         choose_mine=both and me.clinician is not None,
         linked=me.clinician is not None or both,
-        safety=[_row(row) for row in sorted(filter(FILTERS["safety"], rows), key=SORTS["name"])],
+        safety=[_row(row, client) for row in sorted(filter(FILTERS["safety"], rows), key=SORTS["name"])],
     )
 
 
@@ -132,10 +133,10 @@ def _matches(row: Row, search: str) -> bool:
     return all(word in name for word in search.casefold().split())
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _row(row: Row, page: str) -> dict[str, Any]:
     person = row.person
     return {
-        "key": person.key,
+        "href": page + person.key,
         "name": person.name,
         "clinician": person.clinician_name or person.clinician or "",
         "newest": short_day(person.newest) if person.newest else tr("none yet"),
@@ -150,15 +151,19 @@ def _row(row: Row) -> dict[str, Any]:
 
 def signs(row: Row) -> list[tuple[str, str, str]]:
     """What is there to see: (kind, shape, words)."""
-    new = trn("{count} new form", "{count} new forms", row.fresh_forms)
-    found = [
-        ("safety", "!", trn("{count} safety notice", "{count} safety notices", row.safety), row.safety),
-        ("new", "●", new if row.looked or row.fresh_forms == 0 else tr("not looked at yet"), row.fresh_forms),
-        ("prompt", "?", trn("{count} prompt", "{count} prompts", row.prompts), row.prompts),
-        ("good-news", "+", trn("{count} piece of good news", "{count} pieces of good news", row.good), row.good),
-        ("missed", "○", trn("{count} missed in a row", "{count} missed in a row", row.missed), row.missed),
-    ]
-    return [(kind, shape, told) for kind, shape, told, there in found if there]
+    found = []
+    if row.safety:
+        found.append(("safety", "!", trn("{count} safety notice", "{count} safety notices", row.safety)))
+    if row.fresh_forms:
+        new = trn("{count} new form", "{count} new forms", row.fresh_forms)
+        found.append(("new", "●", new if row.looked else tr("not looked at yet")))
+    if row.prompts:
+        found.append(("prompt", "?", trn("{count} prompt", "{count} prompts", row.prompts)))
+    if row.good:
+        found.append(("good-news", "+", trn("{count} piece of good news", "{count} pieces of good news", row.good)))
+    if row.missed:
+        found.append(("missed", "○", trn("{count} missed in a row", "{count} missed in a row", row.missed)))
+    return found
 
 
 def title_of(instrument: str) -> str:

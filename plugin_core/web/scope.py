@@ -31,7 +31,7 @@ def sees(found: Who, clinician: str | None) -> bool:
 
 def person(key: str) -> Person:
     """The client of that key, as far as whoever asks may see them; else the page is not found."""
-    found = here.desk().caseload.people(here.engine(), here.source()).get(key)
+    found = here.desk().caseload.person(here.engine(), here.source(), key)
     if found is None:
         abort(404)
     asks = here.user()
