@@ -43,6 +43,7 @@ def response_of(row: Json) -> RemoteResponse | Quarantined:
         authored=completed,
         version=updated,
         updated=updated,
+        whole=True,
     )
 
 

@@ -63,10 +63,12 @@ def visit_of(row: Json) -> Visit:
 
 def form_of(template: str, title: str, fields: Iterable[Field]) -> RemoteForm:
     """A template as `connect` lists it; fields that the practice archived are no longer asked."""
-    asked = [field for field in fields if not field.archived and field.kind not in NOT_ASKED]
-    return RemoteForm(
-        template, None, title, tuple(RemoteQuestion(field.id, field.name, _options(field)) for field in asked)
-    )
+    asked = tuple(RemoteQuestion(field.id, field.name, _options(field)) for field in _asked(fields))
+    return RemoteForm(template, None, title, asked)
+
+
+def _asked(fields: Iterable[Field]) -> list[Field]:
+    return [field for field in fields if not field.archived and field.kind not in NOT_ASKED]
 
 
 def _options(field: Field) -> tuple[RemoteAnswer, ...]:
@@ -91,20 +93,25 @@ def response_of(
 ) -> RemoteResponse:
     """The form of these value rows. It was filled in when the last of them was first entered.
 
-    Its version is made of the rows and their times of change, so that one that was removed changes it, too.
+    Its version is made of the rows and their times of change, so that one that was removed changes it, too. A field
+    that is asked and has no row is a line left empty.
     """
     times = [found for row in values if (found := local(row.get("created_at"), zone)) is not None]
     authored = max(times).isoformat() if times else None
-    lines = [_line(row, fields) for row in sorted(values, key=_place)]
+    lines = [line for row in sorted(values, key=_place) if (line := _line(row, fields)) is not None]
+    asked = _asked(field for field in fields.values() if field.template == template)
+    blank = {field.id: field.name for field in asked} | {line.question: None for line in lines}
+    lines += [RemoteLine(name, text) for name, text in blank.items() if text is not None]
     stamps = [(text_of(row.get("id")), text_of(row.get("updated_at"))) for row in sorted(values, key=_place)]
     return RemoteResponse(
         id=remote_id,
         form=template,
         client=visit.patient or "",
         status=(ResponseStatus.WITHDRAWN if visit.deleted else ResponseStatus.COMPLETED).value,
-        lines=tuple(line for line in lines if line is not None),
+        lines=tuple(lines),
         authored=authored,
         version=sha256(repr((stamps, visit)).encode()).hexdigest()[:16],
+        whole=True,
     )
 
 

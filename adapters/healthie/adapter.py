@@ -8,7 +8,16 @@ from functools import partial
 from hashlib import sha256
 from typing import TypeVar
 
-from ...plugin_core.contracts import AdapterContext, Carrier, Identity, Page, Published, RemoteForm, RemoteResponse
+from ...plugin_core.contracts import (
+    AdapterContext,
+    Carrier,
+    Identity,
+    Page,
+    Published,
+    RemoteForm,
+    RemoteLine,
+    RemoteResponse,
+)
 from ...plugin_core.errors import Denied, Unsupported
 from ...plugin_core.words import mark, tr
 from ...schemas.records import Client, Cursor, Instrument, Json, Quarantined
@@ -19,7 +28,7 @@ from . import documents
 from .asking import HealthieSender
 from .carriers import Tagging, TaskCarrier
 from .graph import TooCostly, after, nodes, wrong_key
-from .reading import client_of, id_in, not_given, response_of, template_of, text_of, time_of, unread
+from .reading import asked_in, client_of, id_in, not_given, response_of, template_of, text_of, time_of, unread
 from .settings import connection
 from .spec import CARRIERS
 from .templates import Templates
@@ -42,6 +51,7 @@ class HealthieAdapter:
         self._settings = context.settings
         self._graph = connection(context)
         self._listed, self._answered = LISTED, ANSWERED
+        self._asked: dict[str, list[RemoteLine] | None] = {}
 
     def test(self) -> Identity:
         """Asks whose key it is, and for one form."""
@@ -62,10 +72,22 @@ class HealthieAdapter:
     def forms(self) -> Iterator[RemoteForm]:
         """The templates with their lines, each by a query of its own: together they would cost too much."""
         for row in self._templates().all():
-            data, _ = self._graph.ask(documents.TEMPLATE, {"id": row["id"]}, purpose=TEMPLATES)
-            form = data.get("customModuleForm")
-            if isinstance(form, dict) and form.get("id") == row["id"]:
+            form = self._template(str(row["id"]))
+            if form is not None:
                 yield template_of(form)
+
+    def _template(self, remote_id: str) -> Json | None:
+        data, _ = self._graph.ask(documents.TEMPLATE, {"id": remote_id}, purpose=TEMPLATES)
+        form = data.get("customModuleForm")
+        return form if isinstance(form, dict) and form.get("id") == remote_id else None
+
+    def _lines(self, row: Json) -> list[RemoteLine] | None:
+        """What the form's template asks now, looked up once a run: Healthie may leave out what was not answered."""
+        remote_id = id_in(row, "custom_module_form") or ""
+        if remote_id and remote_id not in self._asked:
+            form = self._template(remote_id)
+            self._asked[remote_id] = None if form is None else [line for _, line in asked_in(form)]
+        return self._asked.get(remote_id)
 
     def pull(self, cursor: Cursor | None) -> Iterator[Page]:
         """See `Adapter.pull`: finished forms by the time of their last change, answers of mapped forms alone."""
@@ -118,7 +140,8 @@ class HealthieAdapter:
         while left:
             found |= self._shrinking(partial(self._some, left))
             left = left[self._answered :]
-        read = [response_of(found[one]) for one in ids if one in found and not found[one].get("deleted_at")]
+        standing = [found[one] for one in ids if one in found and not found[one].get("deleted_at")]
+        read = [response_of(row, self._lines(row)) for row in standing]
         gone = [one for one in ids if one not in found or found[one].get("deleted_at")]
         responses = [one for one in read if isinstance(one, RemoteResponse)]
         return responses, [one for one in read if isinstance(one, Quarantined)], gone

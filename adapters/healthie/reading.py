@@ -24,8 +24,11 @@ _NOT_GIVEN = mark("the platform lists this form, but does not give it")
 _NO_CLIENT = mark("the form does not say which client of this platform it is about")
 
 
-def response_of(row: Json) -> RemoteResponse | Quarantined:
-    """A filled-in form as it stands, or why it cannot be read."""
+def response_of(row: Json, asked: Sequence[RemoteLine] | None) -> RemoteResponse | Quarantined:
+    """A filled-in form as it stands, or why it cannot be read.
+
+    :param asked: the lines of its template, empty; None: there is no such template any more.
+    """
     remote_id, client, form = text_of(row.get("id")) or "", id_in(row, "user"), id_in(row, "custom_module_form")
     updated = time_of(row.get("updated_at"))
     if client is None:
@@ -33,15 +36,19 @@ def response_of(row: Json) -> RemoteResponse | Quarantined:
     # With an appointment, created_at is the time of service, which may lie before or after the answers.
     when = row.get("record_created_at") if id_in(row, "appointment") else row.get("created_at")
     finished = row.get("finished") is not False
+    lines = list(_lines(row))
+    given = {line.question for line in lines}
+    lines += [line for line in asked or () if line.question not in given]
     return RemoteResponse(
         id=remote_id,
         form=form or "",
         client=client,
         status=(ResponseStatus.COMPLETED if finished else ResponseStatus.IN_PROGRESS).value,
-        lines=tuple(_lines(row)),
+        lines=tuple(lines),
         authored=time_of(when),
         version=updated,
         updated=updated,
+        whole=asked is not None,
     )
 
 
@@ -100,14 +107,20 @@ def template_of(row: Json) -> RemoteForm:
     """A template with its lines, as a mapping is proposed from it."""
     asked = tuple(
         RemoteQuestion(
-            str(one["id"]),
-            readable(text_of(one.get("label")) or ""),
+            line.question,
+            line.text or "",
             tuple(RemoteAnswer(label=readable(label)) for label in _texts(one.get("options_array"))),
         )
-        for one in modules(row)
-        if one.get("mod_type") not in NO_QUESTION
+        for one, line in asked_in(row)
     )
     return RemoteForm(str(row["id"]), None, readable(text_of(row.get("name")) or str(row["id"])), asked)
+
+
+def asked_in(row: Json) -> Iterator[tuple[Json, RemoteLine]]:
+    """The questions of a template, each as an empty line, too."""
+    for one in modules(row):
+        if one.get("mod_type") not in NO_QUESTION:
+            yield one, RemoteLine(str(one["id"]), readable(text_of(one.get("label")) or ""))
 
 
 def modules(row: Json) -> list[Json]:

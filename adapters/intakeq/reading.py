@@ -46,6 +46,7 @@ def response_of(intake: Json) -> RemoteResponse | Quarantined | None:
         authored=moment(intake.get("DateSubmitted")),
         version=version,
         client_name=text_of(intake.get("ClientName")),
+        whole=True,
     )
 
 

@@ -38,7 +38,8 @@ class RemoteResponse(msgspec.Struct, frozen=True, gc=False):
     """A filled-in form in the platform's words. Times are ISO 8601 texts as they came; nothing is guessed here.
 
     `form` names the platform's form (a FHIR canonical without its version, a template id). `status` is one of
-    `ResponseStatus` by value. `totals` are totals that the platform had stored, by question.
+    `ResponseStatus` by value. `whole`: each question of the platform's form has a line, answered or not, so that one
+    without a line is no longer asked; False where lines that were left empty may be missing.
     """
 
     id: str
@@ -55,6 +56,7 @@ class RemoteResponse(msgspec.Struct, frozen=True, gc=False):
     language: str | None = None
     mode: str | None = None
     tags: tuple[str, ...] = ()
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Reads a platform's form through its mapping, or says why it cannot be read. Nothing is scored on a guess.
 
-A question reworded, an option unknown, two answers on one line, a weight that contradicts the mapping: each sets the
-form aside with a plain reason (F56, F58, F68). A line that is merely absent is left out; scoring counts it as empty,
-since servers leave unanswered lines out.
+A question reworded or removed, an option unknown, two answers on one line, a weight that contradicts the mapping: each
+sets the form aside with a plain reason (F56, F58, F68). A line that is merely absent is left out; scoring counts it as
+empty, since servers leave unanswered lines out. Only an adapter can say that its forms have a line for each question.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ R = QuarantineReason
 Flat = dict[str, Any]
 _REWORDED = mark("the question is worded differently than when it was mapped")
 _RENAMED = mark("an option is named differently than when it was mapped")
+_REMOVED = mark("the question is no longer part of the platform's form, though it was mapped")
 _DOUBLED = mark("two options read the same")
 _UNKNOWN = mark("a question that the form's mapping does not know")
 _NO_VERSION = mark("a form without a version than those that are mapped")
@@ -130,6 +131,12 @@ class _Form:
                 return answers, {}
         return self._line_by_line(lines)
 
+    def has_all(self, lines: Sequence[RemoteLine]) -> None:
+        """Sets a form aside that no longer asks a mapped question: its answer would else count as left empty."""
+        if missing := self.questions.keys() - {line.question for line in lines}:
+            item = min(self.questions[name].item for name in missing)
+            raise _SetAside(R.CHANGED_DEFINITION, kept.LINE.format(line=item), _REMOVED)
+
     def _line_by_line(self, lines: Sequence[RemoteLine]) -> tuple[dict[str, Answer], dict[str, float]]:
         answers: dict[str, Answer] = {}
         totals: dict[str, float] = {}
@@ -185,6 +192,8 @@ class FormReader:
         """The form as flat fields for `ResponseSchema`, only those that it has; or why it is set aside."""
         try:
             form = self._version_of(remote)
+            if remote.whole:
+                form.has_all(remote.lines)
             answers, totals = form.answers(remote.lines)
         except _SetAside as found:
             return Quarantined(remote.id, found.reason, found.where, found.message, remote.form, remote.version)

@@ -251,3 +251,13 @@ def test_no_answer_is_read_against_any_of_its_parts(
             assert by_name[part.lower()] == number_of
     assert weight is None or weight == number_of
     assert code is not None or label is not None or number == number_of
+
+
+def test_f56_a_question_that_was_removed_is_no_blank() -> None:
+    """A question that was taken out of the form would count as left empty, and the rest be scored without a word."""
+    lines = (line("q1", label="Often"), line("q3", number=3.0))
+    assert read(*lines)["answers"] == {"G1": 4, "W1": 3}, "servers leave unanswered lines out"
+    found = aside(*lines, whole=True)
+    assert (found.reason, found.where) == (R.CHANGED_DEFINITION, "line G2")
+    assert "no longer part" in found.message
+    assert read(*lines, line("q2"), whole=True)["answers"] == {"G1": 4, "W1": 3}

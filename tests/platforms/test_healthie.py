@@ -209,7 +209,7 @@ class TestHealthie(AdapterConformance):
         options = ["Alone", "With a friend, or two", "With family"]
         line = self.double.module(TEMPLATE, "How?", options, "checkbox")
         form = self.double.group(ADA, [(line, "Alone,With a friend, or two")])
-        (one,) = self.pull_all(self.open()).last(form).lines
+        (one,) = (line for line in self.pull_all(self.open()).last(form).lines if line.answers)
         assert [answer.label for answer in one.answers] == ["Alone", "With a friend, or two"]
 
     def test_an_option_with_a_comma_is_one_answer(self) -> None:
@@ -217,7 +217,7 @@ class TestHealthie(AdapterConformance):
         options = ["Never", "Sometimes, not often"]
         line = self.double.module(TEMPLATE, "How often?", options)
         form = self.double.group(ADA, [(line, "Sometimes, not often")])
-        (one,) = self.pull_all(self.open()).last(form).lines
+        (one,) = (line for line in self.pull_all(self.open()).last(form).lines if line.answers)
         assert [answer.label for answer in one.answers] == ["Sometimes, not often"]
 
     def test_a_form_of_an_appointment_is_dated_by_when_it_was_made(self) -> None:
@@ -486,7 +486,7 @@ ROW = {
 @given(odd(ROW))
 def test_nothing_that_comes_breaks_the_reading(row: dict[str, Any]) -> None:
     """One odd row must not end the sync of all: it is read, or set aside."""
-    found = response_of(row)
+    found = response_of(row, None)
     if not isinstance(found, Quarantined):
         assert all(answer.label is not None for line in found.lines for answer in line.answers)
     unread(row)

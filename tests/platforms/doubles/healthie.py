@@ -24,7 +24,8 @@ Row = dict[str, Any]
 
 
 class HealthieDouble(Double):
-    """One organisation; its rows are in `tables`. `held_back`: forms that are listed and not given by their ids."""
+    """One organisation; its rows are in `tables`. `held_back`: forms that are listed and not given by their ids.
+    `blanks`: whether lines that were left empty are given, which no source says."""
 
     cannot: ClassVar[Mapping[str, str]] = {
         "expire": "an API key has no time at which it ends",
@@ -39,6 +40,7 @@ class HealthieDouble(Double):
         self.warnings: list[Row] = []
         self.most_rows = 10_000
         self.held_back: set[str] = set()
+        self.blanks = True
         self.tables: dict[str, dict[str, Row]] = {
             name: {} for name in ("users", "forms", "modules", "groups", "requests", "tags", "tasks")
         }
@@ -216,6 +218,7 @@ class HealthieDouble(Double):
                 "custom_module": self.tables["modules"][line],
             }
             for line, answer in row["answers"]
+            if answer is not None or self.blanks
         ]
         inner = {"user": {"id": row["user"]} if row["user"] else None, "custom_module_form": {"id": row["form"]}}
         return {**row, **inner, "form_answers": answers}
