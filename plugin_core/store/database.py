@@ -29,7 +29,7 @@ from ..words.kept import why_of
 from . import seal, whole
 from .tables import keys, practices, sources
 
-HEAD = "0004"
+HEAD = "0005"
 TRIES = 5
 PAUSE = 0.05
 BUSY_SECONDS = 10
@@ -242,10 +242,11 @@ class Store:
 # --- opening -------------------------------------------------------------------------------------------------------
 
 
-def engine_of(url: str, master: bytes = b"", *, create: bool = False) -> Engine:
+def engine_of(url: str, master: bytes = b"", *, create: bool = False, kept: int = 5) -> Engine:
     """The database of an address; an SQLite file that is not there is made with `create`, else refused.
 
     :param master: opens a file that is encrypted as a whole; other stores do without.
+    :param kept: how many connections to PostgreSQL are kept open.
     """
     try:
         parsed = make_url(url)
@@ -281,7 +282,7 @@ def engine_of(url: str, master: bytes = b"", *, create: bool = False) -> Engine:
         event.listen(engine, "connect", _sqlite_connect)
         event.listen(engine, "begin", _sqlite_begin)
         return engine
-    engine = create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
+    engine = create_engine(parsed, hide_parameters=True, pool_pre_ping=True, pool_size=kept)
     event.listen(engine, "begin", _postgresql_begin)
     return engine
 

@@ -73,8 +73,7 @@ def standing(tx: Tx) -> dict[str, Standing]:
     wanted = (flags.c.kind == "safety", new & (flags.c.kind == "prompt"), new & (flags.c.kind == "good-news"))
     counts = (func.count(), *(func.count().filter(one) for one in wanted))
     where = (flags.c.source == tx.source) & flags.c.state.in_(STANDING)
-    each = flags.c.client + ""  # as a sum, or SQLite reads all flags in the clients' order for it, cleared ones too
-    rows = tx.conn.execute(select(flags.c.client, *counts).where(where).group_by(each, flags.c.client)).all()
+    rows = tx.conn.execute(select(flags.c.client, *counts).where(where).group_by(flags.c.client)).all()
     return {client: Standing(*rest) for client, *rest in rows}
 
 

@@ -130,7 +130,7 @@ flags = Table(
     Column("closed_ms", BigInteger),
     Column("changed_ms", BigInteger, nullable=False),
     Column("sealed", LargeBinary, nullable=False),  # score, evidence
-    Index("ix_flags_client", "source", "client"),
+    Index("ix_flags_client", "source", "client", "state", "kind", "shown"),
     Index("ix_flags_state", "source", "state"),
 )
 
