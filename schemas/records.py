@@ -480,11 +480,15 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that did not go as it should, in one plain sentence, with who or what it concerns."""
+    """Something that did not go as it should, in one plain sentence, with who or what it concerns.
+
+    `fatal`: it ended a part of the run. `person`: trying again does not help until somebody mends it.
+    """
 
     what: str
     source: str
     fatal: bool = False
+    person: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ Every function takes an open connection, inside whose transaction it works, and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, or_, select, update
 
@@ -67,7 +68,13 @@ def pause(conn: Connection, practice: str, problem: str | None = None) -> bool:
 
     :param problem: why, where it was not a person's wish.
     """
-    stop = {"paused": True, "owner": None, "until_ms": None, "queued_ms": None, "fence": due.c.fence + 1}
+    stop: dict[str, Any] = {
+        "paused": True,
+        "owner": None,
+        "until_ms": None,
+        "queued_ms": None,
+        "fence": due.c.fence + 1,
+    }
     if problem is not None:
         stop["problem"] = problem
     return _change(conn, practice, stop)
@@ -200,5 +207,5 @@ def _is(practice: str) -> ColumnElement[bool]:
     return due.c.practice == practice
 
 
-def _change(conn: Connection, practice: str, values: dict[str, object]) -> bool:
+def _change(conn: Connection, practice: str, values: Mapping[str, Any]) -> bool:
     return conn.execute(update(due).where(_is(practice)).values(values)).rowcount == 1

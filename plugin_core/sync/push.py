@@ -122,7 +122,11 @@ class Push:
                 break
             except PlatformError as error:
                 results.append(self._failed(item, error, done))
-            self.progress("pushing", 1, None)
+            try:
+                self.progress("pushing", 1, None)
+            except Unreachable as error:  # the turn of this practice is over (fleet/turn.py); this one was sent
+                done.error = error
+                break
         return results
 
     def _one(self, item: outgoing.Outgoing, notice: Notice, done: Pushed) -> Delivery:

@@ -74,7 +74,7 @@ class _Run:
 
     def fail(self, error: HandrailError, source: str) -> None:
         """A fault that ends a part of the run; unreachable means incomplete, all else failed."""
-        self.problems.append(Problem(error.message, source, fatal=True))
+        self.problems.append(Problem(error.message, source, fatal=True, person=error.exit_status == 2))
         worse = RunOutcome.INCOMPLETE if isinstance(error, Unreachable) else RunOutcome.FAILED
         if self.outcome is not RunOutcome.FAILED:
             self.outcome = worse

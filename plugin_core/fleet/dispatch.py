@@ -1,0 +1,64 @@
+"""Calls workers for the practices that are due, in the transaction that marks them as called.
+
+What is due is asked anew each time, no ticks are counted: a dispatcher that was away misses nothing. Any number may run
+beside each other. Few calls wait at a time, so that the order in which practices come is that of the due table, not
+that of a queue; who is first is decided as late as can be.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import Connection, Engine
+
+from ..errors import StoreError
+from ..store.database import plainly
+from . import due
+from .due import Called
+from .lease import Clock
+
+log = logging.getLogger(__name__)
+WAITING_CALLS = 16  # for each practice that a worker can have at once
+EVERY_SECONDS = 5.0
+AT_MOST_EVERY = 0.2  # seconds, while workers ask for more
+Defer = Callable[[Connection, Sequence[Called]], None]
+
+
+def dispatch(pool: Engine, defer: Defer, most: int, clock: Clock = due.database_now) -> list[Called]:
+    """Calls a worker for each practice that is due; gives whom.
+
+    :param defer: puts the calls into the queue on the connection that it is given, within its transaction.
+    :param most: how many calls may wait.
+    """
+    with plainly(pool), pool.connect().execution_options(handrail_write=True) as conn, conn.begin():
+        called = due.call(conn, clock(conn), most)
+        if called:
+            defer(conn, called)
+        return called
+
+
+class Dispatcher(threading.Thread):
+    """Does so every few seconds, and at once when a worker of this process has become free."""
+
+    def __init__(self, pool: Engine, defer: Defer, parallel: int, stopping: threading.Event) -> None:
+        super().__init__(name="dispatch", daemon=True)
+        self._pool = pool
+        self._defer = defer
+        self._most = parallel * WAITING_CALLS
+        self._stopping = stopping
+        self._free = threading.Event()
+
+    def free(self) -> None:
+        """A place has become free."""
+        self._free.set()
+
+    def run(self) -> None:
+        while not self._stopping.wait(AT_MOST_EVERY):
+            self._free.clear()
+            try:
+                dispatch(self._pool, self._defer, self._most)
+            except StoreError as error:  # the database is away for a moment: the next round asks again
+                log.warning("%s", error.message)
+            self._free.wait(EVERY_SECONDS)

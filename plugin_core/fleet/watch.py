@@ -1,0 +1,96 @@
+"""Watches the turns of a worker: renews their leases, and finds those that do not move any more (F103).
+
+A thread that hangs cannot be ended from outside. Its practice is paused under a new fence, so that it can write nothing
+when it wakes; the other turns come to their end, and then the process begins anew, without it.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable
+from importlib.metadata import packages_distributions
+from types import FrameType
+
+from ..errors import StoreError
+from ..manager import Plugins
+from ..store.database import plainly
+from ..words import tr
+from . import due
+from .work import Running, Work
+
+log = logging.getLogger(__name__)
+STUCK_SECONDS = 300.0  # the longest that anything here waits for an answer is two minutes
+LOOK_EVERY = 1.0
+OWN = "handrail"
+
+
+class Watch(threading.Thread):
+    """Looks each second.
+
+    :param stuck_seconds: how long a turn may go without a page, a delivery or a write.
+    :param hung: called once a turn hangs.
+    """
+
+    def __init__(
+        self, work: Work, hung: Callable[[], None], ended: threading.Event, stuck_seconds: float = STUCK_SECONDS
+    ) -> None:
+        super().__init__(name="watch", daemon=True)
+        self._work = work
+        self._hung = hung
+        self._ended = ended
+        self._stuck_seconds = stuck_seconds
+        self._renewed: dict[Running, float] = {}
+
+    def run(self) -> None:
+        while not self._ended.wait(LOOK_EVERY):
+            for running in list(self._work.running.values()):
+                try:
+                    self._look(running)
+                except StoreError as error:  # the database is away: the next look tries again
+                    log.warning("%s", error.message)
+            alive = set(self._work.running.values())
+            self._renewed = {one: at for one, at in self._renewed.items() if one in alive}
+
+    def _look(self, running: Running) -> None:
+        now = time.monotonic()
+        if now - running.turn.last_seen > self._stuck_seconds:
+            self._stop(running)
+        elif (now - self._renewed.setdefault(running, now)) * 3000 > self._work.lease_ms:
+            self._renewed[running] = now
+            self._work.keep(running)
+
+    def _stop(self, running: Running) -> None:
+        who = culprit(sys._current_frames().get(running.thread), running.plugins)
+        practice = running.lease.practice
+        problem = tr(
+            "{who} did not come back within {minutes} minutes. The practice is paused. Update or remove it, then run: "
+            "handrail practices resume {practice}",
+            who=who,
+            minutes=round(self._stuck_seconds / 60),
+            practice=practice,
+        )
+        with plainly(self._work.pool), self._work.pool.begin() as conn:
+            due.pause(conn, practice, problem)
+        self._work.running.pop(running.thread, None)
+        log.error("practice %s: %s", practice, problem)
+        self._hung()
+
+
+def culprit(frame: FrameType | None, plugins: Plugins | None) -> str:
+    """Who a thread is with: the plugin whose code it entered last, else the place in Handrail itself."""
+    known = {} if plugins is None else {info.distribution.lower(): info for info in plugins.infos() if info.loaded}
+    owners = packages_distributions()
+    own: str | None = None
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__", ""))
+        for distribution in owners.get(module.partition(".")[0], ()):
+            info = known.get(distribution.lower())
+            if info is not None and distribution.lower() != OWN:
+                return tr("The plugin {plugin}", plugin=info.label)
+        if own is None and module.startswith(f"{OWN}."):
+            own = f"{module}.{frame.f_code.co_name}"
+        frame = frame.f_back
+    return tr("Handrail itself (in {place})", place=own or "?")

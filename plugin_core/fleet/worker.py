@@ -1,0 +1,190 @@
+"""A worker's process: calls for practices that are due, works on those it is called for, until it is told to stop.
+
+Any number may run, on one computer or several, of this version or the next (F98). SIGTERM and Ctrl-C let each turn end
+at its next page; what is left then is left to its lease (F100).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from secrets import token_hex
+
+from procrastinate import App
+from sqlalchemy import Engine
+from sqlalchemy.engine import URL
+
+from ..errors import StoreError
+from ..store.database import HEAD, engine_of, plainly, version
+from ..words import tr
+from . import due, queue
+from .dispatch import Dispatcher, dispatch
+from .host import Host
+from .watch import STUCK_SECONDS, Watch
+from .work import Work
+
+log = logging.getLogger(__name__)
+GRACE_SECONDS = 25.0  # containers are killed thirty seconds after SIGTERM
+TIDY_SECONDS = 60.0
+CONNECTIONS = 3  # a turn reads, writes and counts requests
+POLL_SECONDS = 5.0  # without LISTEN (a connection pooler in between), calls are found by looking
+
+
+class Worker:
+    """One process.
+
+    :param host: the host's settings.
+    :param stuck_seconds: after how long without any progress a turn counts as hung.
+    """
+
+    def __init__(
+        self, host: Host, *, stuck_seconds: float = STUCK_SECONDS, grace_seconds: float = GRACE_SECONDS
+    ) -> None:
+        self.host = host
+        self.stopping = threading.Event()
+        self._ended = threading.Event()
+        self._anew = False
+        self._grace = grace_seconds
+        self._stuck = stuck_seconds
+        self._url = host.address(host.roles.worker)
+        self.pool = pool_of(self._url, host.worker.parallel, host.worker.lease_seconds)
+        owner = f"{socket.gethostname()}:{os.getpid()}:{token_hex(4)}"
+        self.work = Work(host, self.pool, owner, self.stopping)
+        self._main: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    # --- two ways to run --------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Works until SIGTERM or Ctrl-C.
+
+        :raises StoreError: the store is not prepared for this version, or does not open.
+        """
+        self._prepare()
+        gc.collect()
+        gc.freeze()
+        dispatcher = Dispatcher(self.pool, queue.defer, self.host.worker.parallel, self.stopping)
+        self.work.finished = dispatcher.free
+        dispatcher.start()
+        Watch(self.work, self._begin_anew, self._ended, self._stuck).start()
+        try:
+            asyncio.run(self._serve())
+        finally:
+            self._end()
+
+    def once(self) -> int:
+        """Works on all that is due at this moment, one practice after the other; gives how many turns there were."""
+        self._prepare(queued=False)
+        turns = 0
+        try:
+            while called := dispatch(self.pool, lambda *_: None, most=sys.maxsize):
+                turns += sum(self.work.run(one.practice) is not None for one in called)
+        finally:
+            self._end()
+        return turns
+
+    # --- the process ------------------------------------------------------------------------------------------------
+
+    def _prepare(self, *, queued: bool = True) -> None:
+        with plainly(self.pool):
+            found = version(self.pool)
+            if found is None or found < HEAD:
+                raise StoreError(
+                    tr("The host's store is not of this version of Handrail. Run: handrail practices prepare")
+                )
+            if queued:
+                with self.pool.begin() as conn:
+                    if queue.make(conn):
+                        log.info("the queue's tables were made")
+
+    async def _serve(self) -> None:
+        made = self.host.worker
+        loop = self._loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(made.parallel + 2, thread_name_prefix="turn"))
+        app = queue.for_worker(self._url, self._called, made.parallel)
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, self.stop)
+        async with app.open_async():
+            tidying = asyncio.create_task(self._tidy(app))
+            self._main = asyncio.create_task(
+                app.run_worker_async(
+                    queues=[queue.QUEUE],
+                    concurrency=made.parallel,
+                    fetch_job_polling_interval=POLL_SECONDS,
+                    delete_jobs="always",
+                    install_signal_handlers=False,
+                )
+            )
+            log.info("worker %s works for %s practices at once", self.work.owner, made.parallel)
+            try:
+                await self._main
+            except asyncio.CancelledError:
+                log.info("worker %s has stopped", self.work.owner)
+            finally:
+                tidying.cancel()
+
+    def _called(self, practice: str, asked: int) -> None:
+        """A call has come. One of a newer version is left to a newer worker: the practice stays due in our table."""
+        if asked <= due.VERSION:
+            self.work.run(practice)
+
+    async def _tidy(self, app: App) -> None:
+        while True:
+            try:
+                if gone := await queue.tidy(app):
+                    log.info("%s calls of workers that are gone were taken out", gone)
+            except Exception as error:  # noqa: BLE001 - the queue is no reason to stop working; it tries again
+                log.warning("the queue could not be tidied (%s)", type(error).__name__)
+            await asyncio.sleep(TIDY_SECONDS)
+
+    # --- stopping ---------------------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Lets each turn end at its next page, then ends; at the latest after the grace time."""
+        if self.stopping.is_set():
+            return
+        self.stopping.set()
+        threading.Thread(target=self._last_moment, name="last moment", daemon=True).start()
+        if self._loop is not None and self._main is not None:
+            self._loop.call_soon_threadsafe(self._main.cancel)
+
+    def _begin_anew(self) -> None:
+        """A turn hangs: a new process takes this one's place once the others have ended."""
+        self._anew = True
+        self.stop()
+
+    def _last_moment(self) -> None:
+        """A thread that does not end keeps no process: its lease runs out, and its fence is another's then."""
+        until = time.monotonic() + self._grace
+        while self.work.running and time.monotonic() < until:
+            time.sleep(0.05)
+        if self._anew or self.work.running:
+            self._leave()
+
+    def _leave(self) -> None:
+        logging.shutdown()
+        if self._anew:
+            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - ourselves, as we were called
+        os._exit(0)
+
+    def _end(self) -> None:
+        self._ended.set()
+        self.pool.dispose()
+
+
+def pool_of(url: URL, parallel: int, lease_seconds: int) -> Engine:
+    """A worker's connections. The server cuts one whose worker stands still in the middle of a transaction, or is gone
+    without a word (a computer that lost its power), so that what it had locked is free for the next."""
+    idle = f"-c idle_in_transaction_session_timeout={lease_seconds * 1000}"
+    alive = "-c tcp_keepalives_idle=15 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+    given = url.query.get("options", "")
+    asked = url.update_query_dict({"options": f"{given} {idle} {alive}".strip()})
+    return engine_of(asked.render_as_string(hide_password=False), kept=CONNECTIONS * parallel + 2)
