@@ -111,7 +111,7 @@ class BackOffice:
         admin = engine_of(self.host.store)
         try:
             with plainly(admin), admin.connect() as conn, conn.begin():
-                if roles.absent(conn, self.host):
+                if not roles.settled(conn, self.host):
                     _demand_administrator(conn)
                     for statement in roles.for_administrator(self.host, conn.engine.url.database or ""):
                         conn.exec_driver_sql(statement)

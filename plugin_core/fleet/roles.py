@@ -34,7 +34,6 @@ RIGHTS: dict[str, dict[str, str]] = {
     "invites": {WORKER: "", WEB: ALL, REPORT: ""},
     "attempts": {WORKER: "", WEB: ALL, REPORT: ""},
     "logins": {WORKER: ALL, WEB: ALL, REPORT: ""},
-    "selfchecks": {WORKER: ALL, WEB: ALL, REPORT: ""},
     "authors": {WORKER: READ, WEB: ALL, REPORT: ""},
     "alembic_version": {WORKER: READ, WEB: READ, REPORT: READ},
     "": {WORKER: ALL, WEB: ALL, REPORT: READ},
@@ -96,10 +95,21 @@ def script(host: Host) -> str:
     return "\n".join(f"-- {when}\n" + "".join(f"{line};\n" for line in lines) for when, lines in parts)
 
 
-def absent(conn: Connection, host: Host) -> list[str]:
-    """Those of the host's roles that the server does not have."""
+def settled(conn: Connection, host: Host) -> bool:
+    """Whether an administrator has done the first part in this database."""
     found = set(conn.execute(text("SELECT rolname FROM pg_roles")).scalars())
-    return [name for name in asdict(host.roles).values() if name not in found]
+    if not set(asdict(host.roles).values()) <= found:
+        return False
+    query = text(
+        "SELECT has_schema_privilege(:owner, 'public', 'CREATE') "
+        "AND has_database_privilege(:worker, current_database(), 'CONNECT') "
+        "AND NOT has_database_privilege(:worker, current_database(), 'TEMPORARY') "
+        "AND NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = ANY (:tables) "
+        "AND tableowner <> :owner)"
+    )
+    known = [*metadata.tables, "alembic_version"]
+    named = {"owner": host.roles.owner, "worker": host.roles.worker, "tables": known}
+    return bool(conn.execute(query, named).scalar())
 
 
 def demand_bound(conn: Connection, host: Host) -> None:
