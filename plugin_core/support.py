@@ -28,6 +28,7 @@ CAN = {
     "reports_deletions": "tells of deletions",
     "gives_clinicians": "gives names and therapists",
     "gives_sessions": "gives attended sessions",
+    "tells_accounts": "says whose account it is",
 }
 """The columns of the page, which is in English."""
 HEAD = """# Platforms

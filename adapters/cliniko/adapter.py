@@ -76,14 +76,28 @@ class ClinikoAdapter:
             )
         seen = self._rest.get("patient_forms", {"per_page": 1}, purpose=FORMS)
         listed(self._rest, seen.data, "patient_forms")
-        public = self._rest.get("settings/public", purpose=ACCOUNT, also=(403, 404)).data
-        account = public.get("account") if isinstance(public, dict) else None
-        place = (id_of(account.get("id")) or "") if isinstance(account, dict) else ""
+        place, name = self._account()
         can = {name: self._may(path) for name, (path, _) in RIGHTS.items()}
         notes = [tr(note) for name, (_, note) in RIGHTS.items() if not can[name]]
-        name = text_of(account.get("name")) if isinstance(account, dict) else None
         fingerprint = sha256(f"{self._rest.base.text}|{place}".encode()).hexdigest()[:32]
         return Identity(f"Cliniko ({name})" if name else "Cliniko", "v1", fingerprint, can, notes, _clock(user.headers))
+
+    def _account(self) -> tuple[str, str | None]:
+        """Id and name of the account. Cliniko documents no right that this would need, so a key that may not see it is
+        no reason to go on without knowing whose forms are read (F14)."""
+        public = self._rest.get("settings/public", purpose=ACCOUNT, also=(403, 404)).data
+        account = public.get("account") if isinstance(public, dict) else None
+        place = id_of(account.get("id")) if isinstance(account, dict) else None
+        if not isinstance(account, dict) or place is None:
+            raise Denied(
+                tr(
+                    "{site} does not say whose account this API key belongs to, so another practice's answers could "
+                    "not be told from yours. Nothing was read. Make a new key (My Info > Manage API keys) as a user "
+                    "who may see the practice's settings.",
+                    site=self._rest.base.site,
+                )
+            )
+        return place, text_of(account.get("name"))
 
     def _may(self, path: str) -> bool:
         return self._rest.get(path, {"per_page": 1}, purpose=ACCOUNT, also=(403, 404)).status == 200

@@ -1,21 +1,25 @@
 """Asks clients by making the form in their file; Cliniko sends nothing, so the form's link is handed on by people.
 
-A form has no place for a key of ours: while one with the template's name is open in the client's file, that is the
-request, and no second one is made.
+A form has no place for a key of ours: one with the template's name that is open in the client's file and was made since
+the day before it was due is the request, and no second one is made. An older one belongs to an earlier request.
 """
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 from ...plugin_core.contracts import Ask, Asked
 from ...plugin_core.words import mark, tr
 from ...schemas.records import Json
 from ..rest import Rest, part
 from ..rounds import LOST_REQUEST, in_rounds
+from ..times import instant
 from .reading import form_name, text_of
 from .settings import id_of, linked, rows
 from .templates import Templates
 
 FORMS = "patient_forms"
+EARLIER = timedelta(days=1)
 PURPOSE = mark("make forms in clients' files (patient forms)")
 SILENT = mark("Cliniko sends no reminders. Hand the link over again; who is late stands in: handrail due")
 REMOVED = mark("The form was archived in Cliniko. It is not made again.")
@@ -38,7 +42,7 @@ class ClinikoSender:
         if ask.remote_id is not None:
             made = next(iter(rows(self._rest, FORMS, (f"id:={ask.remote_id}",), PURPOSE)), None)
             return self._given(made) if made else Asked(False, remote_id=ask.remote_id, refused=tr(REMOVED))
-        found = self._open(ask.client.ref, name)
+        found = self._open(ask, name)
         if found:
             return self._given(found[0])
         body = {"patient_id": ask.client.ref, "patient_form_template_id": template}
@@ -68,18 +72,22 @@ class ClinikoSender:
         if ask.remote_id is not None:
             found = list(rows(self._rest, FORMS, (f"id:={ask.remote_id}",), PURPOSE))
         else:  # its answer may have been lost
-            found = self._open(ask.client.ref, self._templates.template_for(ask.instrument)[1])
+            found = self._open(ask, self._templates.template_for(ask.instrument)[1])
         for row in found:
             remote_id = id_of(row.get("id"))
             if remote_id and (ask.remote_id in (None, remote_id)) and not text_of(row.get("completed_at")):
                 self._rest.send("POST", f"{FORMS}/{part(remote_id)}/archive", purpose=PURPOSE, also=(404,))
 
-    def _open(self, client: str, name: str) -> list[Json]:
-        """Forms of that name in the client's file that are not answered, oldest first; the filters are checked."""
+    def _open(self, ask: Ask, name: str) -> list[Json]:
+        """Forms of that name in the client's file, since this request was due, not answered, oldest first; the filters
+        are checked."""
+        client = ask.client.ref
         return [
             row
             for row in rows(self._rest, FORMS, (f"patient_id:={client}", "completed_at:!?"), PURPOSE)
             if form_name(row) == name
+            and (made := instant(text_of(row.get("created_at")))) is not None
+            and made >= ask.due - EARLIER
             and linked(row, "patient") == client
             and not text_of(row.get("completed_at"))
             and id_of(row.get("id"))

@@ -58,8 +58,8 @@ class DrChronoAdapter:
         """Asks who is signed in."""
         answer = self._rest.get("users/current", purpose=ACCOUNT)
         user = answer.data if isinstance(answer.data, dict) else {}
-        group = text_of(user.get("practice_group")) or ""
-        fingerprint = sha256(f"{self._rest.base.text}|{group}".encode()).hexdigest()[:32]
+        whose = text_of(user.get("practice_group")) or f"user {text_of(user.get('id'))}"
+        fingerprint = sha256(f"{self._rest.base.text}|{whose}".encode()).hexdigest()[:32]
         return Identity("DrChrono", "v4", fingerprint, {"publish": False, "ask": False}, (), _clock(answer.headers))
 
     def forms(self) -> Iterator[RemoteForm]:

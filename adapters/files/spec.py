@@ -33,7 +33,7 @@ SPEC = AdapterSpec(
     name="files",
     title="Files (CSV, Excel)",
     settings=_settings,
-    capabilities=Capabilities(lists_forms=True, gives_clinicians=True, lists_all=False),
+    capabilities=Capabilities(lists_forms=True, gives_clinicians=True, lists_all=False, tells_accounts=False),
     carriers=(),
     open=_open,
     arrange=_arrange,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from ...plugin_core.contracts import Ask, Asked
-from ...plugin_core.errors import PlatformError
+from ...plugin_core.errors import PlatformError, Unreachable
 from ...plugin_core.words import mark, tr
 from ...schemas.records import Json
 from ..http import OutcomeUnknown
@@ -17,6 +17,7 @@ from .reading import id_in, text_of
 from .templates import Templates
 
 PURPOSE = mark("ask clients to fill in forms (requested form completions)")
+LOOKS = 3
 REMOVED = mark("The request was removed on the platform. It is not put up again.")
 
 
@@ -31,8 +32,19 @@ class HealthieSender:
     def ask(self, ask: Ask) -> Asked:
         """See `Sender.ask`. Raises Unsupported where no form of this kind is there."""
         form = self._templates.form_for(ask.instrument)
-        patience = self._graph.rest.http.patience
-        return in_rounds(patience, self._graph.site, LOST_REQUEST, lambda: self._ask(ask, form))
+        try:
+            return self._ask(ask, form)
+        except OutcomeUnknown:
+            return self._looked_for(ask)
+
+    def _looked_for(self, ask: Ask) -> Asked:
+        """A request whose answer was lost. Healthie makes requests in the background, so that one that is not there yet
+        may still come: it is looked for, and only the next run, which looks first too, would ask anew (F84a)."""
+        for attempt in range(LOOKS):
+            self._graph.rest.http.patience.pause(attempt + 2)
+            if found := self._found(ask):
+                return self._kept(found)
+        raise Unreachable(tr(LOST_REQUEST, site=self._graph.site))
 
     def _ask(self, ask: Ask, form: str) -> Asked:
         found = self._found(ask)

@@ -253,7 +253,7 @@ def key_in(metadata: Any) -> str | None:
     """Our key in metadata; None for anybody else's."""
     try:
         read = json.loads(metadata) if isinstance(metadata, str) else metadata
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     found = read.get(OURS) if isinstance(read, dict) else None
     return found if isinstance(found, str) else None

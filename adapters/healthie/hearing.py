@@ -73,7 +73,7 @@ def _hint(body: bytes, text: str) -> Hint | Refusal:
     """The event. The same event again has the same text, as nothing in it tells the time."""
     try:
         told: Any = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         told = None
     event = told.get("event_type") if isinstance(told, dict) else None
     if not isinstance(event, str):

@@ -16,7 +16,7 @@ from ...plugin_core.contracts import (
     RemoteResponse,
     Sender,
 )
-from ...plugin_core.errors import Denied, PlatformError, Unsupported
+from ...plugin_core.errors import Denied, NotTheApi, PlatformError, Unsupported
 from ...plugin_core.words import mark, tr
 from ...schemas.records import Client, Cursor, Instrument, Json, Quarantined
 from ..rest import listed, part, text_of
@@ -99,6 +99,8 @@ class IntakeqAdapter:
         found, clock = rows_at(self._rest, "intakes/summary", query, INTAKES)
         seen = Seen.of(cursor.token if cursor else None, clock)
         ours = self._mapped(found)
+        if not ours:
+            self._same_account()
         spare = self._budget.left(self._daily) > self._daily.most // 2
         wanted = [row for row in ours if seen.wants(row, spare=spare)]
         for start in range(0, len(wanted), CHUNK):
@@ -169,6 +171,19 @@ class IntakeqAdapter:
             if form.questions and all(question.options for question in form.questions):
                 break
         return form
+
+    def _same_account(self) -> None:
+        """Nothing says whose account a key opens (F14); but questionnaires have ids of their own in each."""
+        mapped = self._context.mapped() if self._context.mapped else {}
+        answer = self._rest.get("questionnaires", purpose=QUESTIONNAIRES) if mapped else None
+        if answer and not {text_of(row.get("Id")) for row in listed(answer, self._rest.base.site)} & {*mapped}:
+            raise NotTheApi(
+                tr(
+                    "None of the mapped questionnaires is in this IntakeQ account, so it may be another one than "
+                    "before. Nothing was read or written. Check the API key; where the questionnaires were deleted "
+                    "there, map others: handrail connect intakeq"
+                )
+            )
 
     # --- reading ---------------------------------------------------------------------------------------------------
 

@@ -55,7 +55,9 @@ SPEC = AdapterSpec(
     name="intakeq",
     title="IntakeQ / PracticeQ",
     settings=_settings,
-    capabilities=Capabilities(lists_forms=True, reports_deletions=True, gives_clinicians=True, sends=True, hears=True),
+    capabilities=Capabilities(
+        lists_forms=True, reports_deletions=True, gives_clinicians=True, sends=True, hears=True, tells_accounts=False
+    ),
     carriers=CARRIERS,
     open=_open,
     webhook=_webhook,
@@ -69,6 +71,7 @@ SPEC = AdapterSpec(
         quirks=(
             "A questionnaire's questions show only in an answered intake: fill it in once before connecting.",
             "A tag bears no key: one tag serves all prompts of a client and goes with the last.",
+            "Nothing says whose account a key opens: another shows only if no mapped questionnaire is there.",
             "The webhook is not signed; a token in its address is all that protects it.",
         ),
     ),

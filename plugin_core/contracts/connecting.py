@@ -37,6 +37,8 @@ class Capabilities:
     `hears`: takes the platform's webhooks (`AdapterSpec.webhook`).
     `lists_all`: what `Adapter.listing` leaves out was deleted there; False where it may only have been moved away, so
     that nothing is ever withdrawn for being absent.
+    `tells_accounts`: `Identity.fingerprint` is another one where another account answers at the same address; False
+    where the platform says nothing by which that shows.
     """
 
     lists_forms: bool = False
@@ -48,6 +50,7 @@ class Capabilities:
     delivers: bool = False
     hears: bool = False
     lists_all: bool = True
+    tells_accounts: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -236,6 +236,22 @@ class TestCliniko(AdapterConformance):
         assert reminded.refused
         assert "no reminders" in reminded.refused
 
+    def test_two_due_days_never_share_one_open_form(self) -> None:
+        """One answer would count for both: the second request would be taken for answered, and a form be missing."""
+        adapter: Any = self.open()
+        adapter.publish(builtin_one("gr18"))
+        sender = adapter.sender()
+        first = sender.ask(self.request())
+        self.clock.later(days=28)
+        self.double.lose_replies()
+        second = sender.ask(self.request())
+        assert second.remote_id != first.remote_id
+        assert len(self.double.asks()) == 2, "after a lost reply the second was made twice, or not"
+        self.double.heal()
+        sender.withdraw(self.request())  # its id was lost: only what was made for it is taken back
+        away = {name for name, row in self.double.tables["patient_forms"].items() if row.get("archived_at")}
+        assert away == {second.remote_id}
+
     def test_an_answered_form_is_never_archived(self) -> None:
         """It was answered just before somebody opted out: the answers belong to the file."""
         adapter: Any = self.open()
@@ -289,6 +305,20 @@ class TestCliniko(AdapterConformance):
         assert len(self.double.standing("medical-alert", mark_of(ONE))) == 1
 
     # --- keys and limits ----------------------------------------------------------------------------------------
+
+    def test_f14_another_account_is_told_whatever_the_key_may_see(self) -> None:
+        """A key with fewer rights is the same practice; another practice's answers must never join this one's."""
+        known = self.open().test().fingerprint
+        self.double.hidden = {"medical_alerts", "patient_form_templates", "patients"}
+        assert self.open().test().fingerprint == known
+        self.double.account = "78"
+        assert self.open().test().fingerprint != known
+
+    def test_f14_a_key_that_does_not_tell_its_account_is_refused(self) -> None:
+        """Read without knowing whose forms they are, they could be anybody's."""
+        self.double.hidden = {"settings"}
+        with pytest.raises(Denied, match="whose account"):
+            self.open().test()
 
     def test_a_key_without_a_right_says_which(self) -> None:
         """The key acts for its user; a front-desk user's key sees no forms."""

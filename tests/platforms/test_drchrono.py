@@ -82,6 +82,19 @@ class TestDrChrono(AdapterConformance):
         seen = [exchange for exchange in self.double.seen if exchange.request.path.startswith("/api/")]
         Contract.openapi("drchrono.yml", exempt=EXEMPT).ensure(seen, least=20)
 
+    def test_f14_another_practice_of_the_same_application_is_told(self) -> None:
+        """One client id serves many practices: another one's sign-in must not fill this one's store. A colleague of the
+        same practice may sign in; where DrChrono names no practice, it is another."""
+        me = self.double.tables["users"]["9001"]
+        known = self.open().test().fingerprint
+        me.update(id="9002")
+        assert self.open().test().fingerprint == known
+        for other in ({"practice_group": "78"}, {"practice_group": None}, {"practice_group": None, "id": "9003"}):
+            me.update(other)
+            fingerprint = self.open().test().fingerprint
+            assert fingerprint != known
+            known = fingerprint
+
     # --- forms ------------------------------------------------------------------------------------------------------
 
     def test_rows_come_under_data_or_under_results(self) -> None:

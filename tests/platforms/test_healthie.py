@@ -14,7 +14,7 @@ from handrail.adapters.healthie.carriers import key_in
 from handrail.adapters.healthie.reading import client_of, response_of, template_of, ticked, time_of, unread
 from handrail.adapters.healthie.spec import SPEC
 from handrail.plugin_core.contracts import Ask, Hint, Refusal
-from handrail.plugin_core.errors import Denied, NotTheApi, PlatformError, Unsupported
+from handrail.plugin_core.errors import Denied, NotTheApi, PlatformError, Unreachable, Unsupported
 from handrail.plugin_core.instruments import builtin_one
 from handrail.plugin_core.mapping import FormReader, own_mapping
 from handrail.plugin_core.testing import AdapterConformance, Filled, Reply
@@ -288,6 +288,20 @@ class TestHealthie(AdapterConformance):
         self.double.lose_replies()
         assert sender.remind(self.request(asked.remote_id)).sent
         assert self.double.tables["requests"][asked.remote_id]["reminders"] == 1
+
+    def test_f84a_a_request_that_is_still_being_made_is_not_made_again(self) -> None:
+        """Healthie makes requests in the background. After a lost answer the list does not have it yet: asked again at
+        once, the client would get two e-mails for one form."""
+        self.confirmed[TEMPLATE] = builtin_one("gr18").key
+        adapter: Any = self.open()
+        self.double.delay = timedelta(minutes=3)
+        self.double.lose_replies()
+        with pytest.raises(Unreachable, match="looks first"):
+            adapter.sender().ask(self.request())
+        self.double.heal()
+        self.clock.later(minutes=10)
+        assert adapter.sender().ask(self.request()).remote_id in self.double.tables["requests"]
+        assert len(self.double.tables["requests"]) == 1
 
     def test_a_client_is_asked_by_the_form_that_the_practice_made_and_mapped(self) -> None:
         """A practice with a form of its own need not publish ours."""

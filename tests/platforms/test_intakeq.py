@@ -12,7 +12,7 @@ from handrail.adapters.intakeq import settings
 from handrail.adapters.intakeq.reading import form_of, response_of
 from handrail.adapters.intakeq.spec import SPEC
 from handrail.plugin_core.contracts import Ask, Hint, RemoteAnswer, RemoteResponse, WebhookRequest
-from handrail.plugin_core.errors import Denied, Unsupported
+from handrail.plugin_core.errors import Denied, NotTheApi, Unsupported
 from handrail.plugin_core.instruments import builtin_one
 from handrail.plugin_core.testing import AdapterConformance
 from handrail.schemas.records import Client
@@ -100,6 +100,29 @@ class TestIntakeq(AdapterConformance):
         """A request to a client, due today."""
         due = self.clock.at
         return Ask(Client(client), builtin_one("gr18"), due, ONE, due + timedelta(days=14), remote_id=remote_id)
+
+    # --- whose account ------------------------------------------------------------------------------------------------
+
+    def test_f14_another_accounts_key_stops_the_sync(self) -> None:
+        """Clients have small numbers in each account: tags would be put on clients of another practice."""
+        self.fill(2)
+        first = self.pull_all(self.open())
+        self.double.intakes.clear()
+        self.double.forms[:] = [{**self.double.forms[0], "Id": "5e00bb"}]
+        adapter = self.open()
+        with pytest.raises(NotTheApi, match="another one than before"):
+            list(adapter.pull(first.cursor))
+        self.confirmed["5e00bb"] = ("gr18", "1")  # the practice made its questionnaire anew, and mapped it
+        assert not self.pull_all(adapter, first.cursor).error
+
+    def test_a_quiet_week_is_no_other_account(self) -> None:
+        """Nothing was filled in, or nothing that is mapped; an archived questionnaire is still the practice's."""
+        self.double.forms[0]["Archived"] = True
+        assert not self.pull_all(self.open()).responses
+        self.confirmed.clear()
+        before = len(self.double.seen)
+        assert not self.pull_all(self.open()).responses
+        assert not [one for one in self.double.seen[before:] if one.request.path.endswith("/questionnaires")]
 
     # --- reading ----------------------------------------------------------------------------------------------------
 

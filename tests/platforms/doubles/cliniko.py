@@ -32,6 +32,7 @@ class ClinikoDouble(Double):
         self._next = FIRST
         self._elsewhere = ""
         self.hidden: set[str] = set()
+        self.account = "77"
         self.tables: dict[str, dict[str, Row]] = {
             name: {}
             for name in (
@@ -146,7 +147,7 @@ class ClinikoDouble(Double):
         if parts == ["user"]:
             return Reply(200, {"id": "1250000000000000801", "first_name": "Kim", "time_zone": "Sydney", "active": True})
         if parts == ["settings", "public"]:
-            return Reply(200, {"account": {"id": "77", "name": "Harbour Practice", "country_code": "AU"}})
+            return Reply(200, {"account": {"id": self.account, "name": "Harbour Practice", "country_code": "AU"}})
         if parts[0] not in self.tables:
             return Reply(404, {"message": "Not found"})
         return self._table(request, *parts)

@@ -214,7 +214,7 @@ class DrChronoDouble(Double):
             return Reply(401, {"detail": "Invalid token."})
         parts = request.path.removeprefix("/api/").split("/")
         if parts == ["users", "current"]:
-            return Reply(200, {**self.tables["users"][USER], "practice_group": "77"})
+            return Reply(200, {"practice_group": "77", **self.tables["users"][USER]})
         if parts[0] not in self.tables or len(parts) > 2:
             return Reply(404, {"detail": "Not found."})
         if len(parts) == 1:

@@ -6,7 +6,7 @@ import hmac
 import json
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, ClassVar
 
@@ -24,8 +24,11 @@ Row = dict[str, Any]
 
 
 class HealthieDouble(Double):
-    """One organisation; its rows are in `tables`. `held_back`: forms that are listed and not given by their ids.
-    `blanks`: whether lines that were left empty are given, which no source says."""
+    """One organisation; its rows are in `tables`.
+
+    `held_back`: forms that are listed and not given by their ids. `blanks`: whether lines that were left empty are
+    given, which no source says. `delay`: how long a request is made in the background before it is listed.
+    """
 
     cannot: ClassVar[Mapping[str, str]] = {
         "expire": "an API key has no time at which it ends",
@@ -41,6 +44,7 @@ class HealthieDouble(Double):
         self.most_rows = 10_000
         self.held_back: set[str] = set()
         self.blanks = True
+        self.delay = timedelta(0)
         self.tables: dict[str, dict[str, Row]] = {
             name: {} for name in ("users", "forms", "modules", "groups", "requests", "tags", "tasks")
         }
@@ -250,6 +254,7 @@ class HealthieDouble(Double):
 
     def _requestedFormCompletions(self, given: Row) -> Row:  # noqa: N802
         rows = [row for row in self.tables["requests"].values() if row["recipient"] == given["user_id"]]
+        rows = [row for row in rows if row["listed"] <= self.clock.at]
         return self._page(
             rows, given, lambda row: {**row, "form_answer_group_id": row["answer"], "recipient_id": row["recipient"]}
         )
@@ -276,7 +281,7 @@ class HealthieDouble(Double):
         (client,) = told["recipient_ids"]
         if not self.tables["users"].get(client, {}).get("active"):
             return self._refused("requestedFormCompletion", "recipient_ids")
-        self.put("requests", {"recipient": client, "answer": None, **told})
+        self.put("requests", {"recipient": client, "answer": None, "listed": self.clock.at + self.delay, **told})
         return {"requestedFormCompletion": None, "messages": []}  # the work is done in the background
 
     def _deleteRequestedFormCompletion(self, given: Row) -> Row:  # noqa: N802
