@@ -242,7 +242,9 @@ class Store:
 # --- opening -------------------------------------------------------------------------------------------------------
 
 
-def engine_of(url: str, master: bytes = b"", *, create: bool = False, kept: int = 5) -> Engine:
+def engine_of(
+    url: str, master: bytes = b"", *, create: bool = False, kept: int = 5, patience: float | None = None
+) -> Engine:
     """The database of an address; an SQLite file that is not there is made with `create`, else refused.
 
     :param master: opens a file that is encrypted as a whole; other stores do without.
@@ -276,8 +278,10 @@ def engine_of(url: str, master: bytes = b"", *, create: bool = False, kept: int 
             _create_private(path)
         driver = {"module": whole.library()} if whole.covers(url) else {}
         parsed = parsed.set(drivername="sqlite")
-        engine = create_engine(parsed, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS}, **driver)
+        waits = {"timeout": BUSY_SECONDS if patience is None else patience}
+        engine = create_engine(parsed, hide_parameters=True, connect_args=waits, **driver)
         if driver:
+    :param patience: as for `Store`.
             event.listen(engine, "do_connect", whole.opener(master))
         event.listen(engine, "connect", _sqlite_connect)
         event.listen(engine, "begin", _sqlite_begin)
@@ -318,6 +322,24 @@ def _sqlite_begin(conn: Connection) -> None:
 
 def _postgresql_begin(conn: Connection) -> None:
     """Says whose the transaction is, for row security. It ends with the transaction, so that a pooled connection that
+def _number(conn: Connection) -> int | None:
+    """The number of a transaction that has written something, by which the server knows how it ended (PostgreSQL)."""
+    if conn.dialect.name != "postgresql":
+        return None
+    found = conn.exec_driver_sql("SELECT txid_current_if_assigned()").scalar()
+    return None if found is None else int(found)
+
+
+def _took(conn: Connection, number: int) -> bool:
+    """Whether that transaction was committed; one that is just ending is waited for, a bounded time."""
+    for attempt in range(TRIES):
+        state = conn.execute(text("SELECT txid_status(:number)"), {"number": number}).scalar()
+        if state != "in progress":
+            return bool(state == "committed")
+        time.sleep(PAUSE * 2**attempt)
+    return False
+
+
     somebody else takes next carries nothing over (S48). Who says nothing sees no rows."""
     if practice := conn.get_execution_options().get("handrail_practice"):
         conn.exec_driver_sql("SELECT set_config('handrail.practice', %s, true)", (practice,))
