@@ -171,15 +171,14 @@ def follow(weeks: Array, seen: Seen, constants: Constants) -> Followed:
     times = np.where(there, weeks, 0.0)
     grid = np.arange(GRID)
     earlier = np.maximum(grid - constants.change_weeks, 0)
-    first = np.zeros(GRID, int)
     noise = [np.where(there, one, UNSEEN) for one in (seen.growth_noise, seen.warning_noise)]
     growth = _condition(times, seen.growth, noise[0], constants.growth)
     warning = _condition(times, seen.warning, noise[1], constants.warning)
     now = np.floor(times + 0.5).astype(int)
     window = now[:, :, None] - np.arange(constants.look_back + 1)
     inside, at = window >= 0, np.maximum(window, 0)
-    asked = (_each_week(growth, earlier), _each_week(warning), _each_week(warning, first))
-    change, level, rise = (tuple(np.take_along_axis(part, at, 2) for part in pair) for pair in asked)
+    change, level = _at_weeks(growth, at, earlier), _at_weeks(warning, at)
+    rise = _at_weeks(warning, at, np.zeros(GRID, int))
     held = np.where(inside, _held(level, rise, change, inside, constants), 0.0)
     number = np.round((held * constants.fade ** np.arange(constants.look_back + 1)).sum(2), DECIMALS)
     grown, risen = _since_start(growth, now), _since_start(warning, now)
@@ -212,18 +211,30 @@ def _condition(times: Array, seen: Array, noise: Array, path: Path) -> _Conditio
     return _Conditioned(rows[:, :, forms + 1 :], rows[:, :, forms], _covariance(path, grid[None], grid[None])[0])
 
 
-def _each_week(trait: _Conditioned, since: Array | None = None) -> Pair:
-    """Mean and error of each week's level, or of its change since another week, each (n, J, GRID).
+def _at_weeks(trait: _Conditioned, at: Array, since: Array | None = None) -> Pair:
+    """Mean and error of the level in the weeks `at` of each form, or of its change since other weeks, each (n, J, L).
+    `since` names those for every week of the grid.
 
-    Row j rests on forms 0 to j only. A change is a difference of levels, and so are its rows of the factor.
+    Row j rests on forms 0 to j only. A change is a difference of levels, and so are its rows of the factor. Taken form
+    by form: all weeks after all forms are many times what a processor keeps at hand.
     """
-    at = np.arange(GRID)
-    part, before = trait.level, trait.own[at, at]
+    grid, own = np.arange(GRID), trait.own
+    before = own[grid, grid]
     if since is not None:
-        part = part - part[:, :, since]
-        before = before + trait.own[since, since] - 2 * trait.own[at, since]
-    left = before - np.cumsum(part * part, axis=1)
-    return np.cumsum(part * trait.moved[..., None], axis=1), np.sqrt(np.maximum(left, _LEAST_VARIANCE))
+        before = before + own[since, since] - 2 * own[grid, since]
+    clients, forms = trait.moved.shape
+    sum_of, known_of = np.zeros((clients, GRID)), np.zeros((clients, GRID))
+    mean, known = np.empty(at.shape), np.empty(at.shape)
+    places = at + GRID * np.arange(clients)[:, None, None]
+    for form in range(forms):
+        part = trait.level[:, form]
+        if since is not None:
+            part = part - part.take(since, axis=1)
+        known_of += part * part
+        sum_of += part * trait.moved[:, form, None]
+        mean[:, form] = sum_of.take(places[:, form])
+        known[:, form] = known_of.take(places[:, form])
+    return mean, np.sqrt(np.maximum(before[at] - known, _LEAST_VARIANCE))
 
 
 def _since_start(trait: _Conditioned, now: Array) -> Pair:
@@ -288,5 +299,6 @@ def below(limit: float, pair: Pair, above: bool = False) -> Array:
 
 def levels(weeks: Array, seen: Array, noise: Array, path: Path) -> Pair:
     """Mean and error of one trait in every week of the grid, in SDs, after all forms of one client."""
-    mean, error = _each_week(_condition(weeks[None], seen[None], noise[None], path))
+    every = np.broadcast_to(np.arange(GRID), (1, len(weeks), GRID))
+    mean, error = _at_weeks(_condition(weeks[None], seen[None], noise[None], path), every)
     return mean[0, -1], error[0, -1]

@@ -18,7 +18,7 @@ from ..rules import words
 from ..rules.change import explain_horizon, horizon
 from ..rules.view import KEPT_APART, NO_CONSTANTS, view_of
 from .constants import constants
-from .rule import FEW_FORMS, follow_course, guard, possible, prepare
+from .rule import FEW_FORMS, follow_course, guard, kept_of, possible, prepare
 
 if TYPE_CHECKING:
     from .pages import Followable
@@ -46,7 +46,9 @@ def rule_n(apart: frozenset[str] = KEPT_APART) -> RuleSpec:
 
 def may_be_news(course: Course, *, apart: frozenset[str]) -> bool:
     """The quick look of N: False only where `judge` is met at no form."""
-    return possible(course) or any(horizon(view_of(course, apart)))
+    kept = kept_of(course, apart)
+    changed = possible(course) if kept is None else kept.news
+    return changed or any(horizon(view_of(course, apart)))
 
 
 def judge(course: Course, *, apart: frozenset[str]) -> Sequence[Reading]:

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from ...schemas.records import Course, Instrument, ScoredForm
+from ...schemas.vocab import Blank
 from ..contracts import Reading
 from ..rules.bands import standard_error
 from ..rules.view import View
@@ -39,7 +41,7 @@ class _Codes(dict[object, int]):
         return _BLANK
 
 
-_CODES = _Codes({number: number for number in range(100)})
+_CODES = _Codes({number: number for number in range(100)} | dict.fromkeys((None, *Blank), _BLANK))
 
 
 @dataclass(slots=True)
@@ -84,14 +86,33 @@ class Place:
         return grown, grown_error, -risen, risen_error
 
 
-@dataclass(slots=True)
+@dataclass
 class Followable:
-    """What was found for one course: for each form a place, or the reading that says why there is none."""
+    """What was found for one course.
+
+    `reasons` says of each form why it is not read; `read` are those that are, a list for each stretch; `rows` where the
+    model's words lie. `most` is the highest running number of all forms, `news` whether the model calls any of them
+    good news: most courses need no closer look.
+    """
 
     view: View
     scale: Scale | None
-    places: list[Place | Reading | None]  # None: read, in a stretch that is too short for the model to be asked
+    reasons: list[Reading | None] = field(default_factory=list)
     read: list[list[int]] = field(default_factory=list)
+    rows: list[tuple[Followed, Seen, int, _Row]] = field(default_factory=list)
+    most: float = -1.0
+    news: bool = False
+
+    @cached_property
+    def places(self) -> list[Place | Reading | None]:
+        """For each form a place, or the reading that says why there is none; None where it is read, in a stretch that
+        is too short for the model to be asked."""
+        found: list[Place | Reading | None] = list(self.reasons)
+        for followed, seen, at, row in self.rows:
+            forms = tuple(row.forms)
+            for column in range(row.since, len(forms)):
+                found[forms[column]] = Place(followed, seen, at, column, forms, row.offset)
+        return found
 
 
 def followed(courses: Sequence[Course], apart: frozenset[str]) -> list[Followable]:
@@ -100,12 +121,12 @@ def followed(courses: Sequence[Course], apart: frozenset[str]) -> list[Followabl
     found: list[Followable] = []
     by_form: dict[int, tuple[Scale, list[_Row]]] = {}
     for index, course in enumerate(courses):
-        one = Followable(View(course, apart), scale_of(course.instrument, known), [])
+        one = Followable(View(course, apart), scale_of(course.instrument, known))
         found.append(one)
         if one.scale is None:
             continue
         rows = by_form.setdefault(id(course.instrument), (one.scale, []))[1]
-        one.places = _readable(one, known)
+        one.reasons = _readable(one, known)
         for stretch in one.read:
             if one.view.days[stretch[-1]] - one.view.days[stretch[0]] >= 7 * known.least_weeks:
                 rows += _rows(index, stretch, one.view)
@@ -155,12 +176,12 @@ def _scale(instrument: Instrument, known: Constants) -> Scale | None:
     )
 
 
-def _readable(one: Followable, known: Constants) -> list[Place | Reading | None]:
+def _readable(one: Followable, known: Constants) -> list[Reading | None]:
     """Why forms are passed over; those that are read are put down in `one.read`, a list for each stretch."""
     view, course = one.view, one.view.course
     growth, warning = (course.instrument.score(name).items for name in ("growth", "warning"))
     least = known.least_lines["growth"], known.least_lines["warning"]
-    reasons: list[Place | Reading | None] = []
+    reasons: list[Reading | None] = []
     stretch, day = -1, -1
     for index, form in enumerate(course.forms):
         if (aside := view.aside[index]) is not None:
@@ -221,21 +242,23 @@ def _batches(rows: list[_Row]) -> Iterator[list[_Row]]:
 
 def _follow(batch: list[_Row], found: list[Followable], scale: Scale, known: Constants) -> None:
     longest = len(batch[-1].forms)
-    lines = len(scale.reverse)
+    names = lines_of(found[batch[0].course].view.course.instrument)
+    blank = bytes((_BLANK,)) * len(names)
     weeks = np.full((len(batch), longest), -1.0)
     codes = bytearray()
     for at, row in enumerate(batch):
-        course = found[row.course].view.course
-        names = lines_of(course.instrument)
+        forms = found[row.course].view.course.forms
         weeks[at, : len(row.weeks)] = row.weeks
         for index in row.forms:
-            codes += bytes(map(_CODES.__getitem__, map(course.forms[index].answers.get, names)))
-        codes += bytes((_BLANK,)) * (lines * (longest - len(row.forms)))
-    raw: Array = np.frombuffer(bytes(codes), np.uint8).reshape(len(batch), longest, lines).astype(float)
+            codes += bytes(map(_CODES.__getitem__, map(forms[index].answers.get, names)))
+        codes += blank * (longest - len(row.forms))
+    raw: Array = np.frombuffer(bytes(codes), np.uint8).reshape(len(batch), longest, len(names)).astype(float)
     raw[raw == _BLANK] = np.nan
     seen = see(raw, scale, known)
     result = follow(weeks, seen, known)
+    there = weeks >= 0
+    most, news = np.where(there, result.number, 0.0).max(1).tolist(), ((result.told > 0) & there).any(1).tolist()
     for at, row in enumerate(batch):
-        places, forms = found[row.course].places, tuple(row.forms)
-        for column in range(row.since, len(forms)):
-            places[forms[column]] = Place(result, seen, at, column, forms, row.offset)
+        one = found[row.course]
+        one.rows.append((result, seen, at, row))
+        one.most, one.news = max(one.most, most[at]), one.news or news[at]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ...schemas.records import Course
 from ..contracts import Reading, RuleSpec
 from ..rules import words
-from ..rules.view import KEPT_APART, NO_CONSTANTS
+from ..rules.view import KEPT_APART, NO_CONSTANTS, keep
 from ..words import mark
 from .constants import BUDGETS, Constants, constants
 
@@ -45,17 +45,31 @@ def rule_r1(apart: frozenset[str] = KEPT_APART, budget: int = DEFAULT_BUDGET) ->
         judge=partial(judge, apart=apart, budget=budget),
         order=ORDER,
         at_budget=partial(rule_r1, apart),
-        possible=possible,
+        possible=partial(may_be_met, apart=apart, budget=budget),
         prepare=partial(prepare, apart=apart),
     )
 
 
 def possible(course: Course) -> bool:
-    """The quick look of R1: False only where there are too few forms or weeks for it to be met at any."""
+    """False only where there are too few forms or weeks for the model to say anything of any form."""
     known, forms = constants(), course.forms
     if len(forms) < known.least_forms:
         return False
     return forms[-1].authored.toordinal() - forms[0].authored.toordinal() >= 7 * known.least_weeks
+
+
+def may_be_met(course: Course, *, apart: frozenset[str], budget: int) -> bool:
+    """The quick look of R1: False only where it is met at no form. In a page that was prepared the running numbers are
+    there already, and only a course of which one lies beyond the lowest limit is looked at further."""
+    kept = kept_of(course, apart)
+    return possible(course) if kept is None else kept.most > _lowest(budget)
+
+
+@cache
+def _lowest(budget: int) -> float:
+    """The lowest limit at a budget: it moves one way with the weeks between forms."""
+    known = constants()
+    return min(known.limit(budget, spacing) for spacing in (known.least_spacing, known.most_spacing))
 
 
 _page: dict[int, tuple[Course, frozenset[str], Followable]] = {}
@@ -67,21 +81,24 @@ def prepare(courses: Sequence[Course], *, apart: frozenset[str]) -> None:
     A page that is kept already is left as it is: two rules read what the model says.
     """
     global _page
-    if courses and all(_kept(course, apart) is not None for course in courses):
+    if courses and all(kept_of(course, apart) is not None for course in courses):
         return
     from .pages import followed
 
-    _page = {id(one.view.course): (one.view.course, apart, one) for one in followed(courses, apart)}
+    found = followed(courses, apart)
+    keep([one.view for one in found])
+    _page = {id(one.view.course): (one.view.course, apart, one) for one in found}
 
 
-def _kept(course: Course, apart: frozenset[str]) -> Followable | None:
+def kept_of(course: Course, apart: frozenset[str]) -> Followable | None:
+    """What the model says of a course of the page that was prepared last; None of any other."""
     kept = _page.get(id(course))
     return kept[2] if kept is not None and kept[0] is course and kept[1] == apart else None
 
 
 def follow_course(course: Course, apart: frozenset[str] = KEPT_APART) -> Followable:
     """What the model says of a course, from the page that was prepared or by itself: the same numbers."""
-    if (kept := _kept(course, apart)) is not None:
+    if (kept := kept_of(course, apart)) is not None:
         return kept
     from .pages import followed
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -75,10 +76,10 @@ def _flag_place(tx: Tx, key: str) -> str:
 _of_clients = OfKeys(
     flags.c.client,
     *(flags.c.key, flags.c.client, flags.c.rule, flags.c.kind, flags.c.state, flags.c.shown, flags.c.opening),
-    order=(flags.c.key,),
 )
 _sealed = OfKeys(flags.c.key, flags.c.key, flags.c.sealed)
 _STATES = {state.value: state for state in FlagState}
+_by_key = attrgetter("key")
 
 
 def of_clients(tx: Tx, client_keys: Sequence[str]) -> dict[str, list[FlagRow]]:
@@ -86,6 +87,8 @@ def of_clients(tx: Tx, client_keys: Sequence[str]) -> dict[str, list[FlagRow]]:
     found: dict[str, list[FlagRow]] = {key: [] for key in client_keys}
     for key, client, rule, kind, state, shown, opening in _of_clients.rows(tx, client_keys):
         found[client].append(FlagRow(key, client, rule, kind, _STATES[state], bool(shown), opening))
+    for rows in found.values():  # asked for in order, SQLite would look at every flag there is
+        rows.sort(key=_by_key)
     return found
 
 
