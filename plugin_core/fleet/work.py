@@ -133,7 +133,7 @@ class Work:
             raise
         except HandrailError as error:  # settings, key, store: before there was an engine to work with
             ended, problem, _ = _of(error)
-            return self._told(None, lease, turn, Result(_settled(turn, ended), problem))
+            return self._told(None, lease, turn, Result(settled(turn, ended), problem))
 
     def _engine(self, running: Running) -> Engine:
         lease, turn = running.lease, running.turn
@@ -159,7 +159,7 @@ class Work:
                 break
             done.append(kind)
         ended, problem, report = outcome
-        ended = _settled(turn, ended)
+        ended = settled(turn, ended)
         if "sync" in lease.kinds and ended in (FAILURES | {Ended.DONE}):
             untold = report is not None and only_untold(report)
             said = None if ended is Ended.DONE else problem or tr("The platform could not be read to the end.")
@@ -200,7 +200,7 @@ def _unforeseen(error: Exception) -> str:
     return tr("An unforeseen fault ({fault}).", fault=type(error).__name__)
 
 
-def _settled(turn: Turn, ended: Ended) -> Ended:
+def settled(turn: Turn, ended: Ended) -> Ended:
     """What became of a turn that ended early: not the platform's failure where we ended it ourselves."""
     if ended is not Ended.AWAY:
         return ended
