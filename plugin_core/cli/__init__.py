@@ -63,6 +63,7 @@ COMMANDS = {
     "plugins": ("facts", mark("What is installed, allowed and loaded; allow one.")),
     "conformance": ("conformance", mark("The vendor's tests of an adapter, on a sandbox account.")),
     "practices": ("practices", mark("Many practices on one server: add, list, pause, erase.")),
+    "worker": ("worker", mark("Work for many practices on one server (PostgreSQL).")),
     "doctor": ("facts", mark("What is wrong and how to mend it.")),
     "schemas": ("facts", mark("JSON Schema of the file formats.")),
 }

@@ -15,11 +15,13 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from secrets import token_hex
 
 from procrastinate import App
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL
 
 from ..errors import StoreError
@@ -178,6 +180,20 @@ class Worker:
     def _end(self) -> None:
         self._ended.set()
         self.pool.dispose()
+
+
+@contextmanager
+def connected(host: Host) -> Iterator[Connection]:
+    """A transaction of the worker's role, for a look at the due table or a wish.
+
+    :raises StoreError: the database is away.
+    """
+    engine = pool_of(host.address(host.roles.worker), 1, host.worker.lease_seconds)
+    try:
+        with plainly(engine), engine.begin() as conn:
+            yield conn
+    finally:
+        engine.dispose()
 
 
 def pool_of(url: URL, parallel: int, lease_seconds: int) -> Engine:
