@@ -29,6 +29,7 @@ from ..words.kept import told
 PRACTICE_FILE = "handrail.toml"
 # The back office's own keys and trail lie in the store as those of a practice whose name no practice can have.
 OFFICE = "-host"
+QUEUE_SCHEMA = "handrail_queue"  # the queue's tables lie apart from ours
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")  # as the settings of a practice want it
 _ROLE = r"[a-z_][a-z0-9_]{0,62}"
 

@@ -100,6 +100,8 @@ class BackOffice:
             with plainly(owner):
                 upgrade(owner, create=True)
                 with owner.connect() as conn, conn.begin():
+                    _make_queue(conn)
+                with owner.connect() as conn, conn.begin():
                     for statement in roles.for_owner(self.host, roles.unforced(conn)):
                         conn.exec_driver_sql(statement)
         finally:
@@ -293,6 +295,16 @@ def _unknown(practice: str) -> str:
     return tr(
         "There is no practice {practice} on this host. They are listed by: handrail practices list", practice=practice
     )
+
+
+def _make_queue(conn: Connection) -> None:
+    try:
+        from .queue import make
+    except ImportError:
+        raise UsageError(
+            tr('The queue that wakes workers is not installed. Run: pipx inject handrail "handrail[scale]"')
+        ) from None
+    make(conn)
 
 
 def _demand_administrator(conn: Connection) -> None:

@@ -19,10 +19,10 @@ from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 
 from .due import KINDS, VERSION, Called
+from .host import QUEUE_SCHEMA as SCHEMA
 
 log = logging.getLogger(__name__)
 QUEUE = "handrail"
-SCHEMA = "handrail_queue"
 STALLED_SECONDS = 60.0
 SLOW_SECONDS = 1.0
 KEPT_HOURS = 24

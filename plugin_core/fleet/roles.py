@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 from ..errors import StoreError
 from ..store.tables import metadata
 from ..words import tr
-from .host import Host
+from .host import QUEUE_SCHEMA, Host
 
 READ = "SELECT"
 ADD = "SELECT, INSERT"
@@ -61,6 +61,7 @@ def for_administrator(host: Host, database: str) -> Iterator[str]:
     yield "REVOKE ALL ON SCHEMA public FROM PUBLIC"
     yield f"GRANT USAGE ON SCHEMA public TO {everyone}"
     yield f'GRANT CREATE ON SCHEMA public TO "{host.roles.owner}"'
+    yield f'CREATE SCHEMA IF NOT EXISTS {QUEUE_SCHEMA} AUTHORIZATION "{host.roles.owner}"'
     for name in (*metadata.tables, "alembic_version"):
         yield f'ALTER TABLE IF EXISTS public."{name}" OWNER TO "{host.roles.owner}"'
 
@@ -81,6 +82,10 @@ def for_owner(host: Host, unforced: Iterable[str]) -> Iterator[str]:
                 yield f'GRANT {granted} ON "{known}" TO "{name}"'
         numbers = "SEQUENCE audit_id_seq" if role == REPORT else "ALL SEQUENCES IN SCHEMA public"
         yield f'GRANT USAGE ON {numbers} TO "{name}"'
+    worker = f'"{host.roles.worker}"'
+    yield f"GRANT USAGE ON SCHEMA {QUEUE_SCHEMA} TO {worker}"
+    yield f"GRANT {ALL} ON ALL TABLES IN SCHEMA {QUEUE_SCHEMA} TO {worker}"
+    yield f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {QUEUE_SCHEMA} TO {worker}"
 
 
 def script(host: Host) -> str:
@@ -101,14 +106,14 @@ def settled(conn: Connection, host: Host) -> bool:
     if not set(asdict(host.roles).values()) <= found:
         return False
     query = text(
-        "SELECT has_schema_privilege(:owner, 'public', 'CREATE') "
+        "SELECT to_regnamespace(:queue) IS NOT NULL AND has_schema_privilege(:owner, 'public', 'CREATE') "
         "AND has_database_privilege(:worker, current_database(), 'CONNECT') "
         "AND NOT has_database_privilege(:worker, current_database(), 'TEMPORARY') "
         "AND NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = ANY (:tables) "
         "AND tableowner <> :owner)"
     )
     known = [*metadata.tables, "alembic_version"]
-    named = {"owner": host.roles.owner, "worker": host.roles.worker, "tables": known}
+    named = {"owner": host.roles.owner, "worker": host.roles.worker, "tables": known, "queue": QUEUE_SCHEMA}
     return bool(conn.execute(query, named).scalar())
 
 

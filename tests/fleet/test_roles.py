@@ -91,6 +91,14 @@ def test_s51_a_report_writes_nothing_and_reads_no_passwords(one: House) -> None:
     assert [statement for statement in READS_ONLY if not _refused(one, "report", statement)] == []
 
 
+def test_s50_the_queue_is_the_workers_alone(one: House) -> None:
+    """It holds ids and no data, and nobody else calls workers."""
+    with one.sql("worker") as conn:
+        assert conn.execute(text("SELECT count(*) FROM handrail_queue.procrastinate_jobs")).scalar() == 0
+    for role in ("web", "report"):
+        assert _refused(one, role, "SELECT * FROM handrail_queue.procrastinate_jobs")
+
+
 def test_s51_a_worker_does_not_see_who_may_come_to_the_desk(one: House) -> None:
     """Names and the hashes of passwords are the desk's."""
     tables = ("accounts", "invites", "attempts")
