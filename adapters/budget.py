@@ -83,6 +83,8 @@ class Budget:
                     return
             waited += wait
             if waited > LONGEST_WAIT:
+                if self.tally is not None:
+                    self.sleep(wait)  # on a host this ends the turn: another practice has the place meanwhile
                 raise Spent(
                     tr(
                         "The number of requests that {site} allows is used up. It goes on after {time} UTC by itself, "

@@ -144,7 +144,9 @@ def call(conn: Connection, now_ms: int, most: int, *, version: int = VERSION) ->
         or_(due.c.owner.is_(None), due.c.until_ms < now_ms),
         or_(due.c.queued_ms.is_(None), due.c.queued_ms < lapsed),
     )
-    query = select(due.c.practice, due.c.wanted).where(*ready).order_by(due.c.next_ms, due.c.practice)
+    # Those that wait for one limit of a platform are due at one moment: who was read last time comes last then.
+    order = (due.c.next_ms, due.c.last_ok_ms.nulls_first(), due.c.practice)
+    query = select(due.c.practice, due.c.wanted).where(*ready).order_by(*order)
     rows = conn.execute(query.limit(most - waiting).with_for_update(skip_locked=True)).all()
     found = [Called(row.practice, next(iter(_listed(row.wanted)), KINDS[0])) for row in rows]
     if found:

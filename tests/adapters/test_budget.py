@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 from handrail.adapters import budget as module
 from handrail.adapters.budget import LONGEST_WAIT, Budget, Limit, Spent
+from handrail.plugin_core.contracts import Counted
 from handrail.plugin_core.errors import PlatformError, Unreachable
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -67,6 +69,22 @@ def test_a_long_window_ends_the_run_with_a_sentence_that_says_when_it_goes_on(ma
         budget.take()
     assert caught.value.exit_status == 3
     assert clock.slept == []
+
+
+def test_on_a_host_who_has_to_wait_gives_the_place_to_others(clock: Clock) -> None:
+    """A worker's turn ends where its `sleep` refuses to be long; it learns there when the practice goes on."""
+    asked = []
+    counted = Counted([])
+
+    @contextmanager
+    def tally(_: str) -> Iterator[Counted]:
+        yield counted
+
+    budget = Budget("platform|key", (Limit(1, HOUR),), clock.now, asked.append, "platform.example", tally=tally)
+    budget.take()
+    with pytest.raises(Spent):
+        budget.take()
+    assert asked == [pytest.approx(HOUR)]
 
 
 def test_a_window_on_the_hour_opens_on_the_hour(make: Make, clock: Clock) -> None:

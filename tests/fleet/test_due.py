@@ -99,6 +99,20 @@ def test_who_has_waited_longest_is_called_first(table: Table) -> None:
     assert table.call(2) == ["late", "later"]
 
 
+def test_those_that_wait_for_one_limit_take_turns(table: Table) -> None:
+    """300 practices share an application's requests, which last for 200 an hour: always the same would go empty."""
+    table.add("a", "b")
+    hour = table.now + 60 * MINUTE
+    table.turn("a")
+    table.now = hour - 1
+    for practice in ("a", "b"):
+        lease = table.take(practice)
+        assert lease is not None
+        table.give_back(lease, Ended.LATER, not_before_ms=hour)
+    table.now = hour
+    assert table.call() == ["b", "a"]
+
+
 def test_a_practice_is_called_once(table: Table) -> None:
     """Each further call would cost a worker a look."""
     table.add("north")
