@@ -6,7 +6,6 @@ would be those of a first day. All of it is made through the interfaces that a p
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -26,10 +25,11 @@ LOGIN = "demo"
 LOOKED_DAYS = 12
 EVERY_WEEKS = 4
 REASON = mark("a bereavement")
+NOTE = mark("Wants to speak of the funeral first. The form can wait.")
 
 
 def furnish(engine: Engine) -> None:
-    """Enrols the clients, lets some requests run out, holds one client."""
+    """Enrols the clients, lets some requests run out, holds one client, with a note."""
     today = engine.now().date()
     with engine.store.reading(engine.source) as tx:
         rows = [row.key for row in overview.client_rows(tx)]
@@ -43,6 +43,7 @@ def furnish(engine: Engine) -> None:
     engine.store.write(lambda tx: _missed(tx, keys[:4], engine.now()), engine.source)
     asked = [row for row in engine.flags() if row.kind == "prompt" and row.flag.shown]
     held = min(((row.client, row.flag.client) for row in asked), default=("", keys[-1]))[1]
+    engine.notes.add(held, tr(NOTE), LOGIN)
     engine.hold(held, today + timedelta(days=16), tr(REASON), LOGIN)
 
 
@@ -67,11 +68,12 @@ def looked_before(engine: Engine, account: str) -> None:
     def write(tx: Tx) -> None:
         people = forms.read_clients(tx)
         rows = sorted(people, key=lambda key: people[key].ref)
-        standing = Counter(line.client for line in overview.standing(tx))
+        standing = overview.standing(tx)
         counted = overview.forms_of(tx, rows, ("ts8",), until_ms=at_ms)
         for key in rows[::3] + rows[1::3]:
             number = counted[key].number if key in counted else 0
-            accounts.looked(tx, account, key, accounts.Look(at_ms, number, standing[key]))
+            stood = standing[key].number if key in standing else 0
+            accounts.looked(tx, account, key, accounts.Look(at_ms, number, stood))
 
     engine.store.write(write, engine.source)
 

@@ -243,6 +243,14 @@ def first_sentence(text: str) -> str:
     return found[0] if found else text
 
 
+def opening(text: str, sentences: int) -> tuple[str, str]:
+    """A text's first sentences, and what follows them."""
+    end = 0
+    for _ in range(sentences):
+        end += len(first_sentence(text[end:]))
+    return text[:end].strip(), text[end:].strip()
+
+
 def course_title(course: Course) -> str:
     """The form of a course, whether it is a draft, and how many forms there are."""
     form = course.instrument

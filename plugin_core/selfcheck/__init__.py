@@ -9,7 +9,7 @@ the practice's key too and is read by rule P6; taking the sharing back, or the t
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -57,11 +57,12 @@ class Own:
 
 @dataclass(frozen=True, slots=True)
 class DueCheck:
-    """A client about whom a self-check may be filled in: forms since the last one."""
+    """A client about whom a self-check may be filled in: name, forms since the last one, our key."""
 
     client: str
     forms: int
     last: date | None
+    key: str = ""
 
 
 class SelfChecks:
@@ -244,11 +245,14 @@ class SelfChecks:
             keys.remove(self.reference(author))
         return number
 
-    def due(self, author: str, *, key: Key | None = None, myself: bool = False) -> list[DueCheck]:
-        """Clients with two or more forms since the author's last self-check about them; all clients where there is
-        one clinician, else those of whom the author has filled one in before. It reads dates alone.
+    def due(
+        self, author: str, *, key: Key | None = None, myself: bool = False, own: Collection[str] | None = None
+    ) -> list[DueCheck]:
+        """Clients with two or more forms since the author's last self-check about them. It reads dates alone.
 
         :param myself: the caller knows that it is the author, who may have no key yet; else the key must be there.
+        :param own: our keys of the clients to look at; by default all where there is one clinician, else those of whom
+            the author has filled one in before.
         """
         if not myself:
             self._own(author, key)
@@ -258,14 +262,15 @@ class SelfChecks:
             people = forms.read_clients(tx)
             dates = selfchecks.form_dates(tx, asked)
         alone = len({person.clinician for person in people.values()}) <= 1
+        wanted = own if own is not None else people if alone else last
         rows = []
         for client, person in people.items():
-            if not alone and client not in last:
+            if client not in wanted:
                 continue
             since = last.get(client)
             number = sum(since is None or when > since for when in dates.get(client, ()))
             if number >= CLIENT_FORMS:
-                rows.append(DueCheck(person.name or person.ref, number, since.date() if since else None))
+                rows.append(DueCheck(person.name or person.ref, number, since.date() if since else None, client))
         return sorted(rows, key=lambda row: row.client)
 
     def tidy(self, today: date) -> int:

@@ -1,4 +1,4 @@
-"""What a person does on a client's page: has seen a prompt, closes a safety notice, holds, ends a hold.
+"""What a person does on a client's page: has seen a prompt, closes a safety notice, holds, ends a hold, notes.
 
 Each leads back to the page (303), so that loading it anew does nothing twice. What a second tab sends about something
 that has changed meanwhile is not done twice, and is said.
@@ -38,6 +38,9 @@ SAID = Texts(
         "held": mark("On hold. Safety notices still come."),
         "ended": mark("The hold ends today."),
         "gone": mark("This no longer stands, so nothing was changed."),
+        "noteadded": mark("Your note is kept."),
+        "notetwice": mark("The newest note says the same; nothing was added."),
+        "notegone": mark("The note is taken back and deleted."),
         "heldalready": mark("The client was put on hold meanwhile; nothing was changed."),
     }
 )
@@ -139,3 +142,21 @@ def end(client: str) -> ResponseReturnValue:
         return ended
 
     return _back(client, "ended" if engine.store.write(write, here.source()) else "gone")
+
+
+@pages.post("/client/<client>/note")
+@lets(*SEES_ANSWERS, keeps=("note",))
+def note(client: str) -> ResponseReturnValue:
+    """Writes down a note that belongs to no prompt."""
+    person = scope.person(client)
+    added = here.engine().notes.add(person.key, _text("note") or "", here.user().login)
+    return _back(client, "notetwice" if added is None else "noteadded", "notes-head")
+
+
+@pages.post("/client/<client>/note/<note>/back")
+@lets(*SEES_ANSWERS)
+def take_back(client: str, note: str) -> ResponseReturnValue:
+    """Deletes a note of one's own."""
+    person = scope.person(client)
+    done = here.engine().notes.take_back(person.key, note, here.user().login)
+    return _back(client, "notegone" if done else "gone")

@@ -34,6 +34,9 @@ pages = Blueprint("client", __name__)
 LONGEST_HOLD = timedelta(days=365)
 SEEN_STATES = (FlagState.ACKNOWLEDGED,)
 FIRST_LOOK = mark("You look at this page for the first time.")
+NOTHING_NEW = mark("Nothing new stands. That says nothing by itself: most of what matters is on no form.")
+NOTHING_BESIDE = mark("The safety answer above is open. Beside it nothing new stands.")
+BESIDE_SAFETY = mark("What you might do about the rest, the safety answer apart: equal options, in no order")
 
 
 @pages.get("/client/<client>")
@@ -73,6 +76,8 @@ def facts(view: ClientView, person: Person, look: Look | None) -> dict[str, Any]
             card["said"] = [line for line in card["said"] if line != phrases.held(hold)]
     safety = [_safety(card, row, view) for card in shown for row in standing
               if card["kind"] == "safety" and row.flag.key == card["key"]]  # fmt: skip
+    for card in _all(shown):
+        card["opening"], card["rest"] = phrases.opening(card["reason"], 2)
     fresh = [card for card in shown if card["kind"] != "safety" and card["state"] not in SEEN_STATES]
     return {
         "client": person.key,
@@ -85,10 +90,8 @@ def facts(view: ClientView, person: Person, look: Look | None) -> dict[str, Any]
         "seen": [card for card in shown if card["kind"] != "safety" and card["state"] in SEEN_STATES],
         "main": main,
         "others": others,
-        "options": [tr(option) for option in words.OPTIONS],
-        "next_words": tr(phrases.NEXT),
-        "accuracy": tr(words.ACCURACY),
-        "no_safety": tr(phrases.NO_SAFETY),
+        "notes": _notes(view),
+        **_sentences(bool(safety)),
         "held": None if hold is None else phrases.held(hold),
         "reasons": [tr(reason) for reason in REASONS],
         "today": today.isoformat(),
@@ -105,11 +108,39 @@ def facts(view: ClientView, person: Person, look: Look | None) -> dict[str, Any]
     }
 
 
+def _sentences(safety: bool) -> dict[str, Any]:
+    """What stands beside prompts on every client's page; beside an open safety answer in other words."""
+    return {
+        "options": [tr(option) for option in words.OPTIONS],
+        "next_words": tr(BESIDE_SAFETY if safety else phrases.NEXT),
+        "nothing_else": tr(NOTHING_BESIDE if safety else NOTHING_NEW),
+        "accuracy": tr(words.ACCURACY),
+        "no_safety": tr(phrases.NO_SAFETY),
+    }
+
+
+def _notes(view: ClientView) -> list[dict[str, Any]]:
+    """Notes as they are shown, newest first; `own` ones may be taken back by whoever looks."""
+    newest = list(reversed(view.notes))
+    return [
+        {
+            "key": one.key,
+            "day": day(one.at),
+            "author": one.author,
+            "lines": one.text.splitlines(),
+            "own": one.author == here.user().login,
+            "first": at == 0,
+        }
+        for at, one in enumerate(newest)
+    ]
+
+
 def _safety(card: dict[str, Any], row: FlagRow, view: ClientView) -> dict[str, Any]:
     """The card of a safety notice as the desk shows it: which form, since when, who was told."""
     form = next((course.instrument.title for course in view.courses
                  if any(one.id == row.flag.opening_form for one in course.forms)), "")  # fmt: skip
-    told_of = [tr("since {day}", day=day(row.flag.opened)), phrases.state_of(row), *told.letters(row)]
+    state = [phrases.state_of(row)] if row.acknowledgements else []  # that nobody has seen it is said beneath
+    told_of = [tr("since {day}", day=day(row.flag.opened)), *state, *told.letters(row)]
     return card | {"meta": [form, *told_of] if form else told_of}
 
 

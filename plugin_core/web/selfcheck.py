@@ -16,7 +16,7 @@ from ..errors import KeyProblem, UsageError
 from ..instruments.translations import in_language
 from ..rules.others import SELF_CHECK
 from ..selfcheck import phrase
-from ..words import Texts, mark, tr
+from ..words import Texts, mark, tr, trn
 from ..words.spelling import day, one
 from . import here, scope
 from .access import SEES_ANSWERS, lets
@@ -110,7 +110,7 @@ def _back(said: str) -> ResponseReturnValue:
 @lets(*SEES_ANSWERS)
 def mine() -> ResponseReturnValue:
     """One's own self-checks, or how to open them."""
-    return _page()
+    return _page(about=request.args.get("about", ""))
 
 
 def _page(problem: str = "", about: str = "", status: int = 200) -> tuple[str, int]:
@@ -125,7 +125,24 @@ def _page(problem: str = "", about: str = "", status: int = 200) -> tuple[str, i
     own = [(one_of.key, one_of.name) for one_of in people.values()
            if one_of.ended is None and scope.sees(here.user(), one_of.clinician)]  # fmt: skip
     own.sort(key=lambda pair: pair[1].casefold())
-    return render_template("self-check.html", form=form, found=found, people=own, **facts), status
+    return render_template("self-check.html", form=form, found=found, people=own, due=_due(key), **facts), status
+
+
+def _due(key: bytes) -> list[dict[str, Any]]:
+    """About whom one may be filled in by now: the author's own clients, whose course goes on."""
+    me = here.user()
+    people = here.desk().caseload.people(here.engine(), here.source()).values()
+    own = [one_of.key for one_of in people if one_of.ended is None and one_of.clinician == me.clinician]
+    rows = _checks().due(_author(), key=key, own=own if me.clinician is not None else None)
+    return [
+        {
+            "key": row.key,
+            "name": row.client,
+            "told": trn("{count} new form", "{count} new forms", row.forms),
+            "last": "" if row.last is None else tr("last filled in on {day}", day=day(row.last)),
+        }
+        for row in rows
+    ]
 
 
 def _shown(own: Own, form: Any) -> dict[str, Any]:

@@ -134,12 +134,51 @@ def test_nobody_acts_on_a_colleagues_client(house: House, what: str) -> None:
     browser = house.browser("clinician", clinician=stranger)
     own = browser.get("/me")
     token = {"csrf": own.text.split('name="csrf" value="')[1].split('"')[0]}
-    for path in (f"/client/{row.flag.client}/flag/{row.flag.key}/{what}", f"/client/{row.flag.client}/hold"):
+    for path in (f"/client/{row.flag.client}/flag/{row.flag.key}/{what}", f"/client/{row.flag.client}/hold",
+                 f"/client/{row.flag.client}/note", f"/client/{row.flag.client}/note/{'0' * 32}/back"):  # fmt: skip
         assert browser.post(path, {**token, "reason": "x", "until": "2026-06-01", "done": "x"}).status_code == 404
     mine = next(iter(house.clients_of(stranger)))
     assert browser.post(f"/client/{mine}/flag/{row.flag.key}/{what}", {**token, "done": "x"}).status_code == 404
     assert again(house, row).flag.state is FlagState.RAISED
     assert again(house, row).acknowledgements == ()
+
+
+def test_a_note_belongs_to_its_author(house: House, anna: Browser) -> None:
+    """Written once whatever is sent twice; read by colleagues, taken back by whoever wrote it and nobody else."""
+    key = first(house, "prompt").flag.client
+    path = f"/client/{key}"
+    page = anna.get(path)
+    answer = anna.send(page, "/note", {"note": "  Brought <b>a drawing</b>. "})
+    assert answer.status_code == 303
+    assert "drawing" not in answer.location
+    assert "Your note is kept." in anna.get(answer.location).text
+    assert (
+        "nothing was added" in anna.get(anna.send(page, "/note", {"note": "Brought <b>a drawing</b>."}).location).text
+    )
+    (note,) = house.ask(lambda e: e.client(key)).notes
+    assert (note.author, note.text) == ("anna", "Brought <b>a drawing</b>.")
+    assert ("anna", "note-added", key) in trail(house, 9)
+    assert "drawing" not in str(trail(house, 9))
+    ben = house.browser("supervisor", login="ben")
+    theirs = ben.get(path).text
+    assert "Brought &lt;b&gt;a drawing&lt;/b&gt;." in theirs
+    assert f"/note/{note.key}/back" not in theirs
+    token = {"csrf": theirs.split('name="csrf" value="')[1].split('"')[0]}
+    assert "so nothing was changed" in ben.get(ben.post(f"{path}/note/{note.key}/back", token).location).text
+    assert len(house.ask(lambda e: e.client(key)).notes) == 1
+    anna.send(anna.get(path), f"/note/{note.key}/back")
+    assert house.ask(lambda e: e.client(key)).notes == ()
+    assert ("anna", "note-taken-back", key) in trail(house, 9)
+
+
+@pytest.mark.parametrize("text", ["", "   "])
+def test_an_empty_note_is_refused_with_a_sentence(house: House, anna: Browser, text: str) -> None:
+    """A browser without JavaScript sends it all the same."""
+    key = first(house, "prompt").flag.client
+    answer = anna.send(anna.get(f"/client/{key}"), "/note", {"note": text})
+    assert answer.status_code == 400
+    assert "between 1 and 2000 letters" in answer.text
+    assert house.ask(lambda e: e.client(key)).notes == ()
 
 
 def test_every_view_is_in_the_trail_without_the_data(house: House, anna: Browser) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from datetime import timedelta
 
 import pytest
+from handrail.plugin_core.engine import Engine
 from handrail.plugin_core.views import FlagRow
 from handrail.plugin_core.web.staff import Staff
 from handrail.schemas.vocab import FlagState
@@ -192,16 +193,103 @@ def test_no_page_is_wider_than_the_screen(desk: Open, width: int) -> None:
         assert wide <= 0, (path, wide)
 
 
-def test_a_clients_page_prints_on_one_sheet(desk: Open, tmp_path: Path) -> None:
-    """Taken into the session on paper; no button and no bar on it."""
+def fill_up(desk: Open) -> str:
+    """Gives the client with most prompts a hold, long notes and a long word on each prompt; the client's key."""
+    rows = [row for row in desk.house.ask(lambda e: e.flags()) if row.kind == "prompt"]
+    most = max(rows, key=lambda row: (sum(one.flag.client == row.flag.client for one in rows), row.flag.client))
+    long = "What a therapist may type in the heat of the day. " * 38
+
+    def write(engine: Engine) -> None:
+        today = engine.now().date()
+        engine.hold(most.flag.client, today + timedelta(days=9), "a stay in hospital, and after it a journey", "anna")
+        for at in range(4):
+            engine.notes.add(most.flag.client, f"{at} {long}", "anna")
+
+    desk.house.ask(write)
+    return most.flag.client
+
+
+def sheets(page: Page, paper: str) -> int:
+    """How many sheets a page takes."""
+    return len(re.findall(rb"/Type\s*/Page[^s]", page.pdf(format=paper)))
+
+
+def test_every_clients_page_prints_on_one_sheet(desk: Open) -> None:
+    """Taken into the session on paper, A4 or Letter: what stands on a second sheet is left in the printer."""
+    fullest = fill_up(desk)
     page = desk.context(token(desk, *EVERYTHING)).new_page()
-    for path in [path for path in addresses(desk) if re.fullmatch(r"/client/\w+", path)]:
-        page.goto(desk.base + path)
-        sheet = page.pdf(format="A4", prefer_css_page_size=True)
-        assert len(re.findall(rb"/Type\s*/Page[^s]", sheet)) == 1, path
+    for key in desk.house.clients_of():
+        page.goto(f"{desk.base}/client/{key}")
+        # Letter is the shorter one, A4 the narrower: every client on one of them, the fullest on both.
+        assert sheets(page, "Letter") == 1, key
+        assert key != fullest or sheets(page, "A4") == 1
+    page.goto(f"{desk.base}/client/{fullest}")
     page.emulate_media(media="print")
     assert not page.get_by_role("navigation").first.is_visible()
     assert not page.locator("button").first.is_visible()
+
+
+PHONE = {"width": 390, "height": 844}
+
+
+def below(page: Page) -> float:
+    """How far down the last line of what one has to see at once goes, in pixels."""
+    wanted = ".short, .safety-first, .what > .wide"
+    bottoms: list[float] = page.eval_on_selector_all(
+        wanted, "found => found.map((one) => one.getBoundingClientRect().bottom)"
+    )
+    return max(bottoms)
+
+
+def test_a_phone_answers_in_one_glance(desk: Open) -> None:
+    """In the corridor, a minute before: who, what is new, what stands, how it moved, without a thumb on the screen."""
+    row = prompt(desk)
+    page = desk.context(token(desk, *EVERYTHING), viewport=PHONE).new_page()
+    page.goto(f"{desk.base}/client/{row.flag.client}")
+    assert below(page) <= PHONE["height"]
+    page.locator(".short").get_by_role("link", name=re.compile("^Prompt: ")).first.click()
+    assert page.locator(f"#flag-{row.id}").bounding_box()["y"] < PHONE["height"] / 2, "the line leads to its reason"  # type: ignore[index]
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with JavaScript", "without JavaScript"])
+def test_the_menu_of_a_phone_is_one_button(desk: Open, script: bool) -> None:
+    """Four lines of menu before the first word about a client are four lines too many; by keyboard it opens too."""
+    signed_in = token(desk, *EVERYTHING)
+    page = desk.context(signed_in, viewport={"width": 320, "height": 640}, java_script_enabled=script).new_page()
+    page.goto(f"{desk.base}/clients")
+    assert page.locator(".bar").bounding_box()["height"] <= 80  # type: ignore[index]
+    link = page.get_by_role("link", name="Audit trail")
+    assert not link.is_visible()
+    page.get_by_role("button", name="Menu").focus()
+    page.keyboard.press("Enter")
+    assert link.is_visible()
+    assert page.get_by_role("button", name="Sign out").is_visible()
+    page.keyboard.press("Escape")
+    assert not link.is_visible()
+    page.get_by_role("button", name="Menu").click()
+    link.click()
+    page.get_by_role("heading", name="Audit trail").wait_for()
+    page.set_viewport_size({"width": 1280, "height": 800})
+    assert link.is_visible()
+    assert not page.get_by_role("button", name="Menu").is_visible(), "a wide screen shows it all"
+
+
+def test_a_note_is_written_and_taken_back(desk: Open) -> None:
+    """What belongs to no prompt is kept beside the client, with its author, in reach of the glance."""
+    row = prompt(desk)
+    page = desk.context(token(desk, "supervisor")).new_page()
+    page.goto(f"{desk.base}/client/{row.flag.client}")
+    page.locator("summary", has_text="Write a note").click()
+    page.get_by_label("Note", exact=True).fill("Brought a drawing.\nWants to show it.")
+    page.get_by_role("button", name="Keep this note").click()
+    page.get_by_text("Your note is kept.").wait_for()
+    told = page.locator(".noted > p").all_inner_texts()
+    assert told == ["anna, 4 May 2026", "Brought a drawing.\nWants to show it."]
+    page.get_by_role("link", name="Newest note: 4 May 2026").click()
+    page.locator(".noted summary", has_text="Take it back").click()
+    page.get_by_role("button", name="Delete this note").click()
+    page.get_by_text("The note is taken back and deleted.").wait_for()
+    assert desk.house.ask(lambda e: e.client(row.flag.client)).notes == ()
 
 
 def test_a_hostile_name_runs_nothing(desk: Open) -> None:

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import pytest
 from handrail.plugin_core.instruments import builtin_one
+from handrail.plugin_core.report.phrases import opening
 from handrail.plugin_core.rules import words
 from handrail.plugin_core.web.glance import moved
 from handrail.schemas.records import ScoredForm
 from handrail.schemas.vocab import Blank
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import escape
 
 from .people import House, texts
 
@@ -53,6 +55,51 @@ def test_the_page_has_everything_and_in_its_order(house: House) -> None:
     assert body.index("What changed since last time") < body.index("What stands") < body.index(words.OPTIONS[0])
     assert "<ol" not in page, "next steps are equal, in no order"
     assert words.ACCURACY in body
+
+
+def test_every_prompt_is_named_at_the_top_and_told_whole(house: House) -> None:
+    """A prompt beneath the fold that nothing at the top names is a prompt that nobody reads."""
+    browser = house.browser("supervisor")
+    rows = [row for row in house.ask(lambda e: e.flags()) if row.flag.shown and row.kind in ("prompt", "good-news")]
+    assert len(rows) > 8
+    for row in rows[:12]:
+        page = browser.get(f"/client/{row.flag.client}").text
+        strip = page.split('class="short')[1].split("</ul>")[0]
+        assert f'href="#flag-{row.id}"' in strip
+        card = page.split(f'id="flag-{row.id}"')[1].split("</article>")[0]
+        first, rest = opening(row.flag.evidence.reason, 2)
+        assert rest, "the basis stands open, the rest is one step away"
+        assert escape(first) in card
+        assert escape(rest) in card
+
+
+@given(
+    st.lists(st.sampled_from(["On 3 May (1.5 to 2.0) it rose.", "“…” moved!", "Is it so?", "A hard month"]), max_size=6)
+)
+def test_a_reason_is_cut_and_nothing_of_it_lost(sentences: list[str]) -> None:
+    """A sentence that fell between the two halves could be the one that says it may mean nothing."""
+    text = " ".join(sentences)
+    first, rest = opening(text, 2)
+    assert f"{first} {rest}".strip() == text
+
+
+def test_beside_an_open_safety_answer_nothing_sounds_like_all_clear(house: House) -> None:
+    """ "Nothing new stands" or "do nothing now" under an open safety notice would be read as an answer to it."""
+    browser = house.browser("supervisor")
+    rows = house.ask(lambda e: e.flags())
+    safety = {row.flag.client for row in rows if row.kind == "safety"}
+    others = {row.flag.client for row in rows if row.kind != "safety" and row.flag.shown}
+    assert safety
+    for key in safety:
+        page = browser.get(f"/client/{key}").text
+        body = texts(page)
+        assert "Nothing new stands" not in body
+        assert page.index('class="safety-first"') < page.index('class="short') < page.index('id="changed-head"')
+        if key not in others:
+            assert "The safety answer above is open." in body
+            assert words.OPTIONS[-1] not in body
+        else:
+            assert "the safety answer apart" in body
 
 
 def test_what_was_not_answered_is_said_plainly(house: House) -> None:

@@ -71,6 +71,25 @@ def test_filled_in_read_and_locked(author: Author) -> None:
     assert author.clients[author.client] in author.page().text
 
 
+def test_what_is_due_is_on_the_page_for_its_author_alone(author: Author) -> None:
+    """A list that one has to type a command for is a list that nobody looks at; locked it tells nothing."""
+    name = author.clients[author.client]
+    author.begin()
+    page = author.page().text
+    due = page.split("<main")[1].split("<ul>")[1].split("</ul>")[0]
+    assert name in due
+    others = set(author.house.clients_of().values()) - set(author.clients.values())
+    assert [one for one in others if one in page] == [], "of one's own clients alone"
+    assert f'href="/self-check?about={author.client}"' in due
+    chosen = author.browser.get(f"/self-check?about={author.client}").text
+    assert f'value="{author.client}" selected' in chosen
+    author.fill()
+    page = author.page().text
+    assert f"about={author.client}" not in page, "not again before the second form from now"
+    author.send("/lock")
+    assert "about=" not in author.page().text
+
+
 def test_it_locks_itself(author: Author) -> None:
     """Who goes for a coffee leaves it closed; the desk's own sign-in still stands then."""
     author.begin()
