@@ -58,7 +58,7 @@ def expiring(token: str, now: float) -> list[str]:
         middle = token.split(".")[1]
         ends = float(json.loads(urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))["exp"])
         day = datetime.fromtimestamp(ends, UTC).strftime("%Y-%m-%d")
-    except (IndexError, ValueError, KeyError, TypeError, OverflowError, OSError):
+    except (IndexError, ValueError, KeyError, TypeError, OverflowError, OSError, RecursionError):
         return []
     if ends - now > FORTNIGHT:
         return []

@@ -344,7 +344,7 @@ def save(file: Path, changes: Mapping[str, Any]) -> None:
 
     try:
         document = tomlkit.parse(file.read_text(encoding="utf-8-sig")) if file.exists() else tomlkit.document()
-    except (TOMLKitError, UnicodeDecodeError):
+    except (TOMLKitError, ValueError, RecursionError):
         raise SettingsError(
             tr("The settings {file} are not valid TOML; nothing was changed. Mend them first.", file=file)
         ) from None

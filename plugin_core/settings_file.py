@@ -29,7 +29,7 @@ def read_toml(file: Path, make: str) -> dict[str, Any]:
         raise SettingsError(tr("There are no settings at {file}. Run: {make}", file=file, make=make)) from None
     except OSError as error:
         raise SettingsError(tr("The settings {file} cannot be read ({why}).", file=file, why=why_of(error))) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, endless digits or brackets
         found = re.search(r"at line (\d+)", str(error))
         where = tr(" (line {number})", number=found[1]) if found else ""
         raise SettingsError(

@@ -114,16 +114,16 @@ class _Rows:
             found = self._fetch()
             if found is None:
                 raise StopIteration
-            number, row = found
-            if len(row) > MOST_COLUMNS:
-                raise FileFault(TOO_WIDE)
-            cells = [_cell(one) for one in row]
+            number, cells = found
             if any(cell != "" for cell in cells):
                 return number, cells
 
-    def _fetch(self) -> tuple[int, Sequence[Any]] | None:
+    def _fetch(self) -> tuple[int, list[Cell]] | None:
         with _read():
-            return next(self._rows, None)
+            number, row = next(self._rows, (0, None))
+            if row is not None and len(row) > MOST_COLUMNS:
+                raise FileFault(TOO_WIDE)
+            return None if row is None else (number, [_cell(one) for one in row])  # a cell looks its format up here
 
 
 def _cell(one: Any) -> Cell:

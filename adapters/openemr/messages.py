@@ -54,7 +54,7 @@ class Journal:
         try:
             found = json.loads(self._file.read_text(encoding="ascii"))
             return {str(name): str(value) for name, value in found.items()}
-        except (FileNotFoundError, ValueError, AttributeError):
+        except (FileNotFoundError, ValueError, AttributeError, RecursionError):
             return {}
         except OSError as error:
             raise _no_journal(self._file.parent, error) from None

@@ -183,7 +183,7 @@ def _raw(ctx: click.Context) -> dict[str, Any]:
         try:
             text = (root.params.get("settings") or default_file()).read_text(encoding="utf-8")
             root.meta[_RAW] = tomllib.loads(text)
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             root.meta[_RAW] = {}
     found: dict[str, Any] = root.meta[_RAW]
     return found

@@ -99,7 +99,7 @@ def read(raw: bytes, instrument: Instrument, *, name: str) -> Instrument:
         data: Json = TranslationFileSchema().load(json.loads(raw.decode("utf-8")))
     except ValidationError as error:
         found = list(problems(error, told))
-    except ValueError:
+    except (ValueError, RecursionError):
         found = [tr("it is not UTF-8 JSON")]
     else:
         found = list(_differences(data, instrument))

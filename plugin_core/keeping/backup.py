@@ -37,8 +37,7 @@ MAGIC = b"HANDRAIL-BACKUP-1\n"
 SALT = 16
 PIECE = 1 << 18
 LARGEST = 1 << 24
-# Bytes that are no text and brackets without an end come from msgspec as errors of Python's own.
-UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+UNREADABLE = (ValueError, RecursionError)  # no JSON, bytes that are no text, brackets without an end
 Progress = Callable[[str, int, int | None], None]
 NOT_OURS = mark("{file} is not a backup of Handrail.")
 DAMAGED = mark(

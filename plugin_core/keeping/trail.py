@@ -83,7 +83,7 @@ def _beside(settings: Settings) -> chain.Link | None:
         return _read(found["link"]) if found["practice"] == settings.practice else None
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise UsageError(
             tr("The copy of the audit trail's end ({path}) cannot be read. Look who changed it.", path=_file(settings))
         ) from None

@@ -28,7 +28,7 @@ def cursor(tx: Tx, stream: str) -> Cursor | None:
         return None
     try:
         found = _cursor.decode(raw)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         return None
     # A time without an offset could not be compared with the server's, and would stop every run to come.
     return None if found.since is not None and found.since.tzinfo is None else found

@@ -82,7 +82,7 @@ def _who(owner: Path) -> tuple[str, datetime | None]:
     try:
         found = json.loads(owner.read_text(encoding="utf-8"))
         return _named(kept.HOLDER.format_map(found)), datetime.fromisoformat(found["since"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "", None  # it has just begun or just ended: the lock itself decides, this is only for the reader
 
 

@@ -1,0 +1,1 @@
+"""Inputs that nobody would send on purpose, for every parser: our own errors alone, in bounded time and memory."""

@@ -1,0 +1,102 @@
+"""F54, S33, S36: whatever comes in, our own errors and no others, in bounded time and memory.
+
+Ten thousand inputs for each parser, times its share where one costs more (a whole pull of an adapter, an Excel file);
+the same inputs in each run. `python -m tests.soak.fuzz` goes on from there, up to a million each.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from . import parsers
+from .mutate import bent, sample
+from .run import Parser, made, run
+
+INPUTS = 10_000
+SEED = 1
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _world() -> Iterator[None]:
+    """What the parsers need is made once; libraries' log lines are not built while nobody reads them."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(before)
+    parsers.close()
+
+
+@pytest.mark.parametrize("name", parsers.BY_NAME)
+def test_f54_s33_nothing_but_our_own_errors(name: str) -> None:
+    """One odd input must not end the sync of all, nor the desk of all, nor fill the memory of the computer."""
+    parser = parsers.BY_NAME[name]
+    faults = run(parser, SEED, 0, int(INPUTS * parser.share))
+    assert faults == [], "\n".join(map(str, faults))
+
+
+def test_a_fault_is_found_and_can_be_made_again() -> None:
+    """A fuzzer that finds nothing proves nothing unless it would have found something."""
+
+    def read(data: bytes, _which: int) -> None:
+        if b"NaN" in data:
+            raise KeyError("a fault")
+
+    parser = Parser("careless", lambda: (b'{"a": 1, "b": [2, "three"]}',), read)
+    (first, *_) = run(parser, SEED, 0, 2000)
+    assert "KeyError" in first.what
+    data, which = made(parser, SEED, first.number)
+    with pytest.raises(KeyError):
+        parser.call(data, which)
+
+
+def test_what_is_slow_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader that grows as a square is found by its time, not by its result."""
+    monkeypatch.setattr("tests.fuzz.run.SECONDS", 0.1)
+
+    def read(data: bytes, _which: int) -> None:
+        if len(data) > 50_000:
+            sum(range(20_000_000))
+
+    parser = Parser("slow", lambda: (b'{"a": 1}',), read)
+    assert any("CPU time" in fault.what for fault in run(parser, SEED, 0, 300))
+
+
+def test_each_kind_of_change_is_made() -> None:
+    """Flips, cuts, repeats, deep nesting and values of a wrong kind are all among the inputs of one run."""
+    from random import Random
+
+    given = sample(b'{"client": "c-17", "answers": {"G1": 3, "G2": [1, 2]}}')
+    found = [bent(given, Random(number)) for number in range(3000)]
+    assert any(len(data) < len(given.data) for data in found)
+    assert any(len(data) > 50_000 for data in found)
+    assert any(b"\\ud800" in data for data in found)
+    assert any(data.count(b"[") > 10_000 or data.count(b'{"a":') > 10_000 for data in found)
+    assert any(data.count(b'"answers"') > 1 for data in found)
+    assert len(set(found)) > 2000
+
+
+DEEP = b"[" * 60_000
+# What fuzzing found once, each mended since: the parser, the input.
+FOUND = {
+    "a backup's first line is no text": ("backup", parsers.sealed(b"\xff\xfe\n")),
+    "a backup's row is no text": ("backup", parsers.sealed(parsers.ROWS_KEPT + b'["\xff",{}]\n')),
+    "a backup's row is nested without an end": ("backup", parsers.sealed(parsers.ROWS_KEPT + b'["a",{"b":' + DEEP)),
+    "settings with a number of 5,000 digits": ("settings", b"budget = " + b"9" * 5000),
+    "settings with brackets without an end": ("settings", b"plugins = " + DEEP),
+    "a signed webhook with brackets without an end": ("webhook", DEEP),
+    "a translation with brackets without an end": ("translation", DEEP),
+    "brackets without an end inside a text": ("in-texts", b'{"exp":' + DEEP),
+}
+
+
+@pytest.mark.parametrize("what", FOUND)
+def test_f54_what_was_found_once(what: str) -> None:
+    """Each of these ended in an error of Python's own, which nobody in a practice can read."""
+    name, data = FOUND[what]
+    parser = parsers.BY_NAME[name]
+    with contextlib.suppress(*parser.own):
+        parser.call(data, 0)
