@@ -35,6 +35,7 @@ bench: $(VENV)/.test ## figures beside their baselines, same run
 soak: $(VENV)/.test ## long runs with faults by a seed, some hours; nothing may be lost or doubled
 	$(BIN)/python -m tests.peers.install --all
 	$(BIN)/python -m tests.soak connection
+	$(BIN)/python -m tests.soak database
 
 lock: ## renew the locked versions (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra web setup.cfg requirements/build.in -o requirements/base.lock

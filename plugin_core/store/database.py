@@ -128,17 +128,25 @@ class Store:
     def write(self, work: Callable[[Tx], T], source: int = 0) -> T:
         """Runs `work` in one transaction and commits it; repeats it whole when the database says "later".
 
-        `work` must only depend on what it reads inside, and have no effect outside.
+        `work` must only depend on what it reads inside, and have no effect outside. Where the answer to the COMMIT was
+        lost, the server is asked whether it took, so that nothing is entered in the audit trail twice (F76).
         """
         if self._rehearsal is not None:
             with plainly(self.engine), self._rehearsal.begin_nested():
                 return work(Tx(self._rehearsal, self.sealer, source))
+        unsure: tuple[int, T] | None = None
         for attempt in range(1, TRIES + 1):
             try:
                 with self.engine.connect().execution_options(handrail_write=True) as conn, conn.begin():
+                    if unsure is not None and _took(conn, unsure[0]):
+                        return unsure[1]
+                    unsure = None
                     if self.guard is not None:
                         self.guard(conn)
-                    return work(Tx(conn, self.sealer, source))
+                    done = work(Tx(conn, self.sealer, source))
+                    if (number := _number(conn)) is not None:
+                        unsure = number, done
+                return done
             except DBAPIError as error:
                 if attempt == TRIES or not _passing(error):
                     raise _as_store_error(error, self.engine) from None
@@ -289,6 +297,24 @@ def engine_of(
     engine = create_engine(parsed, hide_parameters=True, pool_pre_ping=True, pool_size=kept)
     event.listen(engine, "begin", _postgresql_begin)
     return engine
+
+
+def _number(conn: Connection) -> int | None:
+    """The number of a transaction that has written something, by which the server knows how it ended (PostgreSQL)."""
+    if conn.dialect.name != "postgresql":
+        return None
+    found = conn.exec_driver_sql("SELECT txid_current_if_assigned()").scalar()
+    return None if found is None else int(found)
+
+
+def _took(conn: Connection, number: int) -> bool:
+    """Whether that transaction was committed; one that is just ending is waited for, a bounded time."""
+    for attempt in range(TRIES):
+        state = conn.execute(text("SELECT txid_status(:number)"), {"number": number}).scalar()
+        if state != "in progress":
+            return bool(state == "committed")
+        time.sleep(PAUSE * 2**attempt)
+    return False
 
 
 def _create_private(path: Path) -> None:
