@@ -100,6 +100,29 @@ def test_tidying_up_touches_nobody_but_the_client_that_was_named() -> None:
         assert [mark.client for mark in double.marks("tag")] == [other]
 
 
+def test_a_tag_that_others_bear_is_counted_at_the_client_that_was_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A tag bears no key, so that an adapter finds everybody who bears it: an account in use would fail the kit, or a
+    second tag pass it."""
+    monkeypatch.setenv("HANDRAIL_SETTINGS", str(tmp_path / "handrail.toml"))
+    with IntakeqDouble() as double:
+        named, other = double.clients()
+        double.people[other]["Tags"].append(TAG)
+        wish = [f"--client={named}", "--carrier=tag", "--yes"]
+        wish += [f"--set={name}={value}" for name, value in double.settings().items()]
+        for name, secret in double.secrets().items():
+            (tmp_path / name).write_text(secret)
+            (tmp_path / name).chmod(0o600)
+            wish.append(f"--secret={name}=file:{name}")
+        status, told = run(capsys, "conformance", "intakeq", *wish)
+        assert [one for one in told["tests"] if one["outcome"] == "failed"] == []
+        assert (status, told["left_there"]) == (0, [])
+        found = outcomes(told)
+        assert found["a_prompt_stands_once_at_the_right_client"] == found["a_prompt_is_found_by_its_key"] == "passed"
+        assert [mark.client for mark in double.marks("tag")] == [other]
+
+
 def test_a_second_run_does_not_stumble_over_the_first(account: FhirDouble, capsys: pytest.CaptureFixture[str]) -> None:
     """A vendor runs it again and again on one account."""
     wish = ["--client", CLIENT, "--carrier", "flag", "--yes"]
