@@ -78,8 +78,9 @@ def load(conn: Connection, lines: Iterable[Line], practice: str) -> dict[str, in
 
 
 def _tables() -> Sequence[Table]:
-    kept = (table for table in metadata.sorted_tables if table is not practices and not table.info.get("host"))
-    return (practices, *kept)
+    """By row security a row may be written, and taken out, only while its source and its practice are there."""
+    first = (practices, sources)
+    return (*first, *(table for table in metadata.sorted_tables if table not in first and not table.info.get("host")))
 
 
 def _mine(table: Table, practice: str, owned: Sequence[int]) -> Any:

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from handrail.plugin_core.errors import HandrailError, StoreError
 from handrail.plugin_core.fleet import roles
-from handrail.plugin_core.settings import save
-from handrail.plugin_core.store import Store
+from handrail.plugin_core.keeping.backup import restore
+from handrail.plugin_core.settings import load, save
+from handrail.plugin_core.store import Store, keys
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
@@ -151,6 +152,26 @@ def test_new_keys_are_made_by_the_owner_alone(one: House) -> None:
     finally:
         one.let(NORTH, "worker")
     assert stage.ask(lambda engine: engine.client("c1")) is not None
+
+
+def test_s48_a_backup_is_put_back_by_the_owner_and_touches_no_other_practice(one: House, tmp_path: Path) -> None:
+    """Rows go and come under row security; the number of a source made afterwards is nobody's yet."""
+    stage = one.stages[NORTH]
+    one.let(NORTH, "web")
+    stage.ask(lambda engine: engine.keeping.backup(tmp_path / "backup", "anna"))
+    before = stage.seen()
+    one.let(NORTH, "owner")
+    try:
+        restore(load(stage.file), tmp_path / "backup", "anna", replace=True)
+    finally:
+        one.let(NORTH, "worker")
+    assert stage.seen() == before
+    with one.sql() as conn:
+        numbers = set(conn.execute(text("SELECT id FROM sources")).scalars())
+        assert set(conn.execute(text("SELECT DISTINCT source FROM responses")).scalars()) <= numbers
+    settings = one.host.settings_of(SOUTH)
+    with Store(settings.store_url, SOUTH, keys.master(settings.key_reference)) as south:
+        assert south.source("another") not in numbers
 
 
 def test_s52_a_person_acts_by_a_role_of_her_own(strange: House) -> None:
