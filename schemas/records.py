@@ -157,10 +157,12 @@ class Instrument:
 
     def item(self, item_id: str) -> Item:
         """The line of that id. Raises KeyError."""
-        for item in self.items:
-            if item.id == item_id:
-                return item
-        raise KeyError(item_id)
+        kept = _lines.get(id(self.items))
+        if kept is None or kept[0] is not self.items:
+            if len(_lines) >= MOST_FORMS:
+                _lines.clear()
+            kept = _lines[id(self.items)] = self.items, {item.id: item for item in reversed(self.items)}
+        return kept[1][item_id]
 
     def score(self, score_id: str) -> ScoreDefinition:
         """The score definition of that id. Raises KeyError."""
@@ -168,6 +170,11 @@ class Instrument:
             if score.id == score_id:
                 return score
         raise KeyError(score_id)
+
+
+MOST_FORMS = 64
+_lines: dict[int, tuple[tuple[Item, ...], dict[str, Item]]] = {}
+"""The lines of forms by their ids; found by identity, which the tuple beside keeps its own."""
 
 
 # --- answers and scores ------------------------------------------------------------------------------------------

@@ -72,8 +72,8 @@ def may_be_relief(course: Course) -> bool:
 
 def _relieved(form: ScoredForm) -> bool | None:
     """Whether relief was high and new steps few on this form; None where one of the two lines has no number."""
-    relief, steps = answer(form, RELIEF), answer(form, NEW_STEPS)
-    if relief is None or steps is None:
+    relief, steps = form.answers.get(RELIEF), form.answers.get(NEW_STEPS)
+    if relief.__class__ is not int or steps.__class__ is not int:  # a blank is a text
         return None
     return relief >= RELIEF_LEAST and steps <= STEPS_MOST
 

@@ -15,6 +15,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from typing import NamedTuple
 
 from ...schemas.records import Change, Course, Instrument, ScoreDefinition, ScoredForm
@@ -138,14 +139,16 @@ class View:
 
     def scored(self, name: str) -> list[list[tuple[int, float]]]:
         """The forms with this score that are not passed over, with its value, a list for each stretch."""
-        if name not in self._scored:
+        if (found := self._scored.get(name)) is None:
             stretches: dict[int, list[tuple[int, float]]] = {}
-            for index, form in enumerate(self.course.forms):
+            for index, form, aside, stretch in zip(count(), self.course.forms, self.aside, self.stretch, strict=False):
                 score = form.scores.get(name)
-                if score is not None and score.value is not None and self.aside[index] is None:
-                    stretches.setdefault(self.stretch[index], []).append((index, score.value))
-            self._scored[name] = list(stretches.values())
-        return self._scored[name]
+                if score is not None and score.value is not None and aside is None:
+                    if stretch not in stretches:
+                        stretches[stretch] = []
+                    stretches[stretch].append((index, score.value))
+            found = self._scored[name] = list(stretches.values())
+        return found
 
     def may_shift(self, name: str, sign: int) -> bool:
         """A quick look at a score: False only where `Track.over` is above 0 at no form."""
@@ -176,7 +179,8 @@ class View:
         """The forms with a number on this line that are not passed over, by stretch."""
         found: dict[int, list[int]] = {}
         for index, form in enumerate(self.course.forms):
-            if self.aside[index] is None and answer(form, item) is not None:
+            # As `answer` has it: a blank is a text.
+            if form.answers.get(item).__class__ is int and self.aside[index] is None:
                 found.setdefault(self.stretch[index], []).append(index)
         return found
 

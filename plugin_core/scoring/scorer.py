@@ -29,7 +29,7 @@ class Scorer:
     def __init__(self, instrument: Instrument, specials: Mapping[str, ScorerSpec] = _NONE) -> None:
         self.instrument = instrument
         self._plans: list[tuple[str, int, int, _Results]] = []
-        self._shares = _Shares()
+        self._shares = _Shares(((item.id, raw), 0) for item in instrument.items for raw in (*item.values, *Blank))
         at = 0
         for score in instrument.scores:
             if score.method != "special":
@@ -117,7 +117,7 @@ class _Shares(dict[tuple[str, Answer], int]):
                 self[line, raw] = self.get((line, raw), 0) + share
 
     def __missing__(self, key: tuple[str, Answer]) -> int:
-        return 0  # a blank, a number that the line does not offer, or a line of no score
+        return 0  # a number that the line does not offer, or a line of another form
 
 
 class _Results(dict[int, Score]):

@@ -23,6 +23,7 @@ BASE_DAYS = 6 * 7
 _LITTLE = 0.1
 """Weeks that add less than this stand in one line together."""
 _NUMBERS = ("level", "level_error", "rise", "rise_error", "change", "change_error")
+_TWO = "%.2f " * len(_NUMBERS)
 
 
 def explain(found: Followable, stretch: tuple[int, ...], place: Place, spacing: float, budget: int) -> Evidence:
@@ -166,13 +167,15 @@ def _week_steps(found: Followable, stretch: tuple[int, ...], place: Place, known
     columns = [followed.held, followed.weeks]
     columns += [part for pair in (followed.level, followed.rise, followed.change) for part in pair]
     steps, left = [], 0.0
+    filling = {"earlier": earlier}
     for back, (held, week, *numbers) in enumerate(zip(*(part[at].tolist() for part in columns), strict=True)):
-        share = held * known.fade**back
+        fade = known.fade**back
+        share = held * fade
         if share < _LITTLE:
             left += share
             continue
-        filling = dict(zip(_NUMBERS, map(two, numbers), strict=True))
-        filling |= {"earlier": earlier, "held": words.exact(held), "fade": words.exact(known.fade**back)}
+        filling.update(zip(_NUMBERS, (_TWO % tuple(numbers)).replace("-", "−").split(), strict=True))
+        filling["held"], filling["fade"] = words.exact(held), words.exact(fade)
         day = words.day(_day(first, week + place.offset))
         steps.append(Step(what.format(day=day), working.format_map(filling), round(share, 4)))
     if left > 0:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -55,8 +56,7 @@ class _Row:
     offset: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where the model's words about one form are kept. `offset` is what was taken off the weeks of later forms."""
 
     followed: Followed
@@ -256,8 +256,9 @@ def _follow(batch: list[_Row], found: list[Followable], scale: Scale, known: Con
     raw[raw == _BLANK] = np.nan
     seen = see(raw, scale, known)
     result = follow(weeks, seen, known)
-    there = weeks >= 0
-    most, news = np.where(there, result.number, 0.0).max(1).tolist(), ((result.told > 0) & there).any(1).tolist()
+    there: Array = weeks >= 0
+    most = np.where(there, result.number, 0.0).max(1).tolist()
+    news = np.where(there, result.told > 0, False).any(1).tolist()
     for at, row in enumerate(batch):
         one = found[row.course]
         one.rows.append((result, seen, at, row))

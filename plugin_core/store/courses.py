@@ -33,22 +33,26 @@ _columns = responses.c
 _active = OfKeys(
     _columns.client,
     *(_columns.key, _columns.client, _columns.instrument, _columns.instrument_version, _columns.authored_ms),
-    *(_columns.offset_min, _columns.sealed),
+    *(_columns.offset_min, _columns.scored_by, _columns.sealed),
     where=_columns.active,
     order=(_columns.authored_ms,),
 )
-_scored_by = OfKeys(_columns.client, _columns.key, _columns.scored_by, where=_columns.active)
 
 
-def forms_of(tx: Tx, client_keys: Sequence[str], zone: tzinfo | None = None) -> Series:
+def forms_of(
+    tx: Tx, client_keys: Sequence[str], zone: tzinfo | None = None, scored_by: dict[str, str] | None = None
+) -> Series:
     """The active forms of clients, oldest first: client key -> (instrument, version, form). Form ids are our keys.
 
     :param zone: the practice's, since many platforms write UTC. None: each form in the offset that it came with.
+    :param scored_by: is given, for each form, the start of the hash of the instrument that it was scored by.
     """
     found: Series = {key: [] for key in client_keys}
     same: set[str] = set()
     unseal, at = tx.sealer.open, place(tx, "")
-    for key, client, instrument, version, ms, offset, sealed in _active.rows(tx, client_keys):
+    for key, client, instrument, version, ms, offset, by, sealed in _active.rows(tx, client_keys):
+        if scored_by is not None:
+            scored_by[key] = by
         stored = _form_of(unseal(at + key, sealed))
         ours = found[client]
         form = _form(key, from_ms(ms, offset) if zone is None else from_ms(ms).astimezone(zone), stored)
@@ -77,8 +81,3 @@ def _form(key: str, authored: datetime, stored: _Read) -> ScoredForm:
         _MODES[stored.mode],
         stored.language,
     )
-
-
-def scored_otherwise(tx: Tx, client_keys: Sequence[str], by: Collection[str]) -> set[str]:
-    """Of these clients' active forms those that were scored by none of these instruments (starts of their hashes)."""
-    return {key for key, scored_by in _scored_by.rows(tx, client_keys) if scored_by not in by}

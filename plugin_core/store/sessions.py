@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 import msgspec
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 
 from ...schemas.records import Session
 from .database import Tx
@@ -65,4 +65,7 @@ def therapists(tx: Tx, client: str) -> dict[date, str | None]:
 
 def known(tx: Tx) -> bool:
     """Whether the platform has ever given a session; where it never did, "none attended" would be a guess."""
-    return tx.conn.execute(select(sessions.c.on).where(sessions.c.source == tx.source).limit(1)).first() is not None
+    return tx.conn.execute(_any, {"s": tx.source}).first() is not None
+
+
+_any = select(sessions.c.on).where(sessions.c.source == bindparam("s")).limit(1)

@@ -23,6 +23,7 @@ from ..rules.life import SAFETY, Episode, episodes, shown, stale
 from ..rules.safety import REASSIGNED_SINCE as REASSIGNED_SINCE
 from ..safety.arrival import Settled, note_taken_back, settle
 from ..store import Store, Tx, flags, forms, mend, outgoing
+from ..store.sql import chunks
 from ..words import tr
 from . import hooks
 from .basis import basis_of
@@ -33,6 +34,7 @@ from .sessions import attended
 
 MOST_ALONE = 200  # clients that are read at once, in this process
 CLIENTS_A_PAGE = 40  # of more: two processes with a page each keep within 150 MiB
+CLIENTS_AT_ONCE = 2000  # that are asked for by key: one look for many pages
 PUSHED_KINDS = ("prompt", "good-news")
 _LIVING_KINDS = ("prompt", "good-news", SAFETY)
 
@@ -131,10 +133,10 @@ class Evaluate:
         after = ""
         while True:
             with self.store.reading(self.source) as tx:
-                keys = forms.dirty(tx, after, CLIENTS_A_PAGE)
+                keys = forms.dirty(tx, after, CLIENTS_AT_ONCE)
             if not keys:
                 return
-            yield keys
+            yield from chunks(keys, CLIENTS_A_PAGE)
             after = keys[-1]
 
     def _read(self, keys: list[str]) -> Read:
@@ -207,9 +209,11 @@ class Evaluate:
             self._refresh(key, living, others, rests_on, changes, done)
         return changes
 
-    def _series(self, tx: Tx, keys: Sequence[str]) -> dict[str, list[tuple[str, str, ScoredForm]]]:
+    def _series(
+        self, tx: Tx, keys: Sequence[str], scored_by: dict[str, str] | None = None
+    ) -> dict[str, list[tuple[str, str, ScoredForm]]]:
         """The forms of a page of clients: client key -> (instrument, version, form), oldest first."""
-        return series_of(tx, keys, self.registry, self.context.as_of.tzinfo, self.read_tags)
+        return series_of(tx, keys, self.registry, self.context.as_of.tzinfo, self.read_tags, scored_by)
 
     def _more(self) -> Any:
         """What else was found on the page that was read last."""

@@ -16,11 +16,19 @@ from ..store.courses import forms_of
 
 
 def series_of(
-    tx: Tx, keys: Sequence[str], registry: Registry, zone: tzinfo | None, read_tags: Collection[str]
+    tx: Tx,
+    keys: Sequence[str],
+    registry: Registry,
+    zone: tzinfo | None,
+    read_tags: Collection[str],
+    scored_by: dict[str, str] | None = None,
 ) -> dict[str, list[tuple[str, str, ScoredForm]]]:
     """What the rules read of clients, and what people are shown of them: forms by the practice's day, self-checks that
-    were shared, the tags of the enrolments. Client key -> (instrument, version, form), oldest first."""
-    return with_tags(tx, with_shared(tx, forms_of(tx, keys, zone), registry), read_tags)
+    were shared, the tags of the enrolments. Client key -> (instrument, version, form), oldest first.
+
+    :param scored_by: as of `courses.forms_of`.
+    """
+    return with_tags(tx, with_shared(tx, forms_of(tx, keys, zone, scored_by), registry), read_tags)
 
 
 def courses_of(

@@ -16,7 +16,7 @@ from ...schemas.records import ScoredForm
 from ..contracts import HookContext
 from ..registry import Registry
 from ..settings import Settings
-from ..store import Store, Tx, courses, forms, outgoing
+from ..store import Store, Tx, forms, outgoing
 from . import judged
 from .basis import code
 from .evaluate import Evaluate, Evaluated, Read
@@ -64,10 +64,12 @@ class _Rescoring(Evaluate):
         the code is part of what it follows from."""
         return bool(code()) and self.registry.plugins.is_own(self.registry.rules[rule].plugin)
 
-    def _series(self, tx: Tx, keys: Sequence[str]) -> Series:
-        series = super()._series(tx, keys)
+    def _series(self, tx: Tx, keys: Sequence[str], scored_by: dict[str, str] | None = None) -> Series:
+        scored_by = {} if scored_by is None else scored_by
+        series = super()._series(tx, keys, scored_by)
         known = {key: self.registry.scorer(key) for key in self.registry.instruments}
-        otherwise = courses.scored_otherwise(tx, keys, {one.instrument.sha256[:12] for one in known.values()})
+        today = {one.instrument.sha256[:12] for one in known.values()}
+        otherwise = {key for key, by in scored_by.items() if by not in today}
         fresh: Fresh = {}
         for found in series.values():
             for index, (instrument, version, form) in enumerate(found):
