@@ -50,6 +50,8 @@ class Working:
 
     `interval_minutes`: how often each practice is synced. A job gives way to others after `pages` or `seconds` (F95).
     `lease_seconds`: how long a practice waits for a worker that is gone. `parallel`: practices at once in one worker.
+    `grace_seconds`: what a worker that is told to stop has to end its turns (F100). `stuck_seconds`: how long a turn
+    may go without any progress before its practice is paused (F103).
     """
 
     interval_minutes: int = 15
@@ -57,6 +59,8 @@ class Working:
     seconds: int = 60
     lease_seconds: int = 30
     parallel: int = 2
+    grace_seconds: int = 25
+    stuck_seconds: int = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +185,8 @@ class _WorkerSchema(BaseSchema):
     seconds = Whole(least=1, most=3600)
     lease_seconds = Whole(least=5, most=3600)
     parallel = Whole(least=1, most=64)
+    grace_seconds = Whole(least=1, most=3600)
+    stuck_seconds = Whole(least=1, most=24 * 3600)
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> Working:

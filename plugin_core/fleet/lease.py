@@ -107,6 +107,12 @@ def give_back(
     return True
 
 
+def stop(conn: Connection, lease: Lease, problem: str) -> bool:
+    """Pauses the practice under a new fence, for a reason that a person must look into; False: it was another's."""
+    paused = {"paused": True, "owner": None, "until_ms": None, "problem": problem, "fence": due.c.fence + 1}
+    return conn.execute(update(due).where(_mine(lease)).values(paused)).rowcount == 1
+
+
 def step_in(conn: Connection, practice: str) -> bool:
     """A person's command begins, having the practice's other lock: True unless a worker's lease still runs. One that
     has run out is taken away for good. A practice that is on no host has no row here, and no worker.

@@ -18,34 +18,37 @@ from ..errors import StoreError
 from ..manager import Plugins
 from ..store.database import plainly
 from ..words import tr
-from . import due
+from . import lease
 from .work import Running, Work
 
 log = logging.getLogger(__name__)
-STUCK_SECONDS = 300.0  # the longest that anything here waits for an answer is two minutes
 LOOK_EVERY = 1.0
+ASLEEP = 5.0
 OWN = "handrail"
 
 
 class Watch(threading.Thread):
     """Looks each second.
 
-    :param stuck_seconds: how long a turn may go without a page, a delivery or a write.
-    :param hung: called once a turn hangs.
+    :param hung: called once a turn has gone too long without a page, a delivery or a write.
+    :param ended: set when there is nothing to watch any more.
     """
 
-    def __init__(
-        self, work: Work, hung: Callable[[], None], ended: threading.Event, stuck_seconds: float = STUCK_SECONDS
-    ) -> None:
+    def __init__(self, work: Work, hung: Callable[[], None], ended: threading.Event) -> None:
         super().__init__(name="watch", daemon=True)
         self._work = work
         self._hung = hung
         self._ended = ended
-        self._stuck_seconds = stuck_seconds
+        self._stuck_seconds = work.host.worker.stuck_seconds
         self._renewed: dict[Running, float] = {}
 
     def run(self) -> None:
+        looked = time.monotonic()
         while not self._ended.wait(LOOK_EVERY):
+            before, looked = looked, time.monotonic()
+            if looked - before > ASLEEP:  # the whole process stood still, not a turn: a computer that slept
+                for running in list(self._work.running.values()):
+                    running.turn.seen()
             for running in list(self._work.running.values()):
                 try:
                     self._look(running)
@@ -69,11 +72,11 @@ class Watch(threading.Thread):
             "{who} did not come back within {minutes} minutes. The practice is paused. Update or remove it, then run: "
             "handrail practices resume {practice}",
             who=who,
-            minutes=round(self._stuck_seconds / 60),
+            minutes=max(1, round(self._stuck_seconds / 60)),
             practice=practice,
         )
         with plainly(self._work.pool), self._work.pool.begin() as conn:
-            due.pause(conn, practice, problem)
+            lease.stop(conn, running.lease, problem)
         self._work.running.pop(running.thread, None)
         log.error("practice %s: %s", practice, problem)
         self._hung()

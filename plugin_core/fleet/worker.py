@@ -30,11 +30,10 @@ from ..words import tr
 from . import due, queue
 from .dispatch import Dispatcher, dispatch
 from .host import Host
-from .watch import STUCK_SECONDS, Watch
+from .watch import Watch
 from .work import Work
 
 log = logging.getLogger(__name__)
-GRACE_SECONDS = 25.0  # containers are killed thirty seconds after SIGTERM
 TIDY_SECONDS = 60.0
 CONNECTIONS = 3  # a turn reads, writes and counts requests
 POLL_SECONDS = 5.0  # without LISTEN (a connection pooler in between), calls are found by looking
@@ -44,18 +43,13 @@ class Worker:
     """One process.
 
     :param host: the host's settings.
-    :param stuck_seconds: after how long without any progress a turn counts as hung.
     """
 
-    def __init__(
-        self, host: Host, *, stuck_seconds: float = STUCK_SECONDS, grace_seconds: float = GRACE_SECONDS
-    ) -> None:
+    def __init__(self, host: Host) -> None:
         self.host = host
         self.stopping = threading.Event()
         self._ended = threading.Event()
         self._anew = False
-        self._grace = grace_seconds
-        self._stuck = stuck_seconds
         self._url = host.address(host.roles.worker)
         self.pool = pool_of(self._url, host.worker.parallel, host.worker.lease_seconds)
         owner = f"{socket.gethostname()}:{os.getpid()}:{token_hex(4)}"
@@ -76,7 +70,7 @@ class Worker:
         dispatcher = Dispatcher(self.pool, queue.defer, self.host.worker.parallel, self.stopping)
         self.work.finished = dispatcher.free
         dispatcher.start()
-        Watch(self.work, self._begin_anew, self._ended, self._stuck).start()
+        Watch(self.work, self._begin_anew, self._ended).start()
         try:
             asyncio.run(self._serve())
         finally:
@@ -165,7 +159,7 @@ class Worker:
 
     def _last_moment(self) -> None:
         """A thread that does not end keeps no process: its lease runs out, and its fence is another's then."""
-        until = time.monotonic() + self._grace
+        until = time.monotonic() + self.host.worker.grace_seconds
         while self.work.running and time.monotonic() < until:
             time.sleep(0.05)
         if self._anew or self.work.running:
