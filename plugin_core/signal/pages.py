@@ -258,8 +258,8 @@ def _follow(batch: list[_Row], found: list[Followable], scale: Scale, known: Con
     result = follow(weeks, seen, known)
     there: Array = weeks >= 0
     most = np.where(there, result.number, 0.0).max(1).tolist()
-    news = np.where(there, result.told, 0).any(1).tolist()
+    told = np.where(there, result.told, 0).max(1).tolist()
     for at, row in enumerate(batch):
         one = found[row.course]
         one.rows.append((result, seen, at, row))
-        one.most, one.news = max(one.most, most[at]), one.news or news[at]
+        one.most, one.news = max(one.most, most[at]), one.news or told[at] > 0
