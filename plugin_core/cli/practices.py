@@ -22,7 +22,7 @@ NOT_TAKEN_IN = mark("not taken in")
 PAUSED = mark("paused")
 WORKING = mark("being synced")
 WAITING = mark("waiting")
-FAILING = mark("failing")
+TROUBLED = mark("has a problem")
 DESTROYED = mark(
     "Destroy the copies of its master key too, wherever they are kept: with one of them, backups made before today can "
     "still be read."
@@ -109,7 +109,7 @@ def add(
 @json_option
 @pass_app
 def list_(app: App, by: str | None, as_json: bool) -> int:
-    """The practices: which are working, which wait, which fail and why."""
+    """The practices: which are being synced, which wait, which have a problem."""
     with _office(app, by) as office:
         found = office.listed()
     if as_json:
@@ -128,7 +128,7 @@ def _state(one: Listed) -> str:
         return NOT_HERE
     if row.paused:
         return PAUSED
-    return FAILING if row.failures else WORKING if row.owner else WAITING
+    return TROUBLED if row.failures else WORKING if row.owner else WAITING
 
 
 def _row(one: Listed) -> list[str]:
