@@ -11,6 +11,7 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.fuzz import parsers
@@ -20,9 +21,9 @@ KEPT = Path(__file__).parents[2] / ".cache" / "fuzz.json"
 ROUND = 5000
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     """Ends with 1 where a parser has a fault."""
-    wanted = _asked()
+    wanted = _asked(arguments)
     logging.disable(logging.CRITICAL)
     try:
         if wanted.only is not None:
@@ -33,13 +34,13 @@ def main() -> int:
         parsers.close()
 
 
-def _asked() -> argparse.Namespace:
+def _asked(arguments: Sequence[str]) -> argparse.Namespace:
     line = argparse.ArgumentParser(description=__doc__)
     line.add_argument("parsers", nargs="*", metavar="PARSER", help=", ".join(parsers.BY_NAME))
     line.add_argument("--seed", type=int, default=2)
     line.add_argument("--inputs", type=int, default=1_000_000, help="for each parser, times its share")
     line.add_argument("--only", type=int, help="the number of one input, of one parser")
-    return line.parse_args()
+    return line.parse_args(arguments)
 
 
 def _again(parser: Parser, seed: int, number: int) -> int:
@@ -76,4 +77,4 @@ def _keep(name: str, done: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
