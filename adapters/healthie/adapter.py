@@ -115,7 +115,7 @@ class HealthieAdapter:
         return Batch(
             [*responses, *map(unread, others)],
             stamps,
-            after(data, "formAnswerGroups"),
+            after(data, "formAnswerGroups", self._graph.site),
             clock,
             set_aside,
             gone,
@@ -171,15 +171,13 @@ class HealthieAdapter:
     def listing(self) -> Iterator[Mapping[str, str | None]]:
         """Ids with the times of their last change."""
         more: str | None = None
-        seen: set[str] = set()
-        while True:
+        seen: set[str | None] = set()
+        while more is not None or not seen:
+            seen.add(more)
             data, _ = self._list(None, more)
             found = [row for row in self._rows(data) if not row.get("deleted_at")]
             yield {str(row["id"]): time_of(row.get("updated_at")) for row in found}
-            more = after(data, "formAnswerGroups")
-            if more is None or more in seen:
-                return
-            seen.add(more)
+            more = after(data, "formAnswerGroups", self._graph.site, seen)
 
     def clients(self, refs: Sequence[str]) -> Iterator[Client]:
         """Names and providers; archived clients are asked for in a second query."""

@@ -5,7 +5,7 @@ https://docs.gethealthie.com (API concepts: rate limits, versioning, error handl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,13 +66,11 @@ class Graph:
         """All rows of a connection that have an id, page by page."""
         more: str | None = None
         seen: set[str | None] = set()
-        while more not in seen:
+        while more is not None or not seen:
             seen.add(more)
             data, _ = self.ask(document, {**variables, "after": more}, purpose=purpose)
             yield from (row for row in nodes(data, name, self.site) if isinstance(row.get("id"), str) and row["id"])
-            more = after(data, name) or None
-            if more is None:
-                return
+            more = after(data, name, self.site, seen)
 
     def change(self, document: str, variables: Mapping[str, Any], *, purpose: str) -> Changed:
         """Sends a mutation with one field, once, and gives its payload.
@@ -203,11 +201,17 @@ def nodes(data: Json, name: str, site: str) -> list[Json]:
     return [row for row in rows if isinstance(row, dict)]
 
 
-def after(data: Json, name: str) -> str | None:
-    """Where the next page of a connection begins; None at the end."""
+def after(data: Json, name: str, site: str, seen: Container[str | None] = ()) -> str | None:
+    """Where the next page of a connection begins; None at the end.
+
+    :raises PlatformError: there is a next page, and nothing or a page in `seen` leads to it: taken for the end, all
+        behind it would be missed, or be withdrawn as deleted (F27).
+    """
     found = data.get(name)
     info = found.get("page_info") if isinstance(found, dict) else None
     if not isinstance(info, dict) or info.get("has_next_page") is not True:
         return None
     end = info.get("end_cursor")
-    return end if isinstance(end, str) and end else None
+    if not isinstance(end, str) or not end or end in seen:
+        raise PlatformError(tr("{site} leads from page to page in a circle, so its list cannot be read.", site=site))
+    return end

@@ -110,7 +110,7 @@ class TestHealthie(AdapterConformance):
             ("SOMETHING_NEW", PlatformError),
         ],
     )
-    def test_errors_that_come_with_status_200_are_errors(self, code: str, kind: type[PlatformError]) -> None:
+    def test_f26_errors_that_come_with_status_200_are_errors(self, code: str, kind: type[PlatformError]) -> None:
         """Taken for an answer, a refused query would be "no forms", and the cursor would pass real ones."""
         self.answering([{"message": "Ada Kestrelmeier is wrong", "extensions": {"code": code}}])
         done = self.pull(self.open())
@@ -118,13 +118,33 @@ class TestHealthie(AdapterConformance):
         assert done.cursor is None
         assert "Kestrelmeier" not in done.error.message
 
-    def test_an_answer_with_errors_beside_data_is_an_error(self) -> None:
+    def test_f26_an_answer_with_errors_beside_data_is_an_error(self) -> None:
         """GraphQL gives half an answer with its errors; half a page would be taken for the whole."""
         empty = {"formAnswerGroups": {"nodes": [], "page_info": {"has_next_page": False, "end_cursor": None}}}
         self.answering([{"message": "one form failed"}], empty)
         done = self.pull(self.open())
         assert done.error is not None
         assert done.cursor is None
+
+    @pytest.mark.parametrize("end", [None, "", "5"])
+    @pytest.mark.parametrize("walk", ["pull", "listing", "forms"])
+    def test_f27_a_cursor_that_does_not_move_ends_with_an_error(self, walk: str, end: str | None) -> None:
+        """Taken for the end of the list, what lies behind it would be missed, or be withdrawn as deleted; followed, the
+        sync would never end."""
+        self.fill(self.double.page_size * 2)
+        for number in range(7):
+            self.double.put("forms", {"name": f"Another {number}", "external_id": None, "external_id_type": None})
+        page = self.double._page
+
+        def stuck(*given: Any) -> dict[str, Any]:
+            found = page(*given)
+            found["page_info"] = {"has_next_page": True, "end_cursor": end}
+            return found
+
+        self.double._page = stuck  # type: ignore[method-assign]
+        adapter = self.open()
+        with pytest.raises(PlatformError, match="in a circle"):
+            list(adapter.pull(None) if walk == "pull" else adapter.listing() if walk == "listing" else adapter.forms())
 
     def test_a_connection_that_is_null_is_no_empty_list(self) -> None:
         """So a key answers that may not see forms."""

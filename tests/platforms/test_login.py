@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -27,7 +28,9 @@ from handrail.plugin_core.cli.login import Loopback
 from handrail.plugin_core.contracts import AdapterContext
 from handrail.plugin_core.contracts.connecting import _no_place
 from handrail.plugin_core.errors import Denied, KeyProblem, SettingsError, Unreachable, UnsafeLink, UsageError
+from handrail.plugin_core.store import keys
 
+from .doubles.base import Reply, Request
 from .doubles.drchrono import CLIENT_ID, CLIENT_SECRET, DrChronoDouble
 from .doubles.openemr import OpenEmrDouble
 
@@ -176,7 +179,7 @@ def test_a_sign_in_without_a_lasting_token_is_refused(practice: Practice) -> Non
     assert TOKENS not in practice.kept
 
 
-def test_a_refresh_token_is_kept_as_soon_as_it_is_rotated(practice: Practice) -> None:
+def test_f43_a_refresh_token_is_kept_as_soon_as_it_is_rotated(practice: Practice) -> None:
     """The old one is burnt: lost between two lines of ours, the practice would be locked out."""
     practice.sign_in()
     before = json.loads(practice.kept[TOKENS])["refresh"]
@@ -186,6 +189,74 @@ def test_a_refresh_token_is_kept_as_soon_as_it_is_rotated(practice: Practice) ->
     assert before in practice.double.oauth.burnt
     assert before != after
     assert after in practice.double.oauth.refresh
+
+
+def test_f43_what_a_renewal_brought_is_kept_before_it_is_used(practice: Practice) -> None:
+    """A stop during the request that follows must find the new tokens: the old refresh token is burnt by then."""
+    practice.sign_in()
+    practice.double.oauth.expire()
+    held: list[bool] = []
+
+    def looks(request: Request, work: Callable[[], Reply]) -> Reply:
+        reply = work()
+        if request.path == "/api/users/current" and reply.status == 200:
+            used = request.headers["authorization"].removeprefix("Bearer ")
+            held.append(json.loads(practice.kept[TOKENS])["access"] == used)
+        return reply
+
+    practice.double.plant(looks, on="any", times=10)
+    SPEC.open(practice.context).test()
+    assert held == [True]
+
+
+def test_f43_killed_between_the_renewal_and_keeping_it_a_person_signs_in_again(practice: Practice) -> None:
+    """No program can have it back; what it can do is stop cleanly, say so, and go on after the sign-in."""
+    practice.sign_in()
+    practice.double.oauth.expire()
+    before = practice.kept[TOKENS]
+
+    def killed(name: str, value: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        SPEC.open(replace(practice.context, keep=killed)).test()
+    assert practice.kept[TOKENS] == before
+    with pytest.raises(Denied, match=r"has to sign in again: handrail connect drchrono --login"):
+        SPEC.open(practice.context).test()
+    practice.sign_in()
+    SPEC.open(practice.context).test()
+
+
+def test_s14_tokens_in_a_file_are_replaced_whole_or_not_at_all(
+    practice: Practice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a token in the file, or an empty one, would be a sign-in lost; and nobody else may read it."""
+    place = tmp_path / "private" / "tokens"
+    context = replace(
+        practice.context,
+        keep=lambda name, value: keys.write(f"file:{place}", value),
+        secret=lambda name: keys.read(f"file:{place}").reveal() if name == TOKENS else practice.kept[name],
+    )
+    practice.context = context
+    practice.sign_in()
+    first = place.read_text()
+    if os.name != "nt":
+        assert place.stat().st_mode & 0o077 == 0
+    practice.double.oauth.expire()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", _stopped)
+        with pytest.raises(KeyboardInterrupt):
+            SPEC.open(context).test()
+    assert place.read_text() == first
+    practice.sign_in()
+    assert json.loads(place.read_text())["refresh"] in practice.double.oauth.refresh
+
+
+def _stopped(self: Path, target: Path, moves: Callable[[Path, Path], Path] = Path.replace) -> Path:
+    """The program ends just before the new tokens are in their place."""
+    if target.name == "tokens":
+        raise KeyboardInterrupt
+    return moves(self, target)
 
 
 def test_a_folder_that_cannot_be_written_is_said_and_burns_no_token(practice: Practice, tmp_path: Path) -> None:
