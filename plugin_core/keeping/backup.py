@@ -32,6 +32,7 @@ from ..sync.points import reach
 from ..words import mark, tr
 from ..words.kept import why_of
 from . import trail
+from .rotation import wrap_anew
 
 MAGIC = b"HANDRAIL-BACKUP-1\n"
 SALT = 16
@@ -230,6 +231,8 @@ def restore(settings: Settings, file: Path, author: str, *, replace: bool) -> Co
         finally:
             engine.dispose()
     with Store(settings.store_url, settings.practice, master) as store:
+        if not settings.store_in_file:
+            wrap_anew(store, master, master)  # a desk that is running has no other file to notice
         store.write(lambda tx: book.record(tx, author, "store-restored", detail=contents.made.isoformat()))
         trail.remember(store, settings)
     return contents

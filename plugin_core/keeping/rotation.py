@@ -107,15 +107,7 @@ def rotate_master(store: Store, settings: Settings) -> None:
     keys.write(reference + NEW, keys.make_master())
     reach("master-new-kept")
     new = keys.master(reference + NEW)
-    opened = store.practice_keys(old)
-
-    def work(tx: Tx) -> None:
-        for number, key in opened.items():
-            where = (key_table.c.practice == store.practice) & (key_table.c.id == number)
-            wrapped = seal.wrap(new, store.practice, number, key)
-            tx.conn.execute(update(key_table).where(where).values(wrapped=wrapped))
-
-    store.write(work)
+    wrap_anew(store, old, new)
     reach("master-wrapped")
     if whole.covers(settings.store_url):
         store.engine.dispose()
@@ -125,23 +117,36 @@ def rotate_master(store: Store, settings: Settings) -> None:
     _take_place(reference)
 
 
-def open_with(settings: Settings, pool: Engine | None = None) -> Store:
+def wrap_anew(store: Store, old: bytes, new: bytes) -> None:
+    """Wraps the practice's keys anew. Whoever has the store open at that moment sees by it that it is another one."""
+    opened = store.practice_keys(old)
+
+    def work(tx: Tx) -> None:
+        for number, key in opened.items():
+            where = (key_table.c.practice == store.practice) & (key_table.c.id == number)
+            wrapped = seal.wrap(new, store.practice, number, key)
+            tx.conn.execute(update(key_table).where(where).values(wrapped=wrapped))
+
+    store.write(work)
+
+
+def open_with(settings: Settings, pool: Engine | None = None, *, patience: float | None = None) -> Store:
     """The practice's store by the key that the settings name; finishes a change of the master key that was stopped.
 
-    :param pool: a host's connections, as `Store` takes them.
+    :param pool: a host's connections, and `patience` the seconds for a store that is held, as `Store` takes them.
     :raises KeyProblem: neither the key nor one that was about to take its place fits.
     """
     reference = settings.key_reference
     old = keys.master(reference)
     try:
-        return Store(settings.store_url, settings.practice, old, pool=pool)
+        return Store(settings.store_url, settings.practice, old, pool=pool, patience=patience)
     except KeyProblem:
         if not keys.exists(reference + NEW):
             raise
         new = keys.master(reference + NEW)
         if whole.covers(settings.store_url):
             whole.rekey(settings.store_path, old, new)
-        store = Store(settings.store_url, settings.practice, new, pool=pool)
+        store = Store(settings.store_url, settings.practice, new, pool=pool, patience=patience)
         _take_place(reference)
         return store
 

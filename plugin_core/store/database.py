@@ -55,19 +55,30 @@ class Store:
     :param master: the 32 bytes that its keys are wrapped with.
     :param create: make the store, and the practice in it, where they are not there.
     :param pool: the connections of a host's worker, of the right version and shared by the practices that it works on.
+    :param patience: seconds that a person who waits for an answer has while another program holds the store. None: as
+        long as a sync has, which may wait most of a minute.
     :raises StoreError: not there, unreadable, or made by a newer Handrail.
     :raises KeyProblem: the key is not the one the store was sealed with.
     """
 
     def __init__(
-        self, url: str, practice: str, master: bytes, *, create: bool = False, pool: Engine | None = None
+        self,
+        url: str,
+        practice: str,
+        master: bytes,
+        *,
+        create: bool = False,
+        pool: Engine | None = None,
+        patience: float | None = None,
     ) -> None:
         self.practice = practice
         self._rehearsal: Connection | None = None
         self._shared = pool is not None
+        self._patience = patience
+        self._wrapped: dict[int, bytes] = {}
         self.guard: Callable[[Connection], None] | None = None
-        opened = pool or engine_of(url, master, create=create)
-        self.engine = opened.execution_options(handrail_practice=practice)
+        opened = pool or engine_of(url, master, create=create, patience=patience)
+        self.engine = opened.execution_options(handrail_practice=practice, handrail_patience=patience)
         try:
             with plainly(self.engine):
                 if pool is None:
@@ -135,6 +146,7 @@ class Store:
             with plainly(self.engine), self._rehearsal.begin_nested():
                 return work(Tx(self._rehearsal, self.sealer, source))
         unsure: tuple[int, T] | None = None
+        begun = time.monotonic()
         for attempt in range(1, TRIES + 1):
             try:
                 with self.engine.connect().execution_options(handrail_write=True) as conn, conn.begin():
@@ -148,7 +160,8 @@ class Store:
                         unsure = number, done
                 return done
             except DBAPIError as error:
-                if attempt == TRIES or not _passing(error):
+                over = self._patience is not None and time.monotonic() - begun >= self._patience
+                if over or attempt == TRIES or not _passing(error):
                     raise _as_store_error(error, self.engine) from None
                 time.sleep(PAUSE * 2**attempt)
         raise AssertionError("unreachable")
@@ -195,8 +208,8 @@ class Store:
         :raises KeyProblem: the master key is not the one that they were wrapped with.
         """
         with self.engine.connect() as conn:
-            wrapped = conn.execute(select(keys.c.id, keys.c.wrapped).where(keys.c.practice == self.practice)).all()
-        opened = {row.id: seal.unwrap(master, self.practice, row.id, row.wrapped) for row in wrapped}
+            wrapped = self._read_keys(conn)
+        opened = {number: seal.unwrap(master, self.practice, number, key) for number, key in wrapped.items()}
         good = {number: key for number, key in opened.items() if key is not None}
         if len(good) != len(opened):
             raise KeyProblem(
@@ -205,7 +218,17 @@ class Store:
                     "right key back (the keyring entry or key file that belongs to this store)."
                 )
             )
+        self._wrapped = wrapped
         return good
+
+    def _read_keys(self, conn: Connection) -> dict[int, bytes]:
+        rows = conn.execute(select(keys.c.id, keys.c.wrapped).where(keys.c.practice == self.practice))
+        return {row.id: row.wrapped for row in rows}
+
+    def is_as_opened(self, conn: Connection) -> bool:
+        """Whether the keys that it was opened with are those of the database still: a restore, and a new master key,
+        wrap them anew. What is sealed with keys that are gone could never be opened again."""
+        return self._wrapped.items() <= self._read_keys(conn).items()
 
     def _new_practice(self, master: bytes) -> seal.Sealer:
         key = secrets.token_bytes(seal.KEY_BYTES)
@@ -257,6 +280,7 @@ def engine_of(
 
     :param master: opens a file that is encrypted as a whole; other stores do without.
     :param kept: how many connections to PostgreSQL are kept open.
+    :param patience: as for `Store`.
     """
     try:
         parsed = make_url(url)
@@ -289,7 +313,6 @@ def engine_of(
         waits = {"timeout": BUSY_SECONDS if patience is None else patience}
         engine = create_engine(parsed, hide_parameters=True, connect_args=waits, **driver)
         if driver:
-    :param patience: as for `Store`.
             event.listen(engine, "do_connect", whole.opener(master))
         event.listen(engine, "connect", _sqlite_connect)
         event.listen(engine, "begin", _sqlite_begin)
@@ -348,27 +371,12 @@ def _sqlite_begin(conn: Connection) -> None:
 
 def _postgresql_begin(conn: Connection) -> None:
     """Says whose the transaction is, for row security. It ends with the transaction, so that a pooled connection that
-def _number(conn: Connection) -> int | None:
-    """The number of a transaction that has written something, by which the server knows how it ended (PostgreSQL)."""
-    if conn.dialect.name != "postgresql":
-        return None
-    found = conn.exec_driver_sql("SELECT txid_current_if_assigned()").scalar()
-    return None if found is None else int(found)
-
-
-def _took(conn: Connection, number: int) -> bool:
-    """Whether that transaction was committed; one that is just ending is waited for, a bounded time."""
-    for attempt in range(TRIES):
-        state = conn.execute(text("SELECT txid_status(:number)"), {"number": number}).scalar()
-        if state != "in progress":
-            return bool(state == "committed")
-        time.sleep(PAUSE * 2**attempt)
-    return False
-
-
     somebody else takes next carries nothing over (S48). Who says nothing sees no rows."""
-    if practice := conn.get_execution_options().get("handrail_practice"):
+    options = conn.get_execution_options()
+    if practice := options.get("handrail_practice"):
         conn.exec_driver_sql("SELECT set_config('handrail.practice', %s, true)", (practice,))
+    if patience := options.get("handrail_patience"):
+        conn.exec_driver_sql("SELECT set_config('lock_timeout', %s, true)", (f"{round(patience * 1000)}ms",))
 
 
 def version(engine: Engine) -> str | None:
@@ -409,7 +417,11 @@ _REFUSED = mark(
 )
 _FULL = mark("The disk is full; nothing was half written. Make room, then run it again.")
 # PostgreSQL speaks the language of its host, so its faults go by the SQLSTATE (class, or the whole code).
-_BY_STATE = {"28": _REFUSED, "3D": _REFUSED, "42501": _REFUSED, "53100": _FULL}
+_HELD = mark(
+    "Another program holds the store (a backup, a virus scanner?). Nothing was half written. Wait for it or close it, "
+    "then try again."
+)
+_BY_STATE = {"28": _REFUSED, "3D": _REFUSED, "42501": _REFUSED, "53100": _FULL, "55P03": _HELD}
 _PASSING_STATES = ("08", "40", "55P03", "57P01", "57P02", "57P03")
 _PASSING = re.compile(r"locked|busy|connection|terminat|server closed", re.IGNORECASE)
 _PLAIN = (
@@ -419,7 +431,7 @@ _PLAIN = (
         "readonly|read-only|permission denied",
         mark("The store cannot be written (read-only). Check the folder's rights."),
     ),
-    ("locked|busy", mark("Another program holds the store (a backup, a virus scanner?). Close it, then run it again.")),
+    ("locked|busy", _HELD),
     ("malformed|not a database|corrupt", mark("The store's file is damaged. Restore it from a backup.")),
     ("connection|server closed|terminat|refused", mark("The database server cannot be reached. Run it again later.")),
 )

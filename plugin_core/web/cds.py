@@ -15,13 +15,13 @@ import msgspec
 from flask import Blueprint, Response, current_app, jsonify, request, url_for
 
 from ...schemas.vocab import STANDING_STATES, FlagState
-from ..errors import UsageError
+from ..errors import HandrailError, UsageError
 from ..uris import BASE
 from ..words import mark, tr
 from . import here
 from .access import lets_all
 from .tokens import Refused, Tokens
-from .wrong import problem
+from .wrong import problem, status_of
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -225,6 +225,6 @@ def _not_let_in(refused: Refused) -> Response:
     return problem(401, str(refused))
 
 
-@pages.errorhandler(UsageError)
-def _not_as_it_should_be(error: UsageError) -> Response:
-    return problem(400, error.message)
+@pages.errorhandler(HandrailError)
+def _not_possible(error: HandrailError) -> Response:
+    return problem(status_of(error), error.message)

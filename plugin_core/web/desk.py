@@ -3,7 +3,8 @@
 An engine is used by one thread at a time: it holds an open adapter and things computed when first needed. Each has
 connections of its own, so that a page reads beside a running sync (SQLite in WAL mode, PostgreSQL by snapshots). One
 that was opened on a store file or with a key file that was replaced since (`handrail restore`, `key rotate --master`)
-is not used again: what it wrote would lie in a file that nobody reads.
+is not used again: what it wrote would lie in a file that nobody reads. Where store or key is no file, the wrapped keys
+in the store tell the same, and each write looks at them first: what is sealed with a key that is gone stays sealed.
 """
 
 from __future__ import annotations
@@ -17,13 +18,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..engine import Engine
+from ..errors import StoreError
+from ..keeping.rotation import open_with
 from ..manager import Plugins
+from ..words import mark, tr
 from .trail import Trail
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from ..settings import Settings
+    from ..store import Store
     from .caseload import Caseload
 
+PATIENCE = 3.0
+"""Seconds that people wait while another program holds the store; a sync waits longer."""
+REPLACED = mark(
+    "The store was replaced while this page was open (a backup put back, or a new key). Nothing was changed. Load the "
+    "page again."
+)
 Prepare = Callable[[Engine], None]
 Place = tuple[tuple[int, ...] | None, ...]
 
@@ -68,30 +81,52 @@ class Desk:
 
     def borrow(self) -> Engine:
         """An engine for this thread alone; to be given back. The one used last comes first, since it is warm."""
-        place, found = self._files(), None
-        old: list[Engine] = []
+        place = self._files()
+        while (found := self._warmest(place)) is not None:
+            if self._opened.get(found) == place and self._is_as_opened(found):
+                return found
+            with self._lock:
+                self._opened.pop(found, None)
+                self._forget()
+            found.close()
+        return self._open(place)
+
+    def _warmest(self, place: Place) -> Engine | None:
         with self._lock:
             if place != self._place:
-                self._place, self.ready = place, False
-                self.__dict__.pop("caseload", None)
-            while self._idle and found is None:
-                one = self._idle.pop()
-                if self._opened[one] == place:
-                    found = one
-                else:
-                    old.append(one)
-                    del self._opened[one]
-        for one in old:
-            one.close()
-        return found or self._open(place)
+                self._place = place
+                self._forget()
+            return self._idle.pop() if self._idle else None
+
+    def _forget(self) -> None:
+        """What was read from a store that is not there any more."""
+        self.ready = False
+        self.__dict__.pop("caseload", None)
+
+    def _is_as_opened(self, engine: Engine) -> bool:
+        if self._in_files:
+            return True
+        try:
+            with engine.store.reading() as tx:
+                return engine.store.is_as_opened(tx.conn)
+        except StoreError:  # a new one says what is wrong, or does without that connection
+            return False
 
     def _open(self, place: Place) -> Engine:
         made = Engine(self.settings, plugins=self._plugins, now=self._now)
+        made.store = open_with(self.settings, patience=PATIENCE)
+        if not self._in_files:
+            made.store.guarded_by(_only_as_opened(made.store))
         if self._prepare is not None:
             self._prepare(made)
         with self._lock:
             self._opened[made] = place
         return made
+
+    @cached_property
+    def _in_files(self) -> bool:
+        """Whether store and key are files, which tell by themselves when others took their places."""
+        return self.settings.store_in_file and self.settings.key_reference.startswith("file:")
 
     def _files(self) -> Place:
         """What tells the store's and the key's files from others that took their places; nothing for a server's."""
@@ -136,6 +171,14 @@ class Desk:
     def secure(self) -> bool:
         """Whether people reach the desk by https, so that cookies may be kept to it."""
         return self.settings.web.address.startswith("https://")
+
+
+def _only_as_opened(store: Store) -> Callable[[Connection], None]:
+    def guard(conn: Connection) -> None:
+        if not store.is_as_opened(conn):
+            raise StoreError(tr(REPLACED))
+
+    return guard
 
 
 def _told(file: Path | None) -> tuple[int, ...] | None:

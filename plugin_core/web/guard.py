@@ -186,7 +186,7 @@ def after(response: Response) -> Response:
     try:
         here.write_notes()
     except Exception as error:  # noqa: BLE001 - no answer goes out without its line in the trail, whatever the reason
-        response = wrong.answer_to(error)
+        response = wrong.answer_to(error, program=response.is_json)
     access: Access | None = g.get("access")
     web = here.desk().settings.web
     ancestors = " ".join(web.frames) if access is not None and access.framed and web.frames else "'none'"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 from flask import Response, g, jsonify, make_response, render_template
@@ -42,13 +43,17 @@ HEADS = Texts(
 )
 
 
-def answer_to(error: Exception) -> Response:
-    """The page for a fault, whatever it is. What the request wanted to write into the audit trail is dropped."""
+def answer_to(error: Exception, *, program: bool = False) -> Response:
+    """The page for a fault, whatever it is. What the request wanted to write into the audit trail is dropped.
+
+    :param program: a program has asked, which reads no pages.
+    """
     g.pop("notes", None)
     g.pop("looked", None)
-    if isinstance(error, HandrailError):
-        return _told(error)
-    return _http(error) if isinstance(error, HTTPException) else _unforeseen(error)
+    say = problem if program else page
+    if isinstance(error, HandrailError):  # says itself what to do
+        return say(status_of(error), error.message)
+    return _http(error, say) if isinstance(error, HTTPException) else _unforeseen(error, say)
 
 
 def page(status: int, sentence: str) -> Response:
@@ -59,10 +64,7 @@ def page(status: int, sentence: str) -> Response:
     except Exception as error:  # noqa: BLE001 - the page for faults must not fail for the same fault
         log.error("the page for a fault could not be made (%s)", place_of(error))
         body = f"Handrail: {sentence}"
-    answer = make_response(body, status)
-    if status == 503:
-        answer.headers["Retry-After"] = "5"
-    return answer
+    return _when_again(make_response(body, status), status)
 
 
 def problem(status: int, sentence: str, errors: Any = None) -> Response:
@@ -70,12 +72,13 @@ def problem(status: int, sentence: str, errors: Any = None) -> Response:
     answer = jsonify({"status": status, "title": sentence} | ({"errors": errors} if errors else {}))
     answer.status_code = status
     answer.mimetype = PROBLEM
+    return _when_again(answer, status)
+
+
+def _when_again(answer: Response, status: int) -> Response:
+    if status == 503:
+        answer.headers["Retry-After"] = "5"
     return answer
-
-
-def _told(error: HandrailError) -> Response:
-    """A fault that says itself what to do."""
-    return page(status_of(error), error.message)
 
 
 def status_of(error: HandrailError) -> int:
@@ -86,18 +89,18 @@ def status_of(error: HandrailError) -> int:
     return status
 
 
-def _http(error: HTTPException) -> Response:
+def _http(error: HTTPException, say: Callable[[int, str], Response]) -> Response:
     status = error.code or 500
     if status < 400:
         return error.get_response()  # type: ignore[return-value]
     own = type(error).description != error.description and error.description
-    return page(status, own or SENTENCES.get(status) or tr(UNFORESEEN))
+    return say(status, own or SENTENCES.get(status) or tr(UNFORESEEN))
 
 
-def _unforeseen(error: Exception) -> Response:
+def _unforeseen(error: Exception, say: Callable[[int, str], Response]) -> Response:
     """Only the kind of fault and its place are logged: its text may hold what a client answered (S24)."""
     log.error("an unforeseen fault (%s)", place_of(error))
-    return page(500, tr(UNFORESEEN))
+    return say(500, tr(UNFORESEEN))
 
 
 def place_of(error: BaseException) -> str:
