@@ -12,7 +12,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from ...plugin_core.contracts import AdapterContext
-from ...plugin_core.errors import NotTheApi, SettingsError
+from ...plugin_core.errors import NotTheApi, PlatformError, SettingsError
 from ...plugin_core.words import mark, tr
 from ...schemas.records import Json
 from ..auth import Fixed
@@ -141,12 +141,19 @@ def _explain(data: Any) -> str:
 
 
 def rows(rest: Rest, name: str, filters: tuple[str, ...], purpose: str, sort: str = "created_at:asc") -> Iterator[Json]:
-    """All rows of a list, page by page. `name` is the path and the name of the list in the answer."""
+    """All rows of a list, page by page. `name` is the path and the name of the list in the answer.
+
+    :raises PlatformError: the pages go in a circle; taken for the end, forms behind it would be withdrawn (F18).
+    """
     query: list[tuple[str, str | int]] = [("q[]", one) for one in filters]
     query += [("sort", sort), ("per_page", PER_PAGE)]
     url: str | None = rest.url(name, query)
     seen: set[str] = set()
-    while url is not None and url not in seen:
+    while url is not None:
+        if url in seen:
+            raise PlatformError(
+                tr("{site} leads from page to page in a circle, so its list cannot be read.", site=rest.base.site)
+            )
         seen.add(url)
         data = rest.follow(url, purpose=purpose).data
         yield from listed(rest, data, name)

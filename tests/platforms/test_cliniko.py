@@ -11,11 +11,11 @@ from handrail.adapters.cliniko.settings import ClinikoSettings, shard_of
 from handrail.adapters.cliniko.spec import SPEC
 from handrail.adapters.rounds import mark_of
 from handrail.plugin_core.contracts import Ask, RemoteLine
-from handrail.plugin_core.errors import Denied, NotTheApi, SettingsError
+from handrail.plugin_core.errors import Denied, NotTheApi, PlatformError, SettingsError
 from handrail.plugin_core.instruments import builtin_one
 from handrail.plugin_core.mapping import FormReader, own_mapping
 from handrail.plugin_core.mapping.propose import propose
-from handrail.plugin_core.testing import AdapterConformance, Filled
+from handrail.plugin_core.testing import AdapterConformance, Filled, Reply, Request
 from handrail.schemas.records import Client, Quarantined
 from handrail.schemas.vocab import RemoteState
 from hypothesis import given, settings
@@ -303,6 +303,20 @@ class TestCliniko(AdapterConformance):
         done = carrier.deliver(self.notice(ONE), None, None)
         assert done.doubles == 1
         assert len(self.double.standing("medical-alert", mark_of(ONE))) == 1
+
+    def test_f18_pages_that_go_in_a_circle_end_the_listing_with_an_error(self) -> None:
+        """Ended in silence, the forms behind the circle would be missing twice, and be withdrawn as deleted."""
+        self.fill(self.double.page_size * 2)
+        page = self.double._list
+
+        def circle(request: Request, table: str) -> Reply:
+            found = page(request, table)
+            found.data["links"]["next"] = f"{self.double.origin}{request.path}?page=2"
+            return found
+
+        self.double._list = circle  # type: ignore[method-assign]
+        with pytest.raises(PlatformError, match="in a circle"):
+            list(self.open().listing())
 
     # --- keys and limits ----------------------------------------------------------------------------------------
 
