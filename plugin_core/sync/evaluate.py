@@ -32,7 +32,7 @@ from .points import reach
 from .reading import courses_of, series_of, start_of
 from .sessions import attended
 
-MOST_ALONE = 200  # clients that are read at once, in this process
+MOST_ALONE = 60  # clients that are read at once, in this process
 CLIENTS_A_PAGE = 40  # of more: two processes with a page each keep within 150 MiB
 CLIENTS_AT_ONCE = 2000  # that are asked for by key: one look for many pages
 PUSHED_KINDS = ("prompt", "good-news")
