@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,7 @@ def worker(app: App, once: bool, state: bool, wake: str | None, kind: str, as_js
         turns = Worker(host).once()
         click.echo(trn("{count} practice was worked on.", "{count} practices were worked on.", turns))
         return 0
+    logging.getLogger("handrail.plugin_core.fleet").setLevel(logging.INFO)  # what it does is all that one sees of it
     click.echo(tr("Working for the practices of {file}   (stop it with Ctrl-C)", file=host.file))
     Worker(host).run()
     return 0

@@ -154,13 +154,7 @@ class Guard:
             mine = select(due.c.fence).where(_mine(self.lease)).with_for_update(read=True)
             held = conn.execute(mine).first() is not None
         if not held:
-            raise LeaseLost(
-                tr(
-                    "Another worker has taken over the practice {practice} meanwhile, or it was paused. This one has "
-                    "written nothing more.",
-                    practice=self.lease.practice,
-                )
-            )
+            raise LeaseLost(lost(self.lease.practice))
 
     def _old(self) -> bool:
         with self._lock:
@@ -169,6 +163,15 @@ class Guard:
                 return False
             self._renewed = now
             return True
+
+
+def lost(practice: str) -> str:
+    """What is said of a lease that is another's."""
+    return tr(
+        "Another worker has taken over the practice {practice} meanwhile, or it was paused. This one has written "
+        "nothing more.",
+        practice=practice,
+    )
 
 
 def _mine(lease: Lease) -> ColumnElement[bool]:

@@ -25,7 +25,7 @@ from .buckets import Buckets
 from .host import Host
 from .hosted import Hosted
 from .kinds import DO, Outcome, of_error
-from .lease import Clock, Guard, Lease, LeaseLost, give_back, renew, take
+from .lease import Clock, Guard, Lease, LeaseLost, give_back, lost, renew, take
 from .timing import FAILURES, Ended
 from .turn import Turn
 
@@ -86,7 +86,10 @@ class Work:
         self.running[me] = running = Running(lease, turn, me)
         try:
             result = self._turn(running)
-            return result.ended if self._give_back(lease, turn, result) else None
+            log.info("practice %s: %s", practice, result.ended.value)
+            if not self._give_back(lease, turn, result):
+                raise LeaseLost(lost(practice))
+            return result.ended
         except LeaseLost as error:
             log.warning("%s", error.message)
             return None

@@ -82,7 +82,15 @@ class Process:
     """`handrail worker`, in a process of its own."""
 
     def __init__(self, house: House, **surrounding: str) -> None:
-        command = [sys.executable, "-m", "handrail.plugin_core.cli", "--settings", str(house.file), "worker"]
+        command = [
+            sys.executable,
+            "-m",
+            "handrail.plugin_core.cli",
+            "--verbose",
+            "--settings",
+            str(house.file),
+            "worker",
+        ]
         self.log = house.file.with_name(f"worker-{time.monotonic_ns()}.log")
         with self.log.open("wb") as out:
             self._child = subprocess.Popen(
