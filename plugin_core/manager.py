@@ -11,6 +11,7 @@ import inspect
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from importlib import metadata
 from typing import Any, Generic, TypeVar
 
@@ -246,8 +247,15 @@ def _by_keyword(function: Callable[..., Any], wanted: Sequence[str]) -> Callable
 
 
 def _distribution(point: metadata.EntryPoint) -> tuple[str, str]:
+    """Name and version of the package that a plugin came with."""
     dist = getattr(point, "dist", None)
-    return (dist.name, dist.version) if dist is not None else ("unknown", "0")
+    return ("unknown", "0") if dist is None else _named(dist)
+
+
+@lru_cache(64)
+def _named(dist: metadata.Distribution) -> tuple[str, str]:
+    """As the package's own metadata has them: a text that is parsed whole, and asked of for each of its plugins."""
+    return dist.name, dist.version
 
 
 def _pin(entry: str) -> tuple[str, str | None]:

@@ -29,7 +29,7 @@ from ..words.kept import why_of
 from . import seal, whole
 from .tables import keys, practices, sources
 
-HEAD = "0005"
+HEAD = "0006"
 TRIES = 5
 PAUSE = 0.05
 BUSY_SECONDS = 10

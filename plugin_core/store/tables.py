@@ -131,7 +131,7 @@ flags = Table(
     Column("changed_ms", BigInteger, nullable=False),
     Column("sealed", LargeBinary, nullable=False),  # score, evidence
     Index("ix_flags_client", "source", "client", "state", "kind", "shown"),
-    Index("ix_flags_state", "source", "state"),
+    Index("ix_flags_state", "source", "state", "kind"),
 )
 
 acknowledgements = Table(
