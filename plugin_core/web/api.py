@@ -62,9 +62,10 @@ def needs(scope: str) -> Callable[[F], F]:
                 answer = problem(401, tr("A token is needed: Authorization: Bearer TOKEN"))
                 answer.headers["WWW-Authenticate"] = "Bearer"
                 return answer
-            if scope not in found.more.get("scopes", ()):
-                return problem(403, tr("This token may not do that. It needs the scope {scope}.", scope=scope))
             g.who = found
+            if scope not in found.more.get("scopes", ()):
+                here.refused("call-refused", detail=scope)
+                return problem(403, tr("This token may not do that. It needs the scope {scope}.", scope=scope))
             return view(*args, **named)
 
         documented = api.doc(

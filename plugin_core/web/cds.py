@@ -18,7 +18,7 @@ from ...schemas.vocab import STANDING_STATES, FlagState
 from ..errors import HandrailError, UsageError
 from ..uris import BASE
 from ..words import mark, tr
-from . import here
+from . import here, persons
 from .access import lets_all
 from .tokens import Refused, Tokens
 from .wrong import problem, status_of
@@ -102,7 +102,7 @@ def cards() -> ResponseReturnValue:
         return problem(412, tr("That FHIR server is not the one that this practice's answers come from."))
     rows = _rows(context["patientId"])
     for row in rows:
-        here.note("card-shown", row.flag.key, actor=_name(system))
+        here.note("card-shown", row.flag.key, actor=persons.actor(system.name, context["userId"]))
     return jsonify({"cards": [_card(row, system) for row in rows]})
 
 
@@ -210,14 +210,10 @@ def _heard(told: dict[str, Any], system: RecordSystem) -> None:
     code = str(reason.get("code")) if isinstance(reason, dict) else ""
     note = tr(REASONS[code]) if outcome == "overridden" and code in REASONS else None
     if row.flag.state is FlagState.RAISED and (note or (outcome == "accepted" and _suggestion(flag) in accepted)):
-        here.engine().acknowledge(flag, _name(system), note)
+        here.engine().acknowledge(flag, persons.actor(system.name), note)
     else:
         here.note("card-answered", flag, str(outcome) if outcome in ("accepted", "overridden") else None,
-                  actor=_name(system))  # fmt: skip
-
-
-def _name(system: RecordSystem) -> str:
-    return f"record system {system.name}"
+                  actor=persons.actor(system.name))  # fmt: skip
 
 
 @pages.errorhandler(Refused)

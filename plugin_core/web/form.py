@@ -89,7 +89,6 @@ def _closed(door: Door) -> Response:
     """Says why; links that nobody made are counted by where they come from."""
     if door is Door.UNKNOWN:
         tries = Guard({("link", request.remote_addr or ""): BY_ADDRESS})
-        if tries.shut_for():
+        if tries.take():
             return told(429, tr(filling.TOO_QUICK))
-        tries.failed()
     return told(STATUS[door], SAID[door])

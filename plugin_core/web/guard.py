@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 MOST_TOKEN = 200
+KEY = re.compile("[0-9a-f]{32}")
 TOUCH_MS = 60_000
 """A sign-in is noted as in use once a minute, not on each page."""
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -171,7 +173,11 @@ def _refused_token(access: Access) -> ResponseReturnValue:
 
 def _not_let_in(access: Access) -> ResponseReturnValue:
     """Somebody with an account that may not see it is told so; others are asked to sign in first."""
-    if here.who() is not None or not access.roles:
+    if here.who() is not None:
+        client = str((request.view_args or {}).get("client", ""))
+        here.refused("page-refused", client if KEY.fullmatch(client) else None, request.endpoint)
+        abort(403)
+    if not access.roles:
         abort(403)
     from .signing import ask_to_sign_in
 

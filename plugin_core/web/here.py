@@ -139,8 +139,14 @@ def note(action: str, subject: str | None = None, detail: str | None = None, *, 
     g.setdefault("notes", []).append((actor or (found.login if found else "nobody"), action, subject, detail))
 
 
+def refused(action: str, subject: str | None = None, detail: str | None = None) -> None:
+    """As `note`, of somebody who is signed in and wanted what they may not have; it stands though the answer is no."""
+    found = user()
+    g.setdefault("refused", []).append((found.login, action, subject, detail))
+
+
 def write_notes() -> None:
     """Writes what this request has noted, and that its sign-in is in use."""
-    wish = Wish(g.pop("notes", []), g.pop("seen", None), g.pop("looked", None))
+    wish = Wish(g.pop("refused", []) + g.pop("notes", []), g.pop("seen", None), g.pop("looked", None))
     if wish.lines or wish.seen or wish.looked:
         desk().trail.write(engine(), source(), wish)

@@ -41,9 +41,14 @@ NO_FORM = mark("There is no form open here. Type the code that you were given.")
 
 
 def tablet() -> Who | None:
-    """The tablet that asks; None: this browser is none."""
+    """The tablet that asks; None: this browser is none, or the account that made it one was closed since."""
     found = guard.came_by(request.cookies.get(TABLET_COOKIE, ""), KIND)
-    return None if found is None else Who(KIND, found.subject, "tablet", session=found.key)
+    if found is None:
+        return None
+    with here.engine().store.reading(here.source()) as tx:
+        by = accounts.read(tx, found.subject)
+    open_still = by is not None and by.state == accounts.OPEN
+    return Who(KIND, found.subject, "tablet", session=found.key) if open_still else None
 
 
 # --- beginning and ending --------------------------------------------------------------------------------------------
@@ -104,16 +109,15 @@ def _ask_for_code(problem: str = "") -> str:
 def code() -> ResponseReturnValue:
     """Opens the form that a code is for; too many wrong ones shut the tablet for a while."""
     tries = Guard({("tablet", here.user().session or ""): BY_TABLET, ("codes", request.remote_addr or ""): BY_ADDRESS})
-    if left := tries.shut_for():
+    if left := tries.take():
         said = trn("Too many tries. Try again in {count} minute.", "Too many tries. Try again in {count} minutes.",
                    -(-left // 60))  # fmt: skip
         return _ask_for_code(said), 429
     given = typed(request.form.get("code", "")[:40])
     token = secrets.token_urlsafe(24)
     if given is None or not _opened(key_of_code(given), here.keyed("tablet-form", token)):
-        tries.failed()
         return _ask_for_code(tr(NO_CODE)), 400
-    tries.passed()
+    tries.passed(taken=True)
     answer = make_response(redirect(url_for("kiosk.form"), 303))
     guard.set_cookie(answer, FORM_COOKIE, token)
     return answer

@@ -117,9 +117,8 @@ def _found(token: str) -> Login | None:
 
 def _void() -> Response:
     tries = Guard({("link", request.remote_addr or ""): BY_ADDRESS})
-    if tries.shut_for():
+    if tries.take():
         return told(429, tr(TOO_QUICK))
-    tries.failed()
     return told(410, tr(USED))
 
 

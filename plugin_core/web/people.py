@@ -11,7 +11,7 @@ from ..store import accounts, book
 from ..store.accounts import CLOSED, OPEN
 from ..words import tr
 from ..words.spelling import moment
-from . import here
+from . import here, persons
 from .access import ROLES, TOLD, Role, lets
 from .signing import staff
 from .staff import INVITED, RENEWED, Wanted
@@ -116,8 +116,11 @@ def trail() -> ResponseReturnValue:
     zone = here.desk().settings.zone
     with here.engine().store.reading(here.source()) as tx:
         entries = list(reversed(book.trail(tx, SHOWN)))
-        names = {one.key: one.name for one in accounts.everybody(tx)}
+        everyone = accounts.everybody(tx)
+    names = {one.key: one.name for one in everyone}
+    staffs = known_clinicians() + [(one.clinician, one.name) for one in everyone if one.clinician]
+    elsewhere = persons.names(staffs)
     here.note("trail-viewed")
     rows = [(moment(one.at.astimezone(zone)), one.actor, one.action, names.get(one.subject or "", one.subject or ""),
-             one.detail or "") for one in entries]  # fmt: skip
+             one.detail or elsewhere.get(one.actor, "")) for one in entries]  # fmt: skip
     return render_template("trail.html", rows=rows, most=SHOWN)

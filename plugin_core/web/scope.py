@@ -1,13 +1,14 @@
 """Whose clients somebody sees: clinicians their own unless the practice says otherwise, supervisors all.
 
-A client who is not theirs is answered like one who is not there, so that nobody learns who comes here.
+A client who is not theirs is answered like one who is not there, so that nobody learns who comes here; the audit trail
+says who wanted to look.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import abort
+from flask import abort, request
 
 from . import here
 from .access import Role
@@ -35,9 +36,7 @@ def person(key: str) -> Person:
     if found is None:
         abort(404)
     asks = here.user()
-    if asks.kind == ACCOUNT:
-        if not sees(asks, found.clinician):
-            abort(404)
-    elif asks.client != key:
+    if not (sees(asks, found.clinician) if asks.kind == ACCOUNT else asks.client == key):
+        here.refused("client-refused", key, request.endpoint)
         abort(404)
     return found

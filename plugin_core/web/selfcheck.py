@@ -186,13 +186,12 @@ def _made(words: str) -> bytes:
 def unlock() -> ResponseReturnValue:
     """Opens the page with the phrase; too many wrong ones shut it for a while."""
     tries = Guard({("self-check", here.user().key): BY_AUTHOR})
-    if tries.shut_for():
+    if tries.take():
         return _page(tr("Too many tries. Wait a while, then try again."), status=429)
     key = _made(request.form.get("phrase", ""))
     try:
         _checks().mine(_author(), key=key)
     except (KeyProblem, UsageError):
-        tries.failed()
         return _page(tr("That is not your phrase. Nothing was opened."), status=400)
     tries.passed()
     _unlocked().put(here.user().session or "", key, here.now_ms())

@@ -14,7 +14,7 @@ from flask import Blueprint, make_response, redirect, request, url_for
 
 from ..errors import UsageError
 from ..words import mark, tr
-from . import guard, here, oidc
+from . import guard, here, oidc, persons
 from .access import lets_all
 from .oidc import Party
 from .staff import Staff
@@ -74,18 +74,19 @@ def back() -> ResponseReturnValue:
     try:
         token, claims = _signed_in(system, kept, request.args.get("code", ""))
     except oidc.Failed:
-        here.note("launch-failed", actor=_name(system))
+        here.note("launch-failed", actor=persons.actor(system.name))
         return _over(page(403, tr(WENT_WRONG)))
-    if not STAFF.fullmatch(str(claims.get("fhirUser", ""))):
-        here.note("launch-refused", actor=_name(system))
+    person = str(claims.get("fhirUser", ""))
+    if not STAFF.fullmatch(person):
+        here.note("launch-refused", actor=persons.actor(system.name, person))
         return _over(page(403, tr(NOT_STAFF)))
     patient = token.get("patient")
     if not isinstance(patient, str) or not patient:
         return _over(page(400, tr(NOBODY)))
-    return _let_in(system, patient)
+    return _let_in(system, person, patient)
 
 
-def _let_in(system: RecordSystem, patient: str) -> ResponseReturnValue:
+def _let_in(system: RecordSystem, person: str, patient: str) -> ResponseReturnValue:
     engine = here.engine()
     try:
         key = engine.client_key(f"Patient/{patient}")
@@ -93,8 +94,10 @@ def _let_in(system: RecordSystem, patient: str) -> ResponseReturnValue:
         return _over(page(404, tr(NOT_HERE)))
     if key not in here.desk().caseload.people(engine, here.source()):
         return _over(page(404, tr(NOT_HERE)))
-    token = Staff(engine).begin_as("ehr", key, MINUTES, more={"login": _name(system)}, client=key)
-    here.note("launched", key, actor=_name(system))
+    by = persons.actor(system.name, person)
+    number = persons.number_of(system.name, person) or key  # whose looks at the page are remembered
+    token = Staff(engine).begin_as("ehr", number, MINUTES, more={"login": by}, client=key)
+    here.note("launched", key, actor=by)
     answer = _over(redirect(url_for("client.page", client=key)))
     _cookie(answer, guard.cookie_name(), token)
     return answer
@@ -133,10 +136,6 @@ def _signed_in(system: RecordSystem, kept: dict[str, Any], code: str) -> tuple[d
         raise oidc.Failed
     known = issuer if isinstance(issuer, str) and oidc.may_ask(party, issuer) else kept["iss"]
     return token, oidc.claims(token, oidc.fetch(party, keys), party, known, kept["nonce"])
-
-
-def _name(system: RecordSystem) -> str:
-    return f"record system {system.name}"
 
 
 def _over(answer: ResponseReturnValue) -> Response:

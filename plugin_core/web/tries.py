@@ -36,14 +36,6 @@ class Guard:
     def __init__(self, limits: Mapping[tuple[str, str], Limit]) -> None:
         self._limits = {here.keyed("tries", kind, what): limit for (kind, what), limit in limits.items()}
 
-    def shut_for(self) -> int:
-        """For how many more seconds nothing is taken; 0: go on."""
-        now = here.now_ms()
-        with here.engine().store.reading() as tx:
-            found = accounts.tries(tx, list(self._limits))
-        left = max((one.until_ms - now for one in found.values()), default=0)
-        return max(0, -(-left // 1000))
-
     def take(self) -> int:
         """Counts one try before it is looked at, so that tries side by side are all counted; `passed` takes it back.
 
@@ -59,16 +51,6 @@ class Guard:
             return 0
 
         return here.engine().store.write(write)
-
-    def failed(self) -> None:
-        """Counts a failure."""
-        now = here.now_ms()
-
-        def write(tx: Tx) -> None:
-            have = accounts.tries(tx, list(self._limits))
-            accounts.tried(tx, {key: _more(have.get(key, Tries()), limit, now) for key, limit in self._limits.items()})
-
-        here.engine().store.write(write)
 
     def passed(self, *, taken: bool = False) -> None:
         """Forgets the failures of what was tried; those of the place it came from stay.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -112,7 +113,10 @@ def test_a_chart_with_a_prompt_gets_a_card_as_the_standard_has_it(ehr: Callable[
     (card,) = [card for card in answer.json["cards"] if card["uuid"].replace("-", "") == row.flag.key]
     assert card["links"][0]["url"] == f"{ADDRESS}/client/{row.flag.client}"
     assert card["indicator"] == "info"
-    assert ("record system ehr", "card-shown") in trail(one.house)
+    (shown,) = {who for who, what in trail(one.house) if what == "card-shown"}
+    assert re.fullmatch("record system ehr, person [0-9a-f]{10}", shown), "S52: whoever it was shown to"
+    one.opened(patient, user="Practitioner/therapist-2")
+    assert len({who for who, what in trail(one.house) if what == "card-shown"}) == 2
 
 
 def test_another_projects_client_takes_every_card(ehr: Callable[..., Ehr], healthchain: Path) -> None:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from handrail.plugin_core.report.series import visible
+from handrail.plugin_core.store import book
 from handrail.plugin_core.web.access import Role, access_of
 from handrail.plugin_core.web.staff import Staff
 from werkzeug.routing import Rule
@@ -19,6 +21,16 @@ from .people import Browser, House, texts
 
 Open = Callable[..., House]
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
+
+
+def trail(house: House) -> list[tuple[str, str, str | None, str | None]]:
+    """Who, what, of whom, remark."""
+
+    def read(engine: Any) -> list[tuple[str, str, str | None, str | None]]:
+        with engine.store.reading() as tx:
+            return [(one.actor, one.action, one.subject, one.detail) for one in book.trail(tx)]
+
+    return house.ask(read)  # type: ignore[no-any-return]
 
 
 def routes(house: House, methods: set[str]) -> Iterator[Rule]:
@@ -270,3 +282,33 @@ def test_a_fault_says_nothing_of_what_it_was_about(
     assert name not in answer.text
     assert name not in caplog.text
     assert "ValueError at test_guard.py" in caplog.text
+
+
+# --- what was refused ------------------------------------------------------------------------------------------------
+
+
+def test_a_look_that_was_refused_is_in_the_trail(house: House) -> None:
+    """Somebody of the practice who tries a colleague's clients one by one must be seen by whoever reads the trail."""
+    mine, other = house.clinicians()[:2]
+    theirs = next(iter(house.clients_of(other)))
+    anna = house.browser("clinician", clinician=mine)
+    assert anna.get(f"/client/{theirs}").status_code == 404
+    assert anna.get("/people").status_code == 403
+    berta = house.browser("front-desk", login="berta")
+    assert berta.get(f"/client/{theirs}").status_code == 403
+    assert anna.get("/client/" + "0" * 32).status_code == 404
+    found = [line for line in trail(house) if line[1].endswith("-refused")]
+    assert found == [
+        ("anna", "client-refused", theirs, "client.page"),
+        ("anna", "page-refused", None, "people.everybody"),
+        ("berta", "page-refused", theirs, "client.page"),
+    ]
+
+
+def test_who_is_not_signed_in_leaves_no_line(house: House) -> None:
+    """Anybody outside could fill the trail until nobody reads it."""
+    house.account("administrator", login="boss")
+    before = len(trail(house))
+    for path in ("/people", "/client/" + next(iter(house.clients_of())), "/kiosk"):
+        house.browser().get(path)
+    assert len(trail(house)) == before

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from handrail.plugin_core.store import book, visits
+from handrail.plugin_core.web import kiosk
 from handrail.plugin_core.web.filling import ARRIVALS
+from handrail.plugin_core.web.staff import Staff
 
 from .people import Browser, House, texts
 from .test_form import AT, Asked
@@ -101,6 +105,48 @@ def test_guessing_codes_shuts_the_tablet(at: Tablet) -> None:
     assert "Too many tries" in shut.text
     at.house.clock.later(minutes=5)
     assert at.type(code).status_code == 303
+
+
+def test_guesses_side_by_side_are_all_counted(at: Tablet) -> None:
+    """A program that sends them all at once must not try eight codes where five are free."""
+    tried = []
+    real = kiosk._opened
+
+    def slow(key: str, new: str) -> bool:
+        tried.append(key)
+        time.sleep(0.1)
+        return real(key, new)
+
+    kiosk._opened = slow
+    ready = [(at.tablet.get("/kiosk", **AT), f"AAAA{n}B") for n in "ACDEFGHJ"]
+
+    def guess(page: Any, code: str) -> None:
+        other = Browser(at.house.app.test_client())
+        for name in (kiosk.TABLET_COOKIE, "handrail-visit"):
+            found = at.tablet.client.get_cookie(name)
+            if found is not None:
+                other.client.set_cookie(name, found.value)
+        other.send(page, "/kiosk", {"code": code}, **AT)
+
+    try:
+        threads = [threading.Thread(target=guess, args=one) for one in ready]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        kiosk._opened = real
+    assert len(tried) == 5, "as many as are free"
+
+
+def test_a_tablet_stops_when_the_account_that_began_it_is_closed(at: Tablet) -> None:
+    """Somebody who has left the practice may still hold it."""
+    assert at.tablet.get("/kiosk", **AT).status_code == 200
+    at.type(at.code())
+    carla = next(one for one in at.house.ask(lambda e: Staff(e).everybody()) if one.login == "carla")
+    at.house.ask(lambda e: Staff(e).change(carla.key, "boss", state="closed"))
+    assert at.tablet.get("/kiosk", **AT).status_code == 403
+    assert at.tablet.get("/kiosk/form", **AT).status_code == 403
 
 
 def test_a_code_counts_on_the_tablet_alone(at: Tablet) -> None:

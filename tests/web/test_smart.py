@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from handrail.plugin_core.settings_web import RecordSystem
+from handrail.plugin_core.store import book
 from werkzeug.test import TestResponse
 
 from .people import Browser, House
@@ -100,6 +102,37 @@ def test_the_page_of_the_client_in_context_opens(house: House, server: RecordSer
     assert "frame-ancestors https://charts.ehr.example" in page.headers["Content-Security-Policy"]
 
 
+def test_s52_the_trail_tells_the_people_of_a_record_system_apart(house: House, server: RecordServer) -> None:
+    """Who looked must be told of a person, not of a system that forty people use; and by a number, since the record
+    system's reference may be a name. The administrator's page names those whom the practice knows."""
+    patient, _ = patient_of(house)
+    server.context = {"patient": patient}
+    by = []
+    for person in ("Practitioner/therapist-1", "Practitioner/therapist-2", "Practitioner/therapist-1"):
+        server.claims = {"fhirUser": f"{server.fhir}/{person}"}
+        browser = house.browser()
+        answer = launched(house, server, browser)
+        assert browser.get(answer.headers["Location"]).status_code == 200
+        by.append([one.actor for one in _trail(house)[-2:]])
+    assert by[0] == by[2] != by[1], "the same person has the same number"
+    assert all(launch == look for launch, look in by), "launch and look are of one person"
+    assert all(re.fullmatch(r"record system ehr, person [0-9a-f]{10}", launch) for launch, _ in by)
+    boss = house.browser("administrator", login="second")
+    house.account("clinician", login="anna", clinician="Practitioner/therapist-1")
+    named = [row for row in boss.get("/trail").text.split("<tr>") if by[0][0] in row]
+    assert named
+    assert all("Anna" in row for row in named)
+    assert not any("Anna" in row for row in boss.get("/trail").text.split("<tr>") if by[1][0] in row)
+
+
+def _trail(house: House) -> list[Any]:
+    def read(engine: Any) -> list[Any]:
+        with engine.store.reading() as tx:
+            return list(book.trail(tx))
+
+    return house.ask(read)  # type: ignore[no-any-return]
+
+
 def test_nothing_else_of_the_desk_opens(house: House, server: RecordServer) -> None:
     """A launch for one chart must not become a key to all of them."""
     patient, key = patient_of(house)
@@ -108,6 +141,7 @@ def test_nothing_else_of_the_desk_opens(house: House, server: RecordServer) -> N
     launched(house, server, browser)
     other = next(one for one in house.clients_of() if one != key)
     assert browser.get(f"/client/{other}").status_code == 404
+    assert _trail(house)[-1].action == "client-refused", "that it was wanted is in the trail"
     for path in ("/clients", "/people", "/trail", "/due", "/me"):
         assert browser.get(path).status_code in (302, 303, 403, 404), path
     page = browser.get(f"/client/{key}")
