@@ -29,7 +29,7 @@ NOTE = mark("Wants to speak of the funeral first. The form can wait.")
 
 
 def furnish(engine: Engine) -> None:
-    """Enrols the clients, lets some requests run out, holds one client, with a note."""
+    """Enrols the clients, lets some requests run out, asks one client by a link, holds one, with a note."""
     today = engine.now().date()
     with engine.store.reading(engine.source) as tx:
         rows = [row.key for row in overview.client_rows(tx)]
@@ -40,16 +40,20 @@ def furnish(engine: Engine) -> None:
     wishes = [Wish(key, every_weeks=2 if at % 3 == 0 else EVERY_WEEKS, start=begun, consent=begun)
               for at, key in enumerate(keys)]  # fmt: skip
     engine.collecting.enrol(wishes, LOGIN)
-    engine.store.write(lambda tx: _missed(tx, keys[:4], engine.now()), engine.source)
+    engine.collecting.enrol([replace(wishes[-1], channel="web")], LOGIN)
+    engine.store.write(lambda tx: _asked(tx, keys[:4], keys[-1], engine.now()), engine.source)
     asked = [row for row in engine.flags() if row.kind == "prompt" and row.flag.shown]
     held = min(((row.client, row.flag.client) for row in asked), default=("", keys[-1]))[1]
     engine.notes.add(held, tr(NOTE), LOGIN)
     engine.hold(held, today + timedelta(days=16), tr(REASON), LOGIN)
 
 
-def _missed(tx: Tx, keys: list[str], now: datetime) -> None:
-    """Requests that ran out: one for each of these clients, two for the first."""
-    for at, key in enumerate(keys):
+def _asked(tx: Tx, missed: list[str], by_link: str, now: datetime) -> None:
+    """Requests that ran out: one for each of these clients, two for the first; and one that waits, by a link."""
+    yesterday = now - timedelta(days=1)
+    waits = asks.plan(tx, by_link, "gr18", yesterday.date(), "web", now.date() + timedelta(days=13), yesterday)
+    asks.change(tx, waits, now, state=AskState.OPEN, asked=yesterday, attempts=1)
+    for at, key in enumerate(missed):
         for weeks in (7, 3) if at == 0 else (3,):
             asked = now - timedelta(weeks=weeks)
             made = asks.plan(tx, key, "gr18", asked.date(), "platform", _after(asked), asked)
@@ -85,7 +89,8 @@ def open_desk(settings: Settings, now: Callable[[], datetime], prepare: Callable
     from ...plugin_core.web.serving import address_of
     from ...plugin_core.web.staff import Staff, Wanted
 
-    desk = Desk(replace(settings, web=replace(settings.web, port=port)), now=now, prepare=prepare)
+    web = replace(settings.web, port=port, address=f"http://127.0.0.1:{port}")
+    desk = Desk(replace(settings, web=web), now=now, prepare=prepare)
     with desk.engine() as engine:
         furnish(engine)
         clinicians = desk.caseload.clinicians(engine, engine.source)

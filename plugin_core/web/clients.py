@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, render_template, request, url_for
 
-from ..collecting.facts import WORDS, DueRow
+from ..collecting.facts import WORDS, DueRow, Standing
 from ..instruments.translations import in_language
 from ..words import Texts, mark, tr, trn
 from ..words.spelling import short_day
@@ -142,7 +142,7 @@ def _row(row: Row, page: str) -> dict[str, Any]:
         "newest": short_day(person.newest) if person.newest else tr("none yet"),
         "forms": person.forms,
         "signs": signs(row),
-        "waiting": asked(row.waiting),
+        "waiting": asked([one for one in row.waiting if one.standing is not Standing.MISSED]),  # that is a sign
         "held": tr("on hold until {day}", day=short_day(row.held_until)) if row.held_until else "",
         "ended": tr("ended on {day}", day=short_day(person.ended)) if person.ended else "",
         "due": short_day(row.due) if row.due else "",
@@ -173,13 +173,14 @@ def title_of(instrument: str) -> str:
     return instrument if found is None else in_language(found).title
 
 
+def stands(one: DueRow) -> str:
+    """How one form of a client stands, in words."""
+    days = {name: short_day(value) if value else "–" for name, value in
+            (("asked", one.asked), ("reminded", one.reminded), ("paused_until", one.paused_until),
+             ("opted_out", one.opted_out))}  # fmt: skip
+    return WORDS[one.standing].format(missed=one.missed, **days)
+
+
 def asked(waiting: Sequence[DueRow]) -> list[str]:
-    """How the client's forms stand, in words."""
-    found = []
-    for one in waiting:
-        days = {name: short_day(value) if value else "–" for name, value in
-                (("asked", one.asked), ("reminded", one.reminded), ("paused_until", one.paused_until),
-                 ("opted_out", one.opted_out))}  # fmt: skip
-        told = WORDS[one.standing].format(missed=one.missed, **days)
-        found.append(tr("{form}: {standing}", form=title_of(one.instrument), standing=told))
-    return found
+    """How the client's forms stand, in words, each with its name."""
+    return [tr("{form}: {standing}", form=title_of(one.instrument), standing=stands(one)) for one in waiting]

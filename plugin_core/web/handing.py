@@ -21,7 +21,7 @@ from ..store import Tx, visits
 from ..store.visits import Visit
 from . import here, kiosk, scope
 from .access import Role, lets
-from .clients import asked, title_of
+from .clients import stands, title_of
 from .due import EVERYBODY
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def hand_over() -> ResponseReturnValue:
     """Clients who are due, with what can be handed over to each."""
     rows: list[dict[str, Any]] = [
         {"person": person, "form": title_of(one.instrument), "instrument": one.instrument,
-         "link": one.standing in OPEN and one.ask, "standing": asked([one])}
+         "link": one.standing in OPEN and one.ask, "standing": stands(one)}
         for person, forms in _people() for one in forms if one.standing in TABLET
     ]  # fmt: skip
     rows.sort(key=lambda row: (row["person"].name.casefold(), row["form"]))

@@ -1,7 +1,8 @@
 """Pictures of the desk, made from the demo: python -m tests.web.screenshots [--all FOLDER] [--language de]
 
-Without options it makes the few that docs/desk.md shows, into docs/desk/. With `--all` every page at 320, 768 and 1280
-px, light and dark, whole, for looking at. The demo's last day and seed are fixed, so that the same desk comes out.
+Without options it makes the few that the documentation shows, into docs/desk/. With `--all` every page at 320, 768 and
+1280 px, light and dark, whole, for looking at: what staff see, and what they hand to clients (walks.py). The demo's
+last day and seed are fixed, so that the same desk comes out.
 """
 
 from __future__ import annotations
@@ -30,11 +31,17 @@ from .chrome import NOWHERE
 from .people import TODAY, Clock
 from .running import running
 from .test_serving import free_port
+from .walks import walk
 
 DOCS = Path(__file__).parents[2] / "docs" / "desk"
 WIDTHS = (320, 768, 1280)
-SHOWN = (("clients", 1280, "light", 760), ("prompt", 1280, "light", 1000), ("safety", 320, "dark", 900))
+SCHEMES = ("light", "dark")
+SHOWN = (("clients", 1280, "light", 760), ("prompt", 1280, "light", 1000), ("prompt", 390, "light", 844),
+         ("safety", 390, "dark", 844))  # fmt: skip
 """What the documentation shows: page, width, scheme, height."""
+SHOWN_TO_CLIENTS = {"form": (390, "light", 844), "thank-you": (390, "dark", 844), "tablet": (768, "light", 620),
+                    "own-page": (390, "light", 844)}  # fmt: skip
+"""The same of what clients see."""
 
 
 def name_of(row: Row) -> str:
@@ -49,7 +56,9 @@ def demo_desk(language: str) -> Iterator[tuple[str, str, dict[str, str]]]:
         with contextlib.redirect_stdout(io.StringIO()):
             run(Path(folder), TODAY, None, True)
         settings = load(Path(folder) / "handrail.toml")
-        settings = replace(settings, language=language, web=replace(settings.web, port=free_port()))
+        port = free_port()
+        web = replace(settings.web, port=port, address=f"http://127.0.0.1:{port}")
+        settings = replace(settings, language=language, web=web)
         desk = Desk(settings, now=Clock())
         with desk.engine() as engine:
             furnish(engine)
@@ -64,6 +73,7 @@ def demo_desk(language: str) -> Iterator[tuple[str, str, dict[str, str]]]:
             rows = desk.caseload.rows(engine, engine.source, account.key)
             flag = min((row for row in engine.flags() if row.flag.rule == "R1"), key=lambda row: row.client)
         paths = {"clients": "/clients", "due": "/due", "people": "/people", "trail": "/trail", "me": "/me",
+                 "programs": "/programs", "hand-over": "/hand-over", "nothing-here": "/nothing-here",
                  "why": f"/client/{flag.flag.client}/flag/{flag.flag.key}",
                  "numbers": f"/client/{flag.flag.client}/numbers"}  # fmt: skip
         tests = {"safety": lambda r: r.safety, "prompt": lambda r: r.prompts == 1 and not r.safety and r.fresh,
@@ -76,6 +86,19 @@ def demo_desk(language: str) -> Iterator[tuple[str, str, dict[str, str]]]:
                 yield f"http://127.0.0.1:{settings.web.port}", token, paths
         finally:
             desk.close()
+
+
+def walked(browser: Browser, base: str, token: str, quiet: str, folder: Path, *, everything: bool) -> None:
+    """Pictures of what staff hand over and of what clients see, state by state."""
+    for name, page in walk(browser, base, token, quiet):
+        every = [(width, scheme, 0) for width in WIDTHS for scheme in SCHEMES]
+        for width, scheme, height in (
+            every if everything else [SHOWN_TO_CLIENTS[name]] if name in SHOWN_TO_CLIENTS else []
+        ):
+            page.set_viewport_size({"width": width, "height": height or 800})
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.evaluate("scrollTo(0, 0)")
+            page.screenshot(path=folder / f"{name}-{width}-{scheme}.png", full_page=height == 0)
 
 
 def shoot(browser: Browser, base: str, token: str, path: str, file: Path, width: int, scheme: str, height: int) -> None:
@@ -104,12 +127,13 @@ def main() -> None:
         if options.all:
             for name, path in paths.items():
                 for width in WIDTHS:
-                    for scheme in ("light", "dark"):
+                    for scheme in SCHEMES:
                         file = folder / f"{name}-{width}-{scheme}.png"
                         shoot(browser, base, token, path, file, width, scheme, 0)
         else:
             for name, width, scheme, height in SHOWN:
                 shoot(browser, base, token, paths[name], folder / f"{name}-{width}-{scheme}.png", width, scheme, height)
+        walked(browser, base, token, paths["good"], folder, everything=options.all is not None)
         browser.close()
 
 

@@ -218,13 +218,15 @@ def own_page_and_self_check(phone: Phone, desk: Page, found: list[str], size: di
     no_barrier(phone, desk, found)
 
 
-@pytest.mark.parametrize("width", [320, 1280])
-def test_from_the_front_desk_to_tablet_and_own_page(phone: Phone, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("width", "scheme"), [(320, "dark"), (1280, "light")])
+def test_from_the_front_desk_to_tablet_and_own_page(
+    phone: Phone, width: int, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All that staff hand over, in real browsers side by side; axe on every page on the way."""
     monkeypatch.setattr(phrase, "KIB", 64)
     house, base, found = phone.asked.house, phone.desk.base, list[str]()
     account = house.account("supervisor", "front-desk", login="zora")
-    size = {"viewport": {"width": width, "height": 800}}
+    size = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
 
     def signed_in() -> Page:
         return phone.desk.context(house.ask(lambda e: Staff(e).begin(account)), **size).new_page()
