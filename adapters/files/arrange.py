@@ -157,7 +157,8 @@ def _settle(group: _Group, layouts: Layouts, context: AdapterContext, dialogue: 
     )
     if decimal is None:
         return tr("the sign before decimals is not settled (--answer decimal=, or decimal=.)")
-    made = _layout(group, seen, near, ready, roles, layout, order, decimal, dialogue)
+    others = {one.name: one for one in layouts.all() if one.kind != group.how.kind}
+    made = _layout(group, seen, near, ready, roles, layout, order, decimal, others, dialogue)
     if isinstance(made, str):
         return made
     if not dialogue.agree(tr("Read such files like this?")):
@@ -257,13 +258,17 @@ def _order(seen: Look, heading: str, dialogue: Dialogue) -> str | None:
 
 def _layout(
     group: _Group, seen: Look, near: Layout | None, ready: Mapping[str, Any] | None, roles: dict[str, str], layout: str,
-    order: str, decimal: str, dialogue: Dialogue,
+    order: str, decimal: str, others: Mapping[str, Layout], dialogue: Dialogue,
 ) -> Layout | str:  # fmt: skip
+    """The layout as it was settled. The same table as CSV and as Excel is one form in two layouts, neither of which
+    takes the other's place."""
     goes_on = near is not None and all(near.columns.get(role) == heading for role, heading in roles.items())
     proposed = near.name if near is not None and goes_on else _name(group, ready)
     name = dialogue.choose("layout-name", tr("What is this kind of file called?"), {}, proposed) or proposed
     name = re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-")[:40] or proposed
-    form = name if near is None else near.form
+    twin = near or others.get(name)
+    form = name if twin is None else twin.form
+    name = f"{name[:35]}-{group.how.kind}" if name in others else name
     if "form" not in roles:
         form = dialogue.choose("form-name", tr("What is the form called that these files hold?"), {}, form) or form
     zone = dialogue.choose("zone", tr("In which time zone are its times? (- is the practice's)"), {}, NONE)

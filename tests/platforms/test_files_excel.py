@@ -219,3 +219,18 @@ def test_excel_says_how_large_a_sheet_is_and_is_not_believed(exports: Exports) -
 
         repacked(exports, change)
         assert exports.pull().answers == READ
+
+
+def test_the_same_table_as_csv_and_as_excel_is_one_form_in_two_layouts(exports: Exports) -> None:
+    """The office saves its export now this way, now that: confirmed anew as Excel, the CSV files before it would no
+    longer be read, and the mapping be asked for twice."""
+    exports.csv(rows=[("F1", "0071", "Zoë Müller", "13.02.2026", "Often", "Never")])
+    assert exports.arrange()[1] == []
+    exports.xlsx("export.xlsx", [("F2", "0072", "Bo Grün", "14.02.2026", "Rarely", "Often")])
+    assert exports.arrange()[1] == []
+    assert sorted(one.kind for one in exports.layouts()) == ["csv", "xlsx"]
+    assert len({one.form for one in exports.layouts()}) == 1
+    got = exports.pull()
+    assert got.aside == []
+    assert {one.client for one in got.forms} == {"0071", "0072"}
+    assert len({one.form for one in got.forms}) == len(exports.forms()) == 1
