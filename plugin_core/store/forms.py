@@ -224,17 +224,22 @@ def counts(tx: Tx) -> dict[str, int]:
 # --- clients -------------------------------------------------------------------------------------------------------
 
 
+_dirty = OfKeys(clients.c.key, clients.c.key, clients.c.dirty)
+
+
 def mark_dirty(tx: Tx, refs: Mapping[str, str]) -> None:
     """Says that these clients (key -> platform reference) have a new form; makes new clients.
 
     The rules must read their courses anew, and the platform is to be asked anew who they and their therapists are.
     Both stay to be done until they are done, whatever stops the sync in between.
     """
-    have: set[str] = set()
-    for part in chunks(refs):
+    have: dict[str, bool] = dict(_dirty.rows(tx, refs))
+    for part in chunks(have):
         where = (clients.c.source == tx.source) & among(tx, clients.c.key, part)
-        have.update(tx.conn.execute(select(clients.c.key).where(where)).scalars())
-        tx.conn.execute(update(clients).where(where).values(dirty=True, marks=clients.c.marks + 1, known=None))
+        tx.conn.execute(update(clients).where(where).values(marks=clients.c.marks + 1, known=None))
+    for part in chunks(key for key, dirty in have.items() if not dirty):  # apart: `dirty` is part of an index
+        where = (clients.c.source == tx.source) & among(tx, clients.c.key, part)
+        tx.conn.execute(update(clients).where(where).values(dirty=True))
     new = [
         {
             "source": tx.source,

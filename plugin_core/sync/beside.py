@@ -1,7 +1,7 @@
-"""A second process that works beside this one: a copy of it that is asked one thing at a time and only ever reads.
+"""A second process that works beside this one: a copy of it that is asked one thing after another and only ever reads.
 
-Python uses one core a process. Where many courses are to be read, a copy of the process reads every other page of them
-while this one reads and writes its own; of each page of a first pull a copy judges a part (judging.py). All writes,
+Python uses one core a process. Where many courses are to be read, a copy of the process reads about half of the pages
+while this one reads its own and writes all; of each page of a first pull a copy judges a part (judging.py). All writes,
 hooks and messages stay here. Whatever becomes of the copy, nothing
 depends on it: what it does not answer is done here. It ends when it is let go of, and when this process dies.
 
@@ -17,6 +17,7 @@ import select
 import signal
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import chain, islice
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 P = TypeVar("P")
 R = TypeVar("R")
 ALONE = 1  # so few pages are read without a copy: a small sync pays nothing
+DEPTH = 2  # pages that the copy has: one that it reads, and the next, so that it need not wait for this process
 PAGE_BYTES = 1 << 20
 HEAD = 8  # bytes that say how long a message is
 STDERR = 2
@@ -53,7 +55,6 @@ class Beside:
     def __init__(self, work: Callable[[Any], Any]) -> None:
         theirs, self._ask = _pipe()
         self._answer, ours = _pipe()
-        self.busy = False
         self._child = os.fork()
         if self._child == 0:
             _serve(theirs, ours, work)
@@ -61,20 +62,18 @@ class Beside:
         os.close(ours)
 
     def ask(self, question: Any) -> None:
-        """Asks, while nothing else is asked. Raises Gone."""
+        """Asks; what is asked before it is answered waits. Raises Gone."""
         try:
             _send(self._ask, pickle.dumps(question))
         except OSError:
             raise Gone from None
-        self.busy = True
 
     def ready(self) -> bool:
         """Whether the answer, or the end, is there."""
         return bool(select.select([self._answer], [], [], 0)[0])
 
     def answer(self) -> Any:
-        """Waits for the answer. Raises Gone."""
-        self.busy = False
+        """Waits for the next answer, in the order of the questions. Raises Gone."""
         try:
             found = _receive(self._answer)
         except OSError:
@@ -92,7 +91,7 @@ class Beside:
 
 
 class Shared(Generic[P, R]):
-    """Reads pages, every other one in a copy of this process where there are more than one and that is possible.
+    """Reads pages, about half of them in a copy of this process where there are more than one and that is possible.
 
     :param read: reads one page; only reads, and gives what can be pickled.
     """
@@ -102,7 +101,7 @@ class Shared(Generic[P, R]):
         self._read = read
         self._store = store
         self._copy: Beside | None = None
-        self._there: list[P] = []  # the page that the copy has
+        self._there: deque[P] = deque()  # the pages that the copy has
 
     def all(self) -> Iterator[tuple[P, R]]:
         """Each page with what was read on it, in no order. What is yielded is written before the next is asked for."""
@@ -112,32 +111,36 @@ class Shared(Generic[P, R]):
                 # SQLite knows its open files by process: a copy of one that has the store open cannot open it.
                 self._store.engine.dispose()
                 self._copy = Beside(self._read)
-            for page in chain(first, self._pages):
-                if self._hand(page):
+            pages = chain(first, self._pages)
+            for page in pages:
+                if not self._there and self._hand(page):
                     continue
-                yield page, self._read(page)
-                if self._copy is not None and self._copy.busy and self._copy.ready():
+                room = 0 if self._copy is None else DEPTH - len(self._there)
+                mine = [page, *(more for more in islice(pages, room) if not self._hand(more))]
+                for one in mine:
+                    yield one, self._read(one)
+                while self._there and self._copy is not None and self._copy.ready():
                     yield self._fetch()
-            if self._there:
+            while self._there:
                 yield self._fetch()
         finally:
             self._end()
 
     def _hand(self, page: P) -> bool:
-        """Gives the page to the copy, if there is one that waits."""
-        if self._copy is None or self._copy.busy:
+        """Gives the page to the copy, if there is one."""
+        if self._copy is None:
             return False
         try:
             self._copy.ask(page)
         except Gone:
             self._end()
             return False
-        self._there = [page]
+        self._there.append(page)
         return True
 
     def _fetch(self) -> tuple[P, R]:
         """What the copy has read; what it could not read is read here."""
-        page = self._there.pop()
+        page = self._there.popleft()
         try:
             if self._copy is not None:
                 return page, self._copy.answer()
