@@ -26,7 +26,7 @@ SCORES = {"growth": (GROWTH, 8), "warning": (WARNING, 5)}
 PAGE = 500
 
 
-def textbook(base: str, folder: Path, limit: int, answer_rows: bool = False) -> tuple[int, float]:
+def textbook(base: str, folder: Path, limit: int, answer_rows: bool = False, url: str = "") -> tuple[int, float]:
     """Pull by fhirclient, merge by the ORM; gives the responses stored and the seconds taken.
 
     With `answer_rows` each answer is a row of its own, which is what a normalised model does and takes several times as
@@ -39,7 +39,7 @@ def textbook(base: str, folder: Path, limit: int, answer_rows: bool = False) -> 
 
     from . import textbook_models as models
 
-    engine = create_engine(f"sqlite:///{folder / 'textbook.db'}")
+    engine = create_engine(url or f"sqlite:///{folder / 'textbook.db'}")
     models.Base.metadata.create_all(engine)
     began = time.perf_counter()
     server = FHIRClient(settings={"app_id": "benchmark", "api_base": f"{base}/"}).server
@@ -126,7 +126,7 @@ def floor(base: str, folder: Path, limit: int) -> tuple[int, float]:
 def main() -> None:
     """Run one baseline and print its figures as a line of JSON."""
     kinds: dict[str, Callable[[str, Path, int], tuple[int, float]]] = {
-        "textbook": textbook,
+        "textbook": lambda base, folder, limit: textbook(base, folder, limit, url=options.url),
         "textbook-rows": lambda base, folder, limit: textbook(base, folder, limit, answer_rows=True),
         "floor": floor,
     }
@@ -135,6 +135,7 @@ def main() -> None:
     parser.add_argument("--base", required=True)
     parser.add_argument("--dir", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=0, help="stop after this many responses; 0 takes all")
+    parser.add_argument("--url", default="", help="of the textbook's database; SQLite in DIR by default")
     options = parser.parse_args()
     stored, seconds = kinds[options.kind](options.base, options.dir, options.limit)
     report({"responses": stored, "seconds": round(seconds, 4), "per_s": round(stored / seconds, 1)})

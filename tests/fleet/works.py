@@ -8,9 +8,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from handrail.plugin_core.fleet.worker import pool_of
 from handrail.plugin_core.settings import save
 from handrail.plugin_core.sync.run import Options
 
-from tests.sync.stage import Stage
+from tests.sync.stage import Stage, form, gr18
 
 from .houses import House
 
@@ -45,6 +45,14 @@ def open_practice(house: House, practice: str) -> Stage:
         engine.sync(Options(consent=lambda _: True))
     resume(house, practice)
     return stage
+
+
+def arrive(stage: Stage, client: str, levels: Sequence[Mapping[str, float]], every: int = 28) -> None:
+    """A client and forms that the platform gets now, filled in `every` so many days, the newest a week ago."""
+    now_is_now(stage).person(client)
+    for number, level in enumerate(levels):
+        when = stage.now - timedelta(days=7 + every * (len(levels) - 1 - number))
+        stage.put(form(f"{client}-{number + 1}", client, when, gr18(level)))
 
 
 def resume(house: House, *practices: str) -> None:
