@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from handrail.plugin_core.cli import run
 from handrail.plugin_core.errors import HandrailError, KeyProblem, SettingsError, StoreError, UsageError
-from handrail.plugin_core.fleet.host import OFFICE, load
+from handrail.plugin_core.fleet.host import OFFICE, Host, load
 from handrail.plugin_core.settings import load as load_settings
 from handrail.plugin_core.settings import save
 from handrail.plugin_core.store import Store, keys
@@ -316,6 +316,15 @@ def test_s18_without_the_back_offices_key_nothing_is_done(postgres: Postgres, tm
         made.prepare()
     keys.write(f"file:{key}", kept_key)
     made.prepare()
+
+
+def test_the_settings_that_the_page_shows_are_the_defaults(tmp_path: Path) -> None:
+    """Who copies them from docs/many-practices.md must get what it says."""
+    page = (Path(__file__).parents[2] / "docs" / "many-practices.md").read_text(encoding="utf-8")
+    file = tmp_path / "host.toml"
+    file.write_text(page.partition("```toml\n")[2].partition("```")[0], encoding="utf-8")
+    shown = load(file)
+    assert shown == Host(file, shown.store, shown.key)
 
 
 WRONG = {

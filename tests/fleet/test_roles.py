@@ -141,6 +141,21 @@ def test_a_worker_syncs_and_a_report_reads_by_its_own_role(one: House) -> None:
         one.let(NORTH, "worker")
 
 
+def test_without_a_user_in_the_address_the_role_is_the_callers(one: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One settings file for the desk, the report and a person: who runs it says by PGUSER as what."""
+    stage = one.stages[NORTH]
+    stage.store_url = one.host.store.replace("app@", "")
+    stage.write_settings()
+    query = text("SELECT current_user")
+    try:
+        for role in ("handrail_web", "handrail_report"):
+            monkeypatch.setenv("PGUSER", role)
+            with stage.engine() as engine, engine.store.reading() as tx:
+                assert tx.conn.execute(query).scalar() == role
+    finally:
+        one.let(NORTH, "worker")
+
+
 def test_new_keys_are_made_by_the_owner_alone(one: House) -> None:
     """The worker's role is refused with a plain sentence and nothing changed; the owner's goes through."""
     stage = one.stages[NORTH]

@@ -233,6 +233,21 @@ def test_s48_who_acts_for_another_is_back_as_who_they_were(two: House) -> None:
         assert conn.execute(query).scalars().all() == [NORTH]
 
 
+def test_row_security_leaves_a_look_up_by_key_its_index(two: House) -> None:
+    """A policy that the database takes for the index instead reads all rows of a practice for each form that is looked
+    up: 6 ms instead of 0.07 ms with 15,000 rows."""
+    with two.sql() as conn:
+        mine = {"s": _source(conn, NORTH)}
+        rows = "INSERT INTO missing (source, key, first_ms) SELECT :s, 'k' || n, 0 FROM generate_series(1, 15000) n"
+        conn.execute(text(rows), mine)
+        conn.execute(text("SELECT set_config('handrail.practice', :p, true)"), {"p": NORTH})
+        conn.execute(text("SET LOCAL ROLE handrail_worker"))
+        keys_ = ", ".join(f"'k{number}'" for number in range(10))
+        query = f"EXPLAIN SELECT * FROM missing WHERE source = :s AND key IN ({keys_})"
+        plan = [str(line).strip() for line in conn.execute(text(query), mine).scalars()]
+        assert [line for line in plan if line.startswith("Index Cond:") and "(key = ANY" in line], plan
+
+
 # The commands of everyday, as a person types them; a client of the other practice is asked for by name.
 COMMANDS = (
     ("flags", "--all", "--json"),

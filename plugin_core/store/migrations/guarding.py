@@ -14,8 +14,10 @@ from collections.abc import Iterable
 from alembic import op
 
 MINE = "current_setting('handrail.practice', true)"
-# Worked out once a query, not once a row; an index on `source` serves it.
-OF_SOURCE = f"source = ANY (ARRAY(SELECT s.id FROM sources s WHERE s.practice = {MINE}))"
+# Worked out once a query. Not as `source = ANY (ARRAY(...))`: the database then goes by that instead of the key that is
+# asked for, and a look-up by key reads all rows of the practice (15,000 rows: 6 ms instead of 0.07 ms). Nor as EXISTS,
+# which is looked up for each row of a long list.
+OF_SOURCE = "source IN (SELECT s.id FROM sources s WHERE s.practice = current_setting('handrail.practice', true))"
 POLICY = "own_practice"
 
 
