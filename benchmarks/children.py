@@ -24,9 +24,11 @@ class Failed(Exception):
 class Server:
     """The FHIR server as a context: `base` is its address, `bytes_each` the mean size of an entry."""
 
-    def __init__(self, python: Path, responses: int, shape: str = "lean", page: int = 500) -> None:
+    def __init__(
+        self, python: Path, responses: int, shape: str = "lean", page: int = 500, *, latency_ms: float = 0
+    ) -> None:
         self._command = [str(python), "-m", "benchmarks.fhirserver", "--responses", str(responses)]
-        self._command += ["--shape", shape, "--page", str(page)]
+        self._command += ["--shape", shape, "--page", str(page), "--latency-ms", str(latency_ms)]
 
     def __enter__(self) -> Server:
         self._process = subprocess.Popen(self._command, cwd=TOP, stdout=subprocess.PIPE, text=True)
