@@ -73,14 +73,16 @@ class ResourceCarrier:
 
         What is no longer active was turned by us only if it has the version that we wrote last; that version is
         given back unchanged when a person wrote since, so that their edit is known as theirs next time too. What stands
-        moves to the chart of the client of the notice, whose records may have been merged (F67).
+        moves to the chart of the client of the notice, whose records may have been merged (F67). A state that an
+        earlier write of ours was to bring, and whose answer was lost, is ours as well (F81).
         """
         remote_id, version = str(stored["id"]), version_of(stored)
         have, want = stored.get("status"), self._form.status(notice.state)
         moved = self._form.moved(stored, notice) if notice.state is RemoteState.ACTIVE else None
+        attempted = have in [self._form.status(state) for state in notice.attempted]
         if have == want and moved is None:
-            return Delivered(remote_id, version if lost or our_version is None else our_version)
-        turned_by_us = our_version is not None and our_version == version
+            return Delivered(remote_id, version if lost or attempted or our_version is None else our_version)
+        turned_by_us = attempted or (our_version is not None and our_version == version)
         if have != self._form.status(RemoteState.ACTIVE) and not turned_by_us:
             return Delivered(remote_id, our_version, human_edit=True)
         reply = self._keyed.change(stored, self._form.turned(moved or stored, notice, notice.state))

@@ -34,11 +34,11 @@ def write_list(app: App, engine: Engine, out: Path | None, *, reasons: bool, as_
     if out is not None:
         table = out.suffix.lower() == ".csv"
         text = by_hand.as_table(found) if table else by_hand.as_page(engine, found)
+        engine.record(author(), "hand-list-written")  # first: nothing leaves without its line (S41)
         try:
             private.write(out.absolute(), text)
         except OSError as error:
             raise UsageError(tr(UNWRITABLE, problem=why_of(error))) from None
-        engine.record(author(), "hand-list-written")
     if as_json:
         app.json(
             [

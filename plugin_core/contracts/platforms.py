@@ -142,6 +142,8 @@ class Notice:
     `key` makes the write safe to repeat. `reason` is None unless the practice allowed reasons on this carrier.
     `based_on` are the platform's ids of the forms that the flag rests on. `beside` is how many other flags of this
     client are to stand on this carrier: where one mark serves them all (a tag), it goes with the last of them.
+    `attempted` are states to which earlier writes were to bring it whose answers were lost: what is found in one of
+    them was brought there by us, not by a person (F81, F86).
     """
 
     key: str
@@ -155,6 +157,7 @@ class Notice:
     based_on: Sequence[str] = ()
     clinician: str | None = None
     beside: int = 0
+    attempted: Sequence[RemoteState] = ()
 
 
 @dataclass(frozen=True, slots=True)

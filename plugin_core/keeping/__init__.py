@@ -27,9 +27,14 @@ class Keeping:
         from .backup import write
 
         engine = self._engine
-        contents = write(engine.store, engine.settings, file, engine.now(), engine.progress)
-        engine.record(author, "backup-written")
-        return contents
+        return write(
+            engine.store,
+            engine.settings,
+            file,
+            engine.now(),
+            engine.progress,
+            enter=lambda: engine.record(author, "backup-written"),
+        )
 
     def rotate(self, author: str) -> Rotated:
         """Makes a new key for the practice and seals everything anew with it; goes on where it was stopped."""

@@ -70,8 +70,10 @@ class Contents:
 # --- writing --------------------------------------------------------------------------------------------------------
 
 
-def write(store: Store, settings: Settings, file: Path, now: datetime, progress: Progress) -> Contents:
-    """See `Keeping.backup`. The file is there whole or not at all."""
+def write(
+    store: Store, settings: Settings, file: Path, now: datetime, progress: Progress, *, enter: Callable[[], None]
+) -> Contents:
+    """See `Keeping.backup`. The file is there whole or not at all, and not before `enter` has put it into the trail."""
     if file.exists():
         raise UsageError(
             tr("There is a file {file} already. Choose another name; no backup is written over.", file=file)
@@ -88,6 +90,7 @@ def write(store: Store, settings: Settings, file: Path, now: datetime, progress:
             out.flush()
             os.fsync(out.fileno())
         reach("backup-written")
+        enter()
         half.replace(file)
     except OSError as error:
         raise StoreError(tr("The backup cannot be written to {file} ({why}).", file=file, why=why_of(error))) from None

@@ -132,9 +132,10 @@ class Rights:
             raise UsageError(
                 tr("There is something at {there} already. Nothing was written; choose another place.", there=there[0])
             )
-        for path, name in wanted.items():
-            _write_new(path, made[name]())
-        self.engine.record(author, "client-exported", view.key)
+        texts = {path: made[name]() for path, name in wanted.items()}
+        self.engine.record(author, "client-exported", view.key)  # first: nothing leaves without its line (S41)
+        for path, text in texts.items():
+            _write_new(path, text)
         return list(wanted)
 
     # --- erase -------------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from .. import private
 from ..errors import KeyProblem, StoreError
 from ..words import mark, tr
 from ..words.kept import why_of
-from . import seal, whole
+from . import disks, seal, whole
 from .tables import keys, practices, sources
 
 HEAD = "0006"
@@ -416,6 +416,8 @@ _REFUSED = mark(
     "and the server's password file, then run: handrail doctor"
 )
 _FULL = mark("The disk is full; nothing was half written. Make room, then run it again.")
+_READ_ONLY = mark("The store cannot be written (read-only). Check the folder's rights.")
+_OF_DISK = {disks.FULL: _FULL, disks.READ_ONLY: _READ_ONLY}
 # PostgreSQL speaks the language of its host, so its faults go by the SQLSTATE (class, or the whole code).
 _HELD = mark(
     "Another program holds the store (a backup, a virus scanner?). Nothing was half written. Wait for it or close it, "
@@ -427,10 +429,7 @@ _PASSING = re.compile(r"locked|busy|connection|terminat|server closed", re.IGNOR
 _PLAIN = (
     ("password|role .* does not exist|database .* does not exist|no pg_hba.conf|for database|to set role", _REFUSED),
     ("disk is full|no space left", _FULL),
-    (
-        "readonly|read-only|permission denied",
-        mark("The store cannot be written (read-only). Check the folder's rights."),
-    ),
+    ("readonly|read-only|permission denied", _READ_ONLY),
     ("locked|busy", _HELD),
     ("malformed|not a database|corrupt", mark("The store's file is damaged. Restore it from a backup.")),
     ("connection|server closed|terminat|refused", mark("The database server cannot be reached. Run it again later.")),
@@ -455,6 +454,8 @@ def _as_store_error(error: SQLAlchemyError, engine: Engine) -> StoreError:
     sentence = _BY_STATE.get(state) or _BY_STATE.get(state[:2])
     if sentence is None:
         sentence = next((plain for pattern, plain in _PLAIN if re.search(pattern, raw, re.IGNORECASE)), None)
+    if sentence is None and engine.dialect.name == "sqlite":
+        sentence = _OF_DISK.get(disks.state(Path(engine.url.database or "")) or "")
     if sentence is None:
         sentence = tr(
             "The store could not be read or written ({fault}). Run: handrail doctor", fault=type(error).__name__

@@ -17,6 +17,7 @@ from sqlalchemy import case, func, select, update
 from ...schemas.vocab import DeliveryState, FlagState, RemoteState
 from .database import Tx, now_ms
 from .flags import STANDING
+from .ready import OfKeys
 from .sql import Row, among, chunks, from_ms, upsert
 from .tables import clients, deliveries, flags
 
@@ -24,10 +25,12 @@ _encode = msgspec.json.Encoder().encode
 
 
 class StoredDelivery(msgspec.Struct, array_like=True, gc=False):
-    """What is sealed of a delivery: the platform's id and version of the object."""
+    """What is sealed of a delivery: the platform's id and version of the object as we last knew it, and to which states
+    it was to be brought since by writes of which nobody knows the outcome."""
 
     remote_id: str | None = None
     remote_version: str | None = None
+    attempted: tuple[RemoteState, ...] = ()
 
 
 _delivery = msgspec.json.Decoder(StoredDelivery)
@@ -48,6 +51,7 @@ class Outgoing:
     attempts: int
     remote_id: str | None
     remote_version: str | None
+    attempted: tuple[RemoteState, ...] = ()
 
 
 _WANTED = {
@@ -73,14 +77,7 @@ def want(tx: Tx, wishes: Mapping[str, RemoteState], carriers: Sequence[str]) -> 
     """
     if not wishes:
         return
-    have: dict[tuple[str, str], _Standing] = {}
-    for part in chunks(wishes):
-        where = (deliveries.c.source == tx.source) & among(tx, deliveries.c.flag, part)
-        columns = (deliveries.c.wanted, deliveries.c.on_platform, deliveries.c.state, deliveries.c.attempts)
-        for flag, carrier, *rest in tx.conn.execute(
-            select(deliveries.c.flag, deliveries.c.carrier, *columns).where(where)
-        ):
-            have[flag, carrier] = _Standing(*rest)
+    have = {(flag, carrier): _Standing(*rest) for flag, carrier, *rest in _standing.rows(tx, wishes)}
     for flag in wishes:
         for carrier in carriers:
             have.setdefault((flag, carrier), _NEW)
@@ -90,6 +87,13 @@ def want(tx: Tx, wishes: Mapping[str, RemoteState], carriers: Sequence[str]) -> 
         if now.wanted != wishes[flag].value
     ]
     upsert(tx, deliveries, rows, keep=["on_platform", "sealed"])
+
+
+_standing = OfKeys(
+    deliveries.c.flag,
+    *(deliveries.c.flag, deliveries.c.carrier, deliveries.c.wanted, deliveries.c.on_platform, deliveries.c.state),
+    deliveries.c.attempts,
+)
 
 
 class _Standing(NamedTuple):
@@ -202,6 +206,7 @@ def _outgoing(tx: Tx, row: Any) -> Outgoing:
         attempts=row.attempts,
         remote_id=remote.remote_id,
         remote_version=remote.remote_version,
+        attempted=remote.attempted,
     )
 
 
@@ -211,10 +216,14 @@ def _delivery_where(tx: Tx, flag: str, carrier: str) -> Any:
 
 def sending(tx: Tx, item: Outgoing) -> None:
     """Commits, before anything goes out, that it is about to: a process that dies after the write leaves a delivery
-    of which nobody knows the outcome, and such a one must not cancel out with what is wanted later (F82, F87).
+    of which nobody knows the outcome, and such a one must not cancel out with what is wanted later (F82, F87). To what
+    it was to be brought is kept: found so, it was our own lost write and no person's decision (F81, F86).
     """
     where = _delivery_where(tx, item.flag, item.carrier)
-    tx.conn.execute(update(deliveries).where(where).values(attempts=item.attempts + 1))
+    tried = (*(state for state in item.attempted if state is not item.wanted), item.wanted)
+    stored = _encode(StoredDelivery(item.remote_id, item.remote_version, tried))
+    sealed = tx.sealer.seal(_place_of(tx, item.flag, item.carrier), stored)
+    tx.conn.execute(update(deliveries).where(where).values(attempts=item.attempts + 1, sealed=sealed))
 
 
 def _place_of(tx: Tx, flag: str, carrier: str) -> str:

@@ -106,6 +106,7 @@ class Push:
                 based_on=tuple(remote[form.id] for form in found.forms if form.id in remote),
                 clinician=person.clinician,
                 beside=standing.get((item.client, item.carrier), 0) - (item.wanted is RemoteState.ACTIVE),
+                attempted=item.attempted,
             )
         return notices
 

@@ -126,6 +126,32 @@ def test_f81_a_lost_update_is_known_as_ours(connect) -> None:  # type: ignore[no
     assert shelf.of("Flag")[0]["status"] == "entered-in-error"
 
 
+def test_f81_a_lost_retraction_that_is_no_longer_meant_is_undone(connect) -> None:  # type: ignore[no-untyped-def]
+    """The answer to a retraction was lost, then the form was amended back: taken for a person's decision, the prompt
+    would never come again."""
+    shelf = Shelf(put=True)
+    with Script(shelf) as server:
+        carrier = connect(server.base).carrier("flag")
+        made = carrier.deliver(NOTICE, None, None)
+        carrier.deliver(RETRACTED, made.remote_id, made.remote_version)  # and nobody heard of it
+        lost = replace(NOTICE, attempted=(RemoteState.RETRACTED, RemoteState.ACTIVE))
+        assert not carrier.deliver(lost, made.remote_id, made.remote_version).human_edit
+        assert shelf.of("Flag")[0]["status"] == "active"
+
+
+def test_f81_a_lost_retraction_that_is_repeated_is_known_as_ours(connect) -> None:  # type: ignore[no-untyped-def]
+    """Lost, repeated by a later run, and months after it the prompt is called for again."""
+    shelf = Shelf(put=True)
+    with Script(shelf) as server:
+        carrier = connect(server.base).carrier("flag")
+        made = carrier.deliver(NOTICE, None, None)
+        carrier.deliver(RETRACTED, made.remote_id, made.remote_version)  # and nobody heard of it
+        again = replace(RETRACTED, attempted=(RemoteState.RETRACTED,))
+        taken = carrier.deliver(again, made.remote_id, made.remote_version)
+        assert not carrier.deliver(NOTICE, taken.remote_id, taken.remote_version).human_edit
+        assert shelf.of("Flag")[0]["status"] == "active"
+
+
 def test_f84a_doubles_are_counted_the_oldest_stays(connect) -> None:  # type: ignore[no-untyped-def]
     """Conditional create is not atomic on many servers: three of 48 parallel posts stood on a real one."""
     shelf = Shelf(conditional=True)

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from handrail.plugin_core.collecting.enrolling import Wish
 from handrail.plugin_core.engine import Engine
 from handrail.plugin_core.settings import load
 
@@ -20,6 +21,7 @@ ACTS: dict[str, Callable[[Engine], Any]] = {
     "unmerge": lambda e: e.mending.unmerge("Patient/c1", "anna"),
     "discharge": lambda e: e.mending.discharge("Patient/c1", e.now().date(), "anna"),
     "erase": lambda e: e.rights.erase("Patient/c1", "anna"),
+    "enrol": lambda e: e.collecting.enrol([Wish("c1", consent=e.now().date(), channel="paper")], "anna"),
     "disconnect": lambda e: e.mending.disconnect("anna", retract=True),
 }
 

@@ -16,8 +16,8 @@ from handrail.plugin_core.errors import UsageError
 from handrail.plugin_core.mending import POINTS, leaving
 from handrail.plugin_core.rights import POINTS as ERASING
 
-from tests.peers.servers import Postgres
-from tests.sync.stage import EVEN, LEANING, Stage
+from tests.peers.servers import Postgres, Sekmet
+from tests.sync.stage import EVEN, LEANING, Stage, copy_to
 
 from .child import ACTS, killed_at
 
@@ -25,12 +25,16 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="NOT RUN: SIGKILL and
 
 Make = Callable[[str, str], Stage]
 PUSHING = ("push-before-send", "push-after-send", "push-after-mark")
+IN_TURN = ("erase-marked", "push-before-send", "push-after-send", "erase-retracted",
+           "erase-before-commit", "erase-after-commit")  # fmt: skip
+ENROLLING = ("enrol-before-commit", "enrol-after-commit")
 CASES = [
     *(("reassign", point) for point in (*POINTS, "rules-before-commit", "rules-after-commit")),
     *(("merge", point) for point in POINTS),
     *(("unmerge", point) for point in POINTS),
     *(("discharge", point) for point in POINTS),
     *(("erase", point) for point in (*ERASING, *PUSHING)),
+    *(("enrol", point) for point in ENROLLING),
     *(("disconnect", point) for point in (*leaving.POINTS, *PUSHING)),
 ]
 
@@ -55,6 +59,9 @@ def do(stage: Stage, act: str) -> None:
 def after(stage: Stage, act: str) -> tuple[Any, ...]:
     """The end state: settings, then (synced once more where there still is a platform) the store and the platform."""
     settings = stage.file.read_text()
+    if act == "enrol":
+        asked = stage.ask(lambda e: [(row.client, row.standing.value) for row in e.collecting.due()])
+        return settings, [(len(asked), *(standing for _, standing in asked))], stage.seen()
     if act == "disconnect":
         flags = sorted(str(one["status"]) for one in stage.place().all("Flag"))
         stage.write_settings(on=False)
@@ -104,8 +111,8 @@ def test_f69_killed_on_sqlite(tmp_path: Path, right: Callable[[str], tuple[Any, 
         ("reassign", "mending-after-commit"),
         ("merge", "mending-before-commit"),
         ("merge", "mending-after-commit"),
-        ("erase", "erase-before-commit"),
-        ("erase", "push-after-send"),
+        *(("erase", point) for point in (*ERASING, *PUSHING)),
+        ("enrol", "enrol-before-commit"),
         ("disconnect", "push-after-send"),
     ],
 )
@@ -131,6 +138,24 @@ def test_f69_killed_and_never_done_again(
         same(after(stage, act), right(act))
 
 
+def test_f82_an_erasure_killed_at_each_step_in_turn_on_a_real_server(
+    tmp_path: Path, start_peer: Callable[[Any], Any]
+) -> None:
+    """A server that nobody here wrote: power goes again and again; in the end the chart is clear and nobody is here."""
+    server = start_peer(Sekmet(search=True))
+    with Stage(tmp_path, server=server.base) as stage:
+        stage.course("c1", [{**LEANING, "reliance": 1, "outlook": 1}] * 3 + [LEANING, LEANING])
+        copy_to(server.base, stage)
+        stage.sync()
+        assert stage.active() == ["c1 P1"]
+        for point in IN_TURN:
+            assert killed_at(stage.file, stage.now, "erase", point), f"{point} was not met"
+        assert stage.ask(ACTS["erase"]).done
+        stage.sync(full=True)
+        assert stage.seen().responses == []
+        assert [one["status"] for one in stage.place().all("Flag")] == ["entered-in-error"]
+
+
 def test_the_acts_have_something_to_lose(right: Callable[[str], tuple[Any, ...]]) -> None:
     """Guards the tests above: an empty store equals an empty store."""
     assert right("reassign")[1] == [("Patient/c1", "entered-in-error"), ("Patient/c2", "active")]
@@ -138,5 +163,6 @@ def test_the_acts_have_something_to_lose(right: Callable[[str], tuple[Any, ...]]
     assert right("unmerge")[1] == [("Patient/c1", "active"), ("Patient/c2", "entered-in-error")]
     assert right("discharge")[1] == [("Patient/c1", "inactive")]
     assert right("erase")[1] == [("Patient/c1", "entered-in-error")]
+    assert right("enrol")[1] == [(1, "later")]
     assert right("disconnect")[1] == ["entered-in-error"]
     assert "[platform]" not in right("disconnect")[0]

@@ -345,6 +345,13 @@ class Postgres(Server):
         self._execute(f'CREATE DATABASE "{name}"')
         return self._url(name)
 
+    def copy_of(self, address: str) -> str:
+        """Make a copy of a database that nobody has open, and give back its SQLAlchemy address."""
+        name = f"test_{next(self._numbers)}"
+        template = address.rpartition("/")[2]
+        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        return self._url(name)
+
     def prepare(self) -> None:
         """Make the cluster, once, as the user that may run it."""
         data = self.folder / "data"

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import requests
 from handrail.adapters.demo.answers import fill
 from handrail.adapters.demo.server import DemoServer
 from handrail.adapters.demo.store import Clock
@@ -317,3 +318,12 @@ def second_act(stage: Stage) -> None:
     stage.put(form("c6-6", "c6", stage.now - timedelta(hours=2), gr18(EVEN)))
     stage.put(form("c3-5", "c4", last, gr18(GROWN)))
     stage.person("c6", therapist="therapist-2")
+
+
+def copy_to(base: str, stage: Stage) -> None:
+    """Puts the clients and forms of the stage's invented platform, as they are now, on another server."""
+    for kind in ("Patient", "QuestionnaireResponse"):
+        for one in stage.demo.store.latest(kind):
+            assert one.body is not None
+            body = {name: value for name, value in one.body.items() if name != "meta"}
+            requests.put(f"{base}/{kind}/{one.id}", json=body, timeout=20).raise_for_status()

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from handrail.plugin_core.store import sessions
 from handrail.plugin_core.sync.points import POINTS
 
 from tests.peers.servers import Postgres, Sekmet
 
 from .child import killed_at, small_pages
 from .reading import Seen
-from .stage import LEANING, Stage, form, second_act, small_practice
+from .stage import EVEN, LEANING, Stage, copy_to, form, gr18, second_act, small_practice
 
 PAGE = 9
 FIRST, LATER = 1, 2
@@ -93,6 +94,8 @@ def make(tmp_path: Path, request: pytest.FixtureRequest) -> Make:
 
 
 CASES = [(point, hit) for point in POINTS for hit in (FIRST, LATER) if (point, hit) != ("run-before-report", LATER)]
+SESSIONS = ("sessions-before-commit", "sessions-after-commit")
+IN_TURN = (*POINTS, "push-after-send", "push-before-send", "rules-after-commit")
 UNSURE = ("page-after-commit", "rules-after-commit", "push-after-send", "push-after-mark")
 
 
@@ -147,22 +150,69 @@ def test_f69_killed_on_postgresql(make: Make, right: Callable[[int], Outcome], p
 def test_f82_killed_on_a_real_server(tmp_path: Path, start_peer: Callable[[Any], Any], point: str) -> None:
     """A server that nobody here wrote: still one flag an episode, found by its key after the answer was lost."""
     server = start_peer(Sekmet(search=True))
-    import requests
-
     with Stage(tmp_path, server=server.base) as stage:
         for client in ("s1", "s2"):
             stage.course(client, [{**LEANING, "reliance": 1, "outlook": 1}] * 3 + [LEANING, LEANING])
-        for kind in ("Patient", "QuestionnaireResponse"):
-            for one in stage.demo.store.latest(kind):
-                assert one.body is not None
-                body = {name: value for name, value in one.body.items() if name != "meta"}
-                requests.put(f"{server.base}/{kind}/{one.id}", json=body, timeout=10).raise_for_status()
+        copy_to(server.base, stage)
         crash(stage, point, FIRST)
         stage.sync()
         assert stage.active() == ["s1 P1", "s2 P1"]
         assert len(stage.shown()) == 2
         again = stage.sync()
         assert not again.counts.get("pushed")
+
+
+def test_f82_killed_at_each_step_in_turn_on_a_real_server(tmp_path: Path, start_peer: Callable[[Any], Any]) -> None:
+    """A bad week: between two power cuts a form is amended to and fro, so that each step is met with something to do.
+
+    What would hurt is a second prompt, or one that stands though the form that it rests on says otherwise.
+    """
+    server = start_peer(Sekmet(search=True))
+    with Stage(tmp_path, server=server.base) as stage:
+        for client in ("s1", "s2"):
+            stage.course(client, [EVEN, EVEN, EVEN, LEANING, LEANING])
+        copy_to(server.base, stage)
+        met = []
+        for number, point in enumerate(IN_TURN):
+            met += [point] if killed_at(stage.file, stage.now, point, FIRST) else []
+            stage.later(minutes=10)
+            when = stage.now - timedelta(days=7)
+            stage.put(form("s1-5", "s1", when, gr18(EVEN if number % 2 else LEANING), status="amended"))
+            copy_to(server.base, stage)
+        assert set(met) == set(POINTS)
+        stage.put(form("s1-5", "s1", stage.now - timedelta(days=7), gr18(EVEN), status="amended"))
+        copy_to(server.base, stage)
+        stage.sync()
+        assert stage.active() == ["s2 P1"]
+        stage.put(form("s1-5", "s1", stage.now - timedelta(days=7), gr18(LEANING), status="amended"))
+        copy_to(server.base, stage)
+        stage.sync()
+        assert stage.active() == ["s1 P1", "s2 P1"]
+        assert len(stage.place().all("Flag")) == 2
+        assert not stage.sync().counts.get("pushed")
+
+
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.peer("postgres"))])
+@pytest.mark.parametrize("point", SESSIONS)
+def test_f69_killed_while_sessions_are_stored(make: Make, database: str, point: str) -> None:
+    """Half of the sessions would let rule P4 speak on what is not so."""
+    with make(database) as stage:
+        stage.course("c1", [EVEN, EVEN])
+        for number in range(3):
+            start = (stage.now - timedelta(days=10 + number)).isoformat(timespec="seconds")
+            who = {"subject": {"reference": "Patient/c1"}, "class": {"code": "AMB"}}
+            stage.put({"resourceType": "Encounter", "id": f"v{number}", "status": "finished", **who,
+                       "period": {"start": start}})  # fmt: skip
+        crash(stage, point, FIRST)
+        stage.sync()
+        assert stage.ask(attended) == 3
+
+
+def attended(engine: Any) -> int:
+    """How many sessions of c1 are stored."""
+    key = engine.client_key("Patient/c1")
+    with engine.store.reading(engine.source) as tx:
+        return len(sessions.read(tx, [key])[key])
 
 
 @pytest.mark.parametrize("point", POINTS)
