@@ -5,9 +5,10 @@
 
 The server runs in a process of its own, as `handrail serve` starts it; the people are threads of this one, each with an
 account and a connection. They read the list, page through it and open clients' pages in turn. The time of an answer is
-from the first byte sent to the last byte received. Prints one line of JSON: the 50th, 95th and 99th percentile in
-milliseconds by kind of page, the requests, what the server computed for each, and how long the first start took until a
-page could be had.
+from the first byte sent to the last byte received. Then as many charts are opened in a record system that asks for
+cards (cards.py), and a client's form is opened on a slow phone (phone.py). Prints each figure beside its target, then
+one line of JSON: the 50th, 95th and 99th percentile in milliseconds by kind of page, the requests, what the server
+computed for each, and how long the first start took until a page could be had.
 """
 
 from __future__ import annotations
@@ -27,17 +28,30 @@ import time
 from pathlib import Path
 from typing import Any
 
+from handrail.plugin_core.collecting import Wish
+from handrail.plugin_core.collecting.online import token_of
+from handrail.plugin_core.collecting.send import SendOptions
+from handrail.plugin_core.engine import Engine
 from handrail.plugin_core.settings import load, save
+from handrail.plugin_core.store import asks, forms, overview
 from handrail.plugin_core.web.desk import Desk
 from handrail.plugin_core.web.staff import Staff, Wanted
 
-from . import fhirserver
+from . import cards, fhirserver, phone
 from .measure import home
 
 THINK_SECONDS = 1.0
 READY_SECONDS = 3.0
 """The desk makes its engines in the background after it has started."""
 CLIENTS, RESPONSES, EACH_DAYS = 500, 100_000, 14
+TARGETS = (
+    ("first start, until a page can be had", ("first_start_s",), 2.0, "s"),
+    ("list of clients, 95th percentile", ("caseload", "p95"), 100, "ms"),
+    ("a client's page, 95th percentile", ("client", "p95"), 100, "ms"),
+    ("card in the chart, 95th percentile", ("card", "p95"), 50, "ms"),
+    ("client's form with all that it loads", ("form", "bytes"), 50_000, "bytes"),
+    ("client's form usable on a slow phone", ("form", "usable_ms"), 1000, "ms"),
+)
 
 
 def fill(folder: Path, responses: int, clients: int) -> Path:
@@ -71,6 +85,28 @@ def accounts(file: Path, users: int) -> list[str]:
             found.append(staff.begin(account))
     desk.close()
     return found
+
+
+def patients(file: Path) -> list[str]:
+    """The platform's ids of all clients."""
+    with Engine.open(file) as engine, engine.store.reading(engine.source) as tx:
+        return [one.ref.rpartition("/")[2] for one in forms.read_clients(tx).values()]
+
+
+def asked(file: Path, port: int) -> str:
+    """The address of a form that a client is asked for by a link."""
+    with Engine.open(file) as engine:
+        with engine.store.reading(engine.source) as tx:
+            newest = overview.forms_of(tx, [key for key, _ in engine.clients()], ())
+        today, enrolled = engine.now().date(), engine.collecting.enrolments()
+        client = next(iter(enrolled), min(newest, key=lambda key: newest[key].newest_ms))
+        if not enrolled:
+            wish = Wish(client, instruments=("gr18",), start=today, consent=today, channel="web", every_weeks=1)
+            engine.collecting.enrol([wish], "bench")
+        engine.collecting.send(SendOptions())
+        with engine.store.reading(engine.source) as tx:
+            row = asks.read(tx, clients=[client])[-1]
+        return f"http://127.0.0.1:{port}/f/{token_of(engine.store.sealer, row.key)}"
 
 
 def free_port() -> int:
@@ -151,7 +187,8 @@ def measure(file: Path, users: int, seconds: float) -> dict[str, Any]:
     """All of it."""
     tokens = accounts(file, users)
     port = free_port()
-    save(file, {"web.port": port})
+    save(file, {"web.port": port, "web.address": f"http://127.0.0.1:{port}", **cards.settings(file)})
+    known, form = patients(file), asked(file, port)
     process, first = start(file, port)
     try:
         warm = User(port, tokens[0], 0.0, 0)
@@ -167,6 +204,12 @@ def measure(file: Path, users: int, seconds: float) -> dict[str, Any]:
         for one in people:
             one.join()
         spent = cpu_seconds(process.pid) - before
+        charts = [cards.Chart(port, known, seconds / 2, number) for number in range(users)]
+        for chart in charts:
+            chart.start()
+        for chart in charts:
+            chart.join()
+        on_phone = phone.measure(form)
     finally:
         process.terminate()
         process.wait(10)
@@ -177,7 +220,23 @@ def measure(file: Path, users: int, seconds: float) -> dict[str, Any]:
         "requests": len(took),
         "server_cpu_ms_each": round(1000 * spent / max(1, len(took)), 1),
         **{kind: percentiles([t for name, t in took if name == kind]) for kind in ("caseload", "client")},
+        "card": percentiles([t for chart in charts for t in chart.took]),
+        "cards": sum(chart.cards for chart in charts),
+        **({} if on_phone is None else {"form": on_phone}),
     }
+
+
+def table(found: dict[str, Any]) -> str:
+    """Each figure beside its target."""
+    lines = []
+    for title, path, target, unit in TARGETS:
+        value: Any = found
+        for name in path:
+            value = value.get(name, {})
+        told = "not measured" if value == {} else f"{value:,} {unit}"
+        met = "" if value == {} else "yes" if value < target else "NO"
+        lines.append(f"{title:<40}{told:>16}   target < {target:,} {unit:<7}{met}")
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -193,7 +252,8 @@ def main() -> None:
         folder = (options.dir or Path(temporary)).absolute()
         folder.mkdir(parents=True, exist_ok=True)
         file = fill(folder, options.responses, options.clients)
-        print(json.dumps(measure(file, options.users, options.seconds)), flush=True)
+        found = measure(file, options.users, options.seconds)
+        print(table(found), json.dumps(found), sep="\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -148,7 +148,7 @@ def _rows(patient: str) -> list[FlagRow]:
         return []
     engine = here.engine()
     key = engine.store.sealer.hash("client", str(here.source()), f"Patient/{patient}")
-    if key not in here.desk().caseload.people(engine, here.source()):
+    if here.desk().caseload.person(engine, here.source(), key) is None:
         try:
             key = engine.client_key(f"Patient/{patient}")  # one whose record was merged into another
         except UsageError:

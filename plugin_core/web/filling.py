@@ -17,6 +17,7 @@ from ..instruments.translations import in_language, languages_of
 from ..words import languages, mark, speaking, tr, trn
 from . import here
 from .arriving import Arrivals
+from .files import within
 from .guard import POLICY
 from .pace import Pace
 
@@ -213,8 +214,10 @@ def _everything(visit: Visit, form: Instrument, place: Place) -> dict[str, Any]:
 
 
 def _page(name: str, status: int, **facts: Any) -> Response:
-    answer = make_response(render_template(name, **facts), status)
-    policy = {**POLICY, "connect-src": "'self'", "frame-ancestors": "'none'"}
+    style, counts = within("form.css")
+    answer = make_response(render_template(name, style=style, **facts), status)
+    own = {"style-src": f"{POLICY['style-src']} {counts}", "connect-src": "'self'", "frame-ancestors": "'none'"}
+    policy = {**POLICY, **own}
     answer.headers["Content-Security-Policy"] = "; ".join(f"{key} {value}" for key, value in policy.items())
     return answer
 

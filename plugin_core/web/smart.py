@@ -92,7 +92,7 @@ def _let_in(system: RecordSystem, person: str, patient: str) -> ResponseReturnVa
         key = engine.client_key(f"Patient/{patient}")
     except UsageError:
         return _over(page(404, tr(NOT_HERE)))
-    if key not in here.desk().caseload.people(engine, here.source()):
+    if here.desk().caseload.person(engine, here.source(), key) is None:
         return _over(page(404, tr(NOT_HERE)))
     by = persons.actor(system.name, person)
     number = persons.number_of(system.name, person) or key  # whose looks at the page are remembered
