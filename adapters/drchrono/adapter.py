@@ -76,6 +76,7 @@ class DrChronoAdapter:
 
         The pages are not in the order of time, so that rules read courses once all is there.
         """
+        self._forget()
         place = Place.of(cursor)
         for template in place.left(self._templates()):
             yield from self._pull(template, place)
@@ -164,6 +165,12 @@ class DrChronoAdapter:
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
+    def _forget(self) -> None:
+        """What was looked up for an earlier pull may have changed since: templates, whose an appointment is, names."""
+        self._fields.clear()
+        self._visits.clear()
+        self._people = People(self._rest, self._settings)
+
     def _templates(self) -> list[str]:
         """The templates to read: those that are mapped, or all where that is not known."""
         if self._context.mapped is not None:
@@ -206,9 +213,9 @@ class DrChronoAdapter:
         return (appointment, template) if appointment is not None and self._of(row, template) else None
 
     def _of(self, row: Json, template: str) -> bool:
-        """Whether a row is of this template: the platform's filter is checked again, as it may be ignored."""
+        """Whether a row is an answer of this template: the platform's filter is checked again, as it may be ignored."""
         field = self._fields.get(text_of(row.get("clinical_note_field")) or "")
-        return field is not None and field.template == template
+        return field is not None and field.template == template and field.kind not in NOT_ASKED
 
     def _values(self, appointment: str, template: str) -> list[Json]:
         """All rows of one form as they are now."""

@@ -16,31 +16,36 @@ FEW = 8
 
 
 class People:
-    """Looks people up; doctors and users once a run."""
+    """Looks people up; doctors, users and the list of patients once a run."""
 
     def __init__(self, rest: Rest, settings: Mapping[str, Any]) -> None:
         self._rest = rest
         self._settings = settings
+        self._patients: dict[str, Json] = {}
+        self._walk: Iterator[Json] | None = None
         self._doctors: dict[str, str | None] | None = None
         self._users: dict[str, str] | None = None
 
     def clients(self, refs: Sequence[str]) -> Iterator[Client]:
         """Those that DrChrono knows: a few one by one, many by walking the list of 250 a page."""
         wanted = [ref for ref in dict.fromkeys(refs) if ref.isascii() and ref.isdigit()]
-        known: dict[str, Json] = {}
-        if len(wanted) > FEW:
-            left = set(wanted)
-            for row in rows(self._rest, "patients", {}, PATIENTS):
-                ref = text_of(row.get("id")) or ""
-                if ref in left:
-                    left.discard(ref)
-                    known[ref] = row
-                if not left:
-                    break
+        left = {*wanted} - {*self._patients}
+        if len(left) > FEW:
+            self._look_for(left)
         for ref in wanted:
-            patient = known.get(ref) or self.patient(ref)
+            patient = self._patients.get(ref) or self.patient(ref)
             if patient is not None:
                 yield self._client(ref, patient)
+
+    def _look_for(self, left: set[str]) -> None:
+        """Walks the list of patients on from where it was left, until these are found or it ends."""
+        self._walk = self._walk or rows(self._rest, "patients", {}, PATIENTS)
+        for row in self._walk:
+            ref = text_of(row.get("id")) or ""
+            self._patients[ref] = row
+            left.discard(ref)
+            if not left:
+                return
 
     def patient(self, ref: str, *, verbose: bool = False) -> Json | None:
         """One patient's record; `verbose` brings the flags. None: DrChrono has no such patient."""

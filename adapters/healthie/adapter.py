@@ -91,6 +91,7 @@ class HealthieAdapter:
 
     def pull(self, cursor: Cursor | None) -> Iterator[Page]:
         """See `Adapter.pull`: finished forms by the time of their last change, answers of mapped forms alone."""
+        self._asked.clear()  # a template may have changed since an earlier pull
         overlap = timedelta(minutes=self._settings.get("overlap_minutes", 10))
         mapped = self._context.mapped() if self._context.mapped else None
         page = partial(self._page, mapped)

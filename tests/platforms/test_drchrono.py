@@ -21,7 +21,7 @@ from handrail.adapters.drchrono.spec import SPEC
 from handrail.plugin_core.contracts import Hint, RemoteAnswer, RemoteResponse, WebhookRequest
 from handrail.plugin_core.errors import Unsupported
 from handrail.plugin_core.testing import QUESTIONS, AdapterConformance
-from handrail.schemas.vocab import RemoteState
+from handrail.schemas.vocab import RemoteState, ResponseStatus
 
 from .contract import Contract, Exempt
 from .doubles.drchrono import CLIENT_ID, CLIENT_SECRET, DOCTOR, FLAG_TYPE, HOOK, NAMES, TEMPLATE, USER, DrChronoDouble
@@ -178,6 +178,39 @@ class TestDrChrono(AdapterConformance):
         done = self.pull_all(self.open())
         assert not done.gone
         assert done.set_aside == [form]
+
+    def test_headings_and_drawings_are_no_part_of_an_answer(self) -> None:
+        """DrChrono keeps values for headings, too: counted, the same answers would be another version of the form."""
+        (form,) = self.fill(1)
+        before = self.pull_all(self.open()).last(form)
+        heading = self.double.field("About your week", (), "Header")
+        self.double.value(form.partition("/")[0], heading, "kestrel heading")
+        after = self.pull_all(self.open())
+        assert [one.version for one in after.responses] == [before.version]
+
+    def test_what_changed_between_two_pulls_of_one_program_is_seen(self) -> None:
+        """A host keeps the connection: a visit that was deleted since, or a new line, would be missed."""
+        (form,) = self.fill(1)
+        adapter = self.open()
+        first = self.pull_all(adapter)
+        self.clock.later(hours=3)
+        self.double.withdraw(form)
+        self.double.field("A new line", ("Yes", "No"))
+        again = self.pull_all(adapter, first.cursor).last(form)
+        assert again.status == ResponseStatus.WITHDRAWN.value
+        assert "A new line" in [line.text for line in again.lines]
+
+    def test_the_list_of_patients_is_walked_once_for_all_batches(self) -> None:
+        """A practice's names are asked for a hundred at a time: walked anew for each, they would spend the hour."""
+        refs = [str(80_000 + number) for number in range(60)]
+        for ref in refs:
+            self.double.put("patients", {"first_name": "Kestrel", "last_name": ref, "doctor": DOCTOR}, int(ref))
+        adapter = self.open()
+        found = [client for start in (0, 20, 40) for client in adapter.clients(refs[start : start + 20])]
+        assert [client.ref for client in found] == refs
+        asked = [one for one in self.double.seen if one.request.path == "/api/patients"]
+        assert len(asked) <= 1 + 62 // self.double.page_size
+        assert not [one for one in self.double.seen if one.request.path.startswith("/api/patients/")]
 
     def test_archived_fields_are_no_longer_asked(self) -> None:
         """`connect` would else want a line mapped that no client will ever see."""
