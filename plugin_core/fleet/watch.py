@@ -17,7 +17,7 @@ from types import FrameType
 from ..errors import StoreError
 from ..manager import Plugins
 from ..store.database import plainly
-from ..words import tr
+from ..words import mark, tr
 from . import lease
 from .work import Running, Work
 
@@ -25,6 +25,14 @@ log = logging.getLogger(__name__)
 LOOK_EVERY = 1.0
 ASLEEP = 5.0
 OWN = "handrail"
+PLUGIN_HANGS = mark(
+    "The plugin {plugin} did not come back within {minutes} minutes. The practice is paused. Update or remove the "
+    "plugin, then run: handrail practices resume {practice}"
+)
+WE_HANG = mark(
+    "Handrail itself stood still for {minutes} minutes (in {place}). The practice is paused. Please report that place, "
+    "then run: handrail practices resume {practice}"
+)
 
 
 class Watch(threading.Thread):
@@ -66,15 +74,10 @@ class Watch(threading.Thread):
             self._work.keep(running)
 
     def _stop(self, running: Running) -> None:
-        who = culprit(sys._current_frames().get(running.thread), running.plugins)
         practice = running.lease.practice
-        problem = tr(
-            "{who} did not come back within {minutes} minutes. The practice is paused. Update or remove it, then run: "
-            "handrail practices resume {practice}",
-            who=who,
-            minutes=max(1, round(self._stuck_seconds / 60)),
-            practice=practice,
-        )
+        plugin, place = culprit(sys._current_frames().get(running.thread), running.plugins)
+        found = {"practice": practice, "minutes": max(1, round(self._stuck_seconds / 60))}
+        problem = tr(PLUGIN_HANGS, plugin=plugin, **found) if plugin else tr(WE_HANG, place=place, **found)
         with plainly(self._work.pool), self._work.pool.begin() as conn:
             lease.stop(conn, running.lease, problem)
         self._work.running.pop(running.thread, None)
@@ -82,18 +85,18 @@ class Watch(threading.Thread):
         self._hung()
 
 
-def culprit(frame: FrameType | None, plugins: Plugins | None) -> str:
-    """Who a thread is with: the plugin whose code it entered last, else the place in Handrail itself."""
+def culprit(frame: FrameType | None, plugins: Plugins | None) -> tuple[str | None, str]:
+    """Who a thread is with: the plugin whose code it entered last, None if it is in none, and the place in Handrail."""
     known = {} if plugins is None else {info.distribution.lower(): info for info in plugins.infos() if info.loaded}
     owners = packages_distributions()
-    own: str | None = None
+    own = ""
     while frame is not None:
         module = str(frame.f_globals.get("__name__", ""))
         for distribution in owners.get(module.partition(".")[0], ()):
             info = known.get(distribution.lower())
             if info is not None and distribution.lower() != OWN:
-                return tr("The plugin {plugin}", plugin=info.label)
-        if own is None and module.startswith(f"{OWN}."):
+                return info.label, own
+        if not own and module.startswith(f"{OWN}."):
             own = f"{module}.{frame.f_code.co_name}"
         frame = frame.f_back
-    return tr("Handrail itself (in {place})", place=own or "?")
+    return None, own
