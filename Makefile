@@ -48,6 +48,7 @@ soak: $(VENV)/.test ## long runs with faults by a seed, some hours; nothing may 
 	$(BIN)/python -m tests.soak connection
 	$(BIN)/python -m tests.soak database
 	$(BIN)/python -m tests.soak fuzz
+	$(BIN)/python -m tests.protections
 
 lock: ## renew the locked versions (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra web setup.cfg requirements/build.in -o requirements/base.lock

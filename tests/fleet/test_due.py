@@ -158,6 +158,7 @@ def test_f92_a_worker_that_is_gone_needs_nobody_to_clear_up(table: Table) -> Non
     assert table.call() == []
     table.later(1)
     assert table.call() == ["north"]
+    assert table.take("north", "second") is not None
 
 
 def test_f93_a_practice_that_waits_holds_back_nobody(table: Table) -> None:
