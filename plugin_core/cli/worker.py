@@ -68,7 +68,7 @@ def _state(app: App, host: Host, as_json: bool) -> int:
             [tr("being worked on"), str(found.working)],
             [tr("due"), str(found.due)],
             [tr("paused"), str(found.paused)],
-            [tr("failing"), str(found.failing)],
+            [tr("with a problem"), str(found.failing)],
             [tr("left by a worker that is gone"), str(found.abandoned)],
             [tr("longest wait, in seconds"), str(found.oldest_ms // 1000)],
         ]

@@ -150,6 +150,8 @@ def test_f100_a_platform_that_does_not_answer_does_not_keep_a_worker_alive(town:
 def test_s50_f99_the_queue_holds_ids_and_is_empty_when_all_is_done(town: House, gate: Gate) -> None:
     """What lies in the queue lies in the database's backups, in clear: an id and a version. Finished calls that stayed
     would slow each fetch, until a start takes minutes."""
+    gone = f"UPDATE {queue.SCHEMA}.procrastinate_workers SET last_heartbeat = now() - interval '1 hour'"
+    town.do(gone)  # of workers that were killed here before: their calls are taken out as well
     stage = town.stages["north"]
     now_is_now(stage).person(f"{CANARY}-1", name=f"Ada {CANARY}")
     stage.put(form(f"{CANARY}-form", f"{CANARY}-1", stage.now - timedelta(days=1)))
@@ -279,11 +281,11 @@ def test_soak_workers_killed_in_turn_under_load(town: House, gate: Gate) -> None
     workers = [process(town), process(town)]
     running = [worker.__enter__() for worker in workers]
     try:
-        for number in range(4):
+        for number in range(3):
             for name, stage in stages.items():
                 arrive(stage, f"s{number}-{name}", [EVEN, EVEN, EVEN, LEANING, LEANING])
                 resume(town, name)
-            threading.Event().wait(3.0)
+            threading.Event().wait(2.0)
             running[number % 2].kill()
             workers[number % 2] = process(town)
             running[number % 2] = workers[number % 2].__enter__()
@@ -300,5 +302,5 @@ def test_soak_workers_killed_in_turn_under_load(town: House, gate: Gate) -> None
         there = {one["id"] for one in stage.place().all("QuestionnaireResponse")}
         assert set(seen.active()) == there
         assert len(seen.active()) == len(there)
-        assert [one for one in stage.active() if one.startswith("s")] == [f"s{n}-{name} P1" for n in range(4)]
+        assert [one for one in stage.active() if one.startswith("s")] == [f"s{n}-{name} P1" for n in range(3)]
         assert seen.standing() == stage.active()
