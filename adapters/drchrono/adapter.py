@@ -78,9 +78,21 @@ class DrChronoAdapter:
         """
         self._forget()
         place = Place.of(cursor)
-        for template in place.left(self._templates()):
+        templates = self._templates()
+        for template in place.left(templates):
             yield from self._pull(template, place)
-        yield Page((), place.end(), sorted=False)
+        gone = [] if place.since is None else self._cancelled(templates, place.since - OVERLAP)
+        yield Page((), place.end(), gone=gone, sorted=False)
+
+    def _cancelled(self, templates: Sequence[str], since: datetime) -> list[str]:
+        """Forms of appointments that were deleted since: their values may stand as they were, so that no list of values
+        tells of it."""
+        query: dict[str, str | int] = {"since": self._local(since), "show_archived": "true"}
+        found = [row for row in rows(self._rest, "appointments", query, VISITS) if visit_of(row).deleted]
+        return [name_of(str(row["id"]), one) for row in found if text_of(row.get("id")) for one in templates]
+
+    def _local(self, moment: datetime) -> str:
+        return moment.astimezone(self._zone).strftime("%Y-%m-%dT%H:%M:%S")
 
     def _pull(self, template: str, place: Place) -> Iterator[Page]:
         resumed = place.template == template and place.at is not None
@@ -104,7 +116,7 @@ class DrChronoAdapter:
         """The pages of a template's values, each with its own address; from `at` on where that is still there (F19)."""
         query: dict[str, str | int] = {"clinical_note_template": template, "page_size": PAGE_SIZE}
         if since is not None:
-            query["since"] = since.astimezone(self._zone).strftime("%Y-%m-%dT%H:%M:%S")
+            query["since"] = self._local(since)
         kept = None if at is None else self._rest.base.text + at
         for url in filter(None, (kept, self._rest.url(STREAM, query))):
             here: str | None = url

@@ -200,6 +200,18 @@ class TestDrChrono(AdapterConformance):
         assert again.status == ResponseStatus.WITHDRAWN.value
         assert "A new line" in [line.text for line in again.lines]
 
+    def test_the_form_of_a_visit_that_was_deleted_is_taken_back(self) -> None:
+        """Its values stand as they were and are in no list of changes: its flag would stay in the chart for ever."""
+        form, other = self.fill(2)
+        first = self.pull_all(self.open())
+        self.clock.later(days=30)
+        visit = self.double.tables["appointments"][form.partition("/")[0]]
+        visit.update(deleted_flag=True, updated_at=self.double.now())
+        again = self.pull_all(self.open(), first.cursor)
+        assert again.gone == [form]
+        assert other not in again.gone
+        assert not self.pull_all(self.open()).gone
+
     def test_the_list_of_patients_is_walked_once_for_all_batches(self) -> None:
         """A practice's names are asked for a hundred at a time: walked anew for each, they would spend the hour."""
         refs = [str(80_000 + number) for number in range(60)]

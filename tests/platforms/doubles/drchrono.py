@@ -83,7 +83,7 @@ class DrChronoDouble(Double):
         self._next += 1
         known = self._next if remote_id is None else remote_id
         made = {"id": known, **row}
-        if table in ("clinical_note_field_values", "tasks"):
+        if table in ("clinical_note_field_values", "tasks", "appointments"):
             made = {**made, "created_at": self.now(), "updated_at": self.now()}
         self.tables[table][str(known)] = made
         return made
