@@ -200,11 +200,26 @@ class Entry:
         except HandrailError as error:
             return [error.message]
 
+    def refusal(self, remote: RemoteResponse) -> str | None:
+        """Why a form would not be taken, in a plain sentence; None: it would. Nothing is stored."""
+        try:
+            self._rehearse(Page([remote]), self._context())
+        except UsageError as error:
+            return error.message
+        return None
+
+    def _context(self) -> HookContext:
+        return HookContext(self.engine.settings.practice, self.engine.spec.name, self.engine.now())
+
+    def _rehearse(self, page: Page, context: HookContext) -> None:
+        """A form that would be set aside is refused instead: staff can mend it now."""
+        with self.engine.store.rehearsal():
+            self._refuse(self._ingest(context).page(page, by_id=True), page.responses[0].id)
+
     def _take(self, sheet: Sheet, page: Page, author: str, *, replaced: bool) -> Entered:
         engine, (remote,) = self.engine, page.responses
-        context = HookContext(engine.settings.practice, engine.spec.name, engine.now())
-        with engine.store.rehearsal():  # a form that would be set aside is refused instead: staff can mend it now
-            self._refuse(self._ingest(context).page(page, by_id=True), remote.id)
+        context = self._context()
+        self._rehearse(page, context)
         key = self._key(remote.id)
         form = f"{sheet.instrument.id}/{sheet.instrument.version}"
         # Before the form, so that no entry is ever there without a name beside it.

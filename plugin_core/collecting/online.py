@@ -31,6 +31,7 @@ from .entry import Entry, Sheet, as_pulled
 from .planning import CLOSING, Planner
 
 if TYPE_CHECKING:
+    from ..contracts import RemoteResponse
     from ..engine import Engine
     from ..store.seal import Sealer
 
@@ -87,6 +88,15 @@ def ask_of(tx: Tx, token: str) -> AskRow | None:
         if hmac.compare_digest(token_of(tx.sealer, row.key).encode(), token.encode()):
             return row
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A form that a client sent and that is not among the forms yet. `refused`: why a plugin does not take it."""
+
+    instrument: str
+    sent: datetime
+    refused: str | None
 
 
 class Online:
@@ -209,14 +219,30 @@ class Online:
             self.engine.store.write(lambda tx: visits.tidy(tx, now), source)
         return left, list(dict.fromkeys(problems))
 
-    def _arrive(self, visit: Visit) -> tuple[str, ...]:
+    def waiting(self) -> list[Waiting]:
+        """What was sent and is not among the forms yet, oldest first, with the reason where a plugin refuses it."""
+        with self.engine.store.reading(self.engine.source) as tx:
+            found = visits.waiting(tx)
+        entry, zone = Entry(self.engine), self.engine.settings.zone
+        return [
+            Waiting(visit.instrument, datetime.fromtimestamp(visit.sent_ms / 1000, zone), entry.refusal(remote))
+            for visit in found
+            for _, remote in [self._as_pulled(visit)]
+        ]
+
+    def _as_pulled(self, visit: Visit) -> tuple[Instrument, RemoteResponse]:
+        """Its form, and what was sent as if a platform had given it."""
         engine = self.engine
         form = in_language(engine.registry.instrument(visit.instrument, visit.version), visit.language)
         with engine.store.reading(engine.source) as tx:
             ref = forms.read_clients(tx, [visit.client])[visit.client].ref
             name = entries.PREFIX + tx.sealer.hash("online", visit.key)
         authored = datetime.fromtimestamp(visit.sent_ms / 1000, engine.settings.zone)
-        remote = as_pulled(form, name, ref, authored, answers_of(form, visit), authored, Mode(visit.mode))
+        return form, as_pulled(form, name, ref, authored, answers_of(form, visit), authored, Mode(visit.mode))
+
+    def _arrive(self, visit: Visit) -> tuple[str, ...]:
+        engine = self.engine
+        form, remote = self._as_pulled(visit)
         done = Entry(engine).arrive(Sheet(form, visit.client), remote, visit.entered_by)
         reach("form-arrived")
         until = self.now_ms() + round(KEPT_AFTER.total_seconds() * 1000)

@@ -10,10 +10,11 @@ from ..store import book
 from ..store.whole import covers
 from ..words import mark, tr, trn
 from ..words.kept import told
-from ..words.spelling import whole
+from ..words.spelling import short_day, whole
 from .check import NOTE, OK, WRONG, Check
 
 STUCK = timedelta(days=2)
+SOON = timedelta(minutes=15)
 
 
 def plugins(engine: Engine) -> Iterator[Check]:
@@ -41,6 +42,7 @@ def store(engine: Engine) -> Iterator[Check]:
     yield from _set_aside(engine)
     yield from _outbox(engine, counts)
     yield from _consent(engine, counts)
+    yield from _sent(engine)
     yield from _arriving(engine)
 
 
@@ -104,6 +106,26 @@ def _consent(engine: Engine, counts: dict[str, int]) -> Iterator[Check]:
             "flags from earlier answers wait for a person's yes before the first is shown. Run: handrail sync --yes"
         )
         yield Check("pushing", NOTE, text)
+
+
+def _sent(engine: Engine) -> Iterator[Check]:
+    """What clients sent from a page of ours and nobody can see yet."""
+    for one in engine.collecting.online.waiting():
+        day = short_day(one.sent)
+        if one.refused is not None:
+            text = tr(
+                "a form ({form}) that a client sent on {day} waits and is not among the answers. {reason} When the "
+                "plugin is mended or removed, run: handrail sync",
+                form=one.instrument,
+                day=day,
+                reason=one.refused,
+            )
+            yield Check("sent forms", WRONG, text)
+        elif engine.now() - one.sent > SOON:
+            text = tr(
+                "a form ({form}) that a client sent on {day} waits. Run: handrail sync", form=one.instrument, day=day
+            )
+            yield Check("sent forms", NOTE, text)
 
 
 def _arriving(engine: Engine) -> Iterator[Check]:

@@ -20,10 +20,13 @@ from handrail.plugin_core.collecting import Wish
 from handrail.plugin_core.collecting.codes import LETTERS, code_of, start_of_key
 from handrail.plugin_core.collecting.entry import Entered, Entry, answer_of, keys_of, parse, typed_key
 from handrail.plugin_core.contracts import Asked, CollectorSpec, Refusal
+from handrail.plugin_core.doctor import storing
+from handrail.plugin_core.doctor.check import NOTE, WRONG, Check
 from handrail.plugin_core.errors import Busy, UsageError
 from handrail.plugin_core.instruments import builtin_one
 from handrail.plugin_core.settings import save
 from handrail.plugin_core.store import Tx, asks, book, courses, entries, forms
+from handrail.plugin_core.store.visits import Visit
 from handrail.plugin_core.sync.lock import exclusive
 from handrail.schemas.records import Answers, ScoredForm
 from handrail.schemas.vocab import AskState, Blank, Mode
@@ -205,6 +208,40 @@ def test_a_form_that_a_plugin_refuses_is_refused_now_and_never_asked_of_the_plat
         enter(stage, gr18())
     assert of_paper(stage) == []
     assert stage.ask(lambda e: e.set_aside()) == []
+
+
+def test_the_doctor_names_a_form_that_a_plugin_refuses_and_that_waits(stage: Stage) -> None:
+    """A client has sent it and was thanked; nobody here would know, since it is in no list and set aside nowhere."""
+
+    class Picky:
+        @hookimpl
+        def prepare_responses(self, responses: Any) -> Any:
+            return [Refusal("not this one") for _ in responses]
+
+    def send(engine: Any) -> None:
+        online = engine.collecting.online
+        client, now = next(iter(engine.clients()))[0], online.now_ms()
+        ticked = dict.fromkeys([item.id for item in GR18.items], 1)
+        online.send(Visit("f" * 32, client, "gr18", "1", "kiosk", now + 10**9, now, ticked=ticked))
+
+    def told(engine: Any) -> list[Check]:
+        return [one for one in storing.store(engine) if one.name == "sent forms"]
+
+    stage.ask(send)
+    assert stage.ask(told) == [], "what was sent a moment ago is on its way"
+    stage.later(days=1)
+    (late,) = stage.ask(told)
+    assert (late.state, "handrail sync" in late.finding) == (NOTE, True)
+    stage.plugins.append(("picky", Picky()))
+    (found,) = stage.ask(told)
+    assert found.state == WRONG
+    assert "gr18" in found.finding
+    assert "not this one" in found.finding
+    assert not any(name in found.finding for _, name in stage.ask(lambda e: e.clients()))
+    assert of_paper(stage) == [], "to look stores nothing"
+    stage.plugins.clear()
+    stage.ask(lambda e: e.collecting.online.take_in())
+    assert stage.ask(told) == []
 
 
 def test_it_waits_for_a_sync_that_is_under_way(stage: Stage) -> None:
