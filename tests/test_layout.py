@@ -155,7 +155,8 @@ def test_imports_inside_the_folders_are_relative() -> None:
         for one in imports_of(path)
         if not one.relative and one.target.split(".")[0] in ("handrail", *FOLDERS)
     ]
-    assert [one for one in found if not one.startswith(ALEMBIC_RUNS_IT_AS_A_SCRIPT)] == []
+    by_alembic = (ALEMBIC_RUNS_IT_AS_A_SCRIPT, WRITTEN_BY_ALEMBIC)  # it loads them by their paths, without a package
+    assert [one for one in found if not one.startswith(by_alembic)] == []
 
 
 # --- packages --------------------------------------------------------------------------------------------------------
