@@ -33,7 +33,7 @@ from .mapping import FormReader, own_mapping
 from .registry import Registry
 from .safety.readiness import demand
 from .settings import Connection, Settings, load
-from .store import Store, Tx, book, flags, forms, mend, notes, notices, outgoing, remarks
+from .store import Store, Tx, book, flags, forms, notices, outgoing
 from .views import ClientView, FlagRow, Rescored
 from .words import in_practice_language, tr
 
@@ -437,30 +437,9 @@ class Engine:
     @in_practice_language
     def client(self, ref: str) -> ClientView:
         """One client by the platform's reference, its id, the name, or the start of our key."""
-        from .sync.evaluate import courses_of, series_of, start_of
-        from .sync.sessions import attended
+        from .finding import client_view
 
-        key = self.client_key(ref)
-        with self.store.reading(self.source) as tx:
-            person = forms.read_clients(tx, [key])[key]
-            series = series_of(tx, [key], self.registry, self.settings.zone, self.settings.read_tags)
-            held = flags.holds_of(tx, [key]).get(key, [])
-            rows = self._rows(tx, flags.read(tx, states=[s.value for s in FlagState], client=key))
-            sessions = (attended(tx, [key], self.settings.zone) or {}).get(key)
-            said, ended = remarks.of_clients(tx, [key]).get(key, ()), mend.ends_of(tx, [key]).get(key)
-            noted = notes.of_clients(tx, [key], self.settings.zone).get(key, ())
-        return ClientView(
-            key=key,
-            ref=person.ref,
-            name=person.name,
-            clinician=person.clinician_name or person.clinician,
-            courses=tuple(courses_of(key, series[key], list(map(start_of, person.changes)), self.registry, sessions)),
-            flags=tuple(rows),
-            holds=tuple(held),
-            remarks=tuple(said),
-            ended=ended,
-            notes=tuple(noted),
-        )
+        return client_view(self, ref)
 
     def clients(self) -> list[tuple[str, str]]:
         """All clients: (our key, name or reference)."""

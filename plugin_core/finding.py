@@ -1,22 +1,25 @@
 """How people name a client (by the platform's reference or its id, by name, or by the start of our key), and how a flag
-is put together from the tables for them."""
+and all about a client are put together from the tables for them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from ..schemas.records import Delivery, Flag, Hold
 from ..schemas.vocab import DeliveryState, FlagState, RemoteState
 from .errors import UsageError
 from .safety import told
-from .store import Store, Tx, flags, forms, merging, notices, outgoing, remarks
+from .store import Store, Tx, flags, forms, mend, merging, notes, notices, outgoing, remarks
 from .store.remarks import Remark
-from .views import SHORT, FlagRow
+from .views import SHORT, ClientView, FlagRow
 from .words import tr
+
+if TYPE_CHECKING:
+    from .engine import Engine
 
 
 def client_key(store: Store, source: int, wanted: str) -> str:
@@ -51,6 +54,38 @@ def client_key(store: Store, source: int, wanted: str) -> str:
             else tr("No client here by that reference or name. Give the reference as the platform shows it.")
         )
     return found[0]
+
+
+def client_view(engine: Engine, wanted: str) -> ClientView:
+    """All about one client.
+
+    :param wanted: how a person names them.
+    :raises UsageError: nobody, or more than one, is here by that name.
+    """
+    from .sync.reading import courses_of, series_of, start_of
+    from .sync.sessions import attended
+
+    key, zone, registry = engine.client_key(wanted), engine.settings.zone, engine.registry
+    every = [state.value for state in FlagState]
+    with engine.store.reading(engine.source) as tx:
+        person = forms.read_clients(tx, [key])[key]
+        series = series_of(tx, [key], registry, zone, engine.settings.read_tags)[key]
+        rows = flag_rows(tx, flags.read(tx, states=every, client=key), engine.now().date(), zone)
+        held, said = flags.holds_of(tx, [key]).get(key, ()), remarks.of_clients(tx, [key]).get(key, ())
+        noted, ended = notes.of_clients(tx, [key], zone).get(key, ()), mend.ends_of(tx, [key]).get(key)
+        sessions = (attended(tx, [key], zone) or {}).get(key)
+    return ClientView(
+        key=key,
+        ref=person.ref,
+        name=person.name,
+        clinician=person.clinician_name or person.clinician,
+        courses=tuple(courses_of(key, series, list(map(start_of, person.changes)), registry, sessions)),
+        flags=tuple(rows),
+        holds=tuple(held),
+        remarks=tuple(said),
+        ended=ended,
+        notes=tuple(noted),
+    )
 
 
 def flag_rows(tx: Tx, found: Sequence[tuple[Flag, str]], today: date, zone: ZoneInfo) -> list[FlagRow]:

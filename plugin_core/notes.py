@@ -7,6 +7,7 @@ was written, by whom and when, is in the audit trail; its words are not.
 from __future__ import annotations
 
 import secrets
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from .errors import UsageError
@@ -44,12 +45,15 @@ class Notes:
         if not said or len(said) > MOST_SIGNS:
             raise UsageError(tr("A note has between 1 and {most} letters.", most=MOST_SIGNS))
         key = self.engine.client_key(client)
-        item = Note(secrets.token_hex(16), key, self.engine.now(), author, said)
+        now = self.engine.now()
 
         def write(tx: Tx) -> Note | None:
             before = notes.of_clients(tx, [key]).get(key, [])
             if before and (before[-1].author, before[-1].text) == (author, said):
                 return None
+            # Notes stand in the order of their times, so no two of one client have the same.
+            at = max([now, *(one.at + timedelta(milliseconds=1) for one in before)])
+            item = Note(secrets.token_hex(16), key, at, author, said)
             notes.add(tx, item)
             book.record(tx, author, "note-added", key)
             return item
