@@ -7,7 +7,7 @@ from ...schemas.vocab import SCORED_STATUSES, ResponseStatus
 from ..contracts import Adapter, RemoteResponse
 from .bench import ANSWERS, Bench, Pulled
 from .judging import NotApplicable, ensure
-from .platform import Filled
+from .platform import QUESTIONS, Filled
 
 UNKNOWN = "kestrel-unknown-0"
 SCORED = {status.value for status in SCORED_STATUSES}
@@ -33,6 +33,18 @@ class ReadingTests(Bench):
         got = self.pull_all(self.open())
         for remote_id, filled in given.items():
             self.ensure_answers(got.last(remote_id), filled)
+
+    def test_a_form_that_is_called_whole_has_a_line_for_each_question(self) -> None:
+        """The core takes a missing line of such a form for a question that was removed: each form with a blank would be
+        set aside."""
+        self.needs("add")
+        given = self.fill(len(ANSWERS))
+        for form in self.pull_all(self.open()).responses:
+            lines = {line.question for line in form.lines}
+            ensure(
+                form.id not in given or not form.whole or len(lines) >= len(QUESTIONS),
+                "A form is called whole (RemoteResponse.whole), but a line that was left empty is missing.",
+            )
 
     def test_a_form_has_its_time_its_client_and_what_tells_changes(self) -> None:
         """Without a time there is no course; without a version or a server's time a change cannot be told."""

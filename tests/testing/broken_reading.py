@@ -53,6 +53,16 @@ def _only(page: Page, keep: Callable[[RemoteResponse], bool]) -> Page:
     return replace(page, responses=[one for one in page.responses if keep(one)])
 
 
+@broken("a_form_that_is_called_whole_has_a_line_for_each_question", "blanks are left out of it")
+def _() -> Made:
+    class Adapter(Turned):
+        def turned(self, form: RemoteResponse) -> RemoteResponse:
+            answered = tuple(line for line in form.lines if line.answers)
+            return msgspec.structs.replace(form, lines=answered, whole=True)
+
+    return with_adapter(Adapter)
+
+
 @broken("every_form_comes_over_all_pages", "every form goes to the first client")
 def _() -> Made:
     class Adapter(Turned):
