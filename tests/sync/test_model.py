@@ -11,6 +11,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+from handrail.adapters.transport import Reply, Transport
+from handrail.plugin_core.errors import Unreachable
 from handrail.plugin_core.sync import points
 from handrail.plugin_core.sync.points import POINTS
 from hypothesis import HealthCheck, settings
@@ -101,6 +104,18 @@ class SyncModel(RuleBasedStateMachine):
     def made_again(self, data: st.DataObject) -> None:
         self._put(self.gone.pop(data.draw(st.sampled_from(sorted(self.gone)))))
 
+    @rule(client=st.sampled_from(CLIENTS), levels=st.tuples(*[st.sampled_from(LEVELS)] * 2), minutes=st.integers(0, 3))
+    def out_of_order(self, client: str, levels: tuple[Any, Any], minutes: int) -> None:
+        """Two forms arrive, the one that was filled in last comes first, and the other is seen late (F3)."""
+        self.stage.later(days=2, minutes=7)
+        for hours, level in zip((1, 25), levels, strict=True):
+            self.number += 1
+            body = form(f"new-{self.number}", client, self.stage.now - timedelta(hours=hours), gr18(level))
+            self.stage.put(body, None if hours == 1 else self.stage.now - timedelta(minutes=minutes))
+            self.forms[body["id"]] = body
+            if hours == 1:
+                self.stage.sync()
+
     @rule()
     def re_index(self) -> None:
         self.stage.later(minutes=7)
@@ -113,6 +128,37 @@ class SyncModel(RuleBasedStateMachine):
     @rule(full=st.booleans())
     def sync(self, full: bool) -> None:
         self.stage.sync(full=full)
+
+    @rule(hours=st.sampled_from((-30, -2, 3, 30)))
+    def our_clock_is_wrong(self, hours: int) -> None:
+        """Ours alone: cursors come from the server's times (F5)."""
+        right = self.stage.now
+        self.stage.now += timedelta(hours=hours)
+        try:
+            self.stage.sync()
+        finally:
+            self.stage.now = right
+
+    @rule(hit=st.integers(1, 4), done=st.booleans(), stays=st.booleans())
+    def lost_reply(self, hit: int, done: bool, stays: bool) -> None:
+        """From a write on the platform cannot be heard, whether that one was done or not (F81, F82).
+
+        Once, so that the same run looks and goes on, or until the run is over.
+        """
+        left = [hit]
+        real = Transport.exchange
+
+        def exchange(transport: Transport, method: str, url: str, **more: Any) -> Reply:
+            left[0] -= method != "GET"
+            if left[0] > 0 or (left[0] < 0 and not stays) or (left[0] == 0 and method == "GET"):
+                return real(transport, method, url, **more)
+            if left[0] == 0 and done:
+                real(transport, method, url, **more)
+            raise Unreachable("The answer was lost.")
+
+        with pytest.MonkeyPatch.context() as line:
+            line.setattr(Transport, "exchange", exchange)
+            self.stage.sync()
 
     @rule(point=st.sampled_from(POINTS), hit=st.integers(1, 3))
     def crash(self, point: str, hit: int) -> None:
