@@ -15,7 +15,8 @@ from handrail.plugin_core.errors import HandrailError, KeyProblem, SettingsError
 from handrail.plugin_core.fleet.host import OFFICE, Host, load
 from handrail.plugin_core.settings import load as load_settings
 from handrail.plugin_core.settings import save
-from handrail.plugin_core.store import Store, keys
+from handrail.plugin_core.store import Store, Tx, book, keys
+from handrail.schemas.records import Cursor
 from sqlalchemy import text
 
 from tests.keeping.conftest import fill
@@ -279,12 +280,15 @@ def test_f91_who_still_works_for_an_erased_practice_writes_nothing_more(kept: Ho
         with Store(settings.store_url, "open", keys.master(settings.key_reference)) as store:
             number = store.source("demo")
             office.erase("open")
+            writes: tuple[Callable[[Tx], object], ...] = (
+                lambda tx: book.set_cursor(tx, Cursor("responses")),
+                lambda tx: book.record(tx, "anna", "client-viewed"),
+            )
+            for write in writes:
+                with pytest.raises(StoreError):
+                    store.write(write, number)
             with pytest.raises(StoreError):
-                store.write(
-                    lambda tx: tx.conn.execute(
-                        text("INSERT INTO cursors (source, stream, value) VALUES (:s, 'x', 'x')"), {"s": number}
-                    )
-                )
+                store.source("another")
     _nothing_left(kept, "open")
 
 

@@ -244,6 +244,16 @@ def test_a_store_of_one_practice_becomes_one_of_a_host(strange: House, tmp_path:
         Store(old, "alone", master)
 
 
+def test_s51_a_desk_of_a_newer_version_says_who_brings_the_tables_to_it(strange: House) -> None:
+    """After an update, before `prepare`: a plain sentence, and nothing half changed."""
+    strange.prepare()
+    with strange.office() as office:
+        settings = load(office.add(NORTH, {}))
+    strange.do("UPDATE alembic_version SET version_num = '0004'")
+    with pytest.raises(StoreError, match="Run: handrail practices prepare"):
+        Store(strange.address("web"), NORTH, keys.master(settings.key_reference))
+
+
 def test_the_printed_script_is_all_that_is_done(strange: House) -> None:
     """Who wants to run it by hand, or to read it before, has all of it."""
     script = roles.script(strange.host)
