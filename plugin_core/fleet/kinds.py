@@ -13,7 +13,7 @@ from ..errors import HandrailError, KeyProblem, Unreachable
 from ..store import book
 from ..sync.lock import exclusive
 from ..sync.push import Push
-from ..sync.run import RECONCILE
+from ..sync.full_check import RECONCILE
 from .timing import Ended
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from ...schemas.records import Cursor, Problem, RunReport
 from ...schemas.vocab import RunOutcome
@@ -26,7 +26,7 @@ from ..settings import Settings
 from ..store import Store, Tx, book, entries, forms, mend, outgoing
 from ..store.sql import chunks
 from ..words import tr, trn
-from . import hooks, judged, sessions
+from . import full_check, hooks, judged, sessions
 from .evaluate import PUSHED_KINDS, Evaluate
 from .ingest import STREAM, Ingest, Ingested
 from .points import reach
@@ -35,7 +35,6 @@ from .quiet import quiet_collector
 from .redirects import merge_as_told
 from .waiting import still_waiting
 
-RECONCILE = "reconcile"
 CONNECTION = "connection"
 CLIENT_BATCH = 100
 _MOVES_NO_FORM = ("pulled", "unchanged", "other_forms", "not_finished", "clients_with_new_sessions")
@@ -147,6 +146,7 @@ class Sync:
                 judged.note(self.store, self.source, self.registry)
             if run.outcome is RunOutcome.COMPLETE and self._reconcile_due(options):
                 self._guarded(run, "reconcile", self._reconcile)
+                self._put_off(run)
             known = run.outcome is RunOutcome.COMPLETE
             if options.push and run.outcome is not RunOutcome.FAILED:
                 self._push(run, options)
@@ -315,12 +315,13 @@ class Sync:
     def _reconcile_due(self, options: Options) -> bool:
         if not self.spec.capabilities.lists_all:
             return False
-        with self.store.reading(self.source) as tx:
-            last = book.cursor(tx, RECONCILE)
-        if last is None or last.since is None:  # the first pull has just walked everything
-            self.store.write(lambda tx: book.set_cursor(tx, Cursor(RECONCILE, self.context.as_of)), self.source)
-            return False
-        return options.full or self.context.as_of - last.since >= timedelta(days=self.settings.reconcile_days)
+        days = 0 if options.full else self.settings.reconcile_days
+        return full_check.due(self.store, self.source, self.context.as_of, days)
+
+    def _put_off(self, run: _Run) -> None:
+        if run.outcome is RunOutcome.INCOMPLETE:
+            full_check.put_off(self.store, self.source, self.context.as_of, self.settings.reconcile_days)
+            run.say([tr("The full check for deleted forms is tried again after a day.")], self.spec.title)
 
     def _reconcile(self, run: _Run) -> None:
         """Ids only: finds forms that the platform has dropped; two runs must agree before one is withdrawn (F62)."""
@@ -351,7 +352,7 @@ class Sync:
             again = forms.missing_twice(tx, absent)
             touched = forms.deactivate(tx, again, forms.WITHDRAWN)
             forms.mark_keys_dirty(tx, touched)
-            book.set_cursor(tx, Cursor(RECONCILE, self.context.as_of))
+            full_check.done(tx, self.context.as_of)
             return again
 
         gone = self.store.write(write, self.source)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from handrail.adapters.fhir.adapter import FhirAdapter
 from handrail.plugin_core.contracts import HookContext, Page, RemoteResponse
 from handrail.plugin_core.engine import Engine
+from handrail.plugin_core.errors import Unreachable
 from handrail.plugin_core.mapping import FormReader
 from handrail.plugin_core.sync.ingest import Ingest, Ingested
 from handrail.schemas.vocab import RunOutcome
@@ -202,6 +205,28 @@ def test_f62_deleted_at_the_source_two_reconciles_must_agree(stage: Stage) -> No
     assert report.counts["withdrawn_as_deleted"] == 1
     assert stage.shown() == [("a", "P1", "a-5", "entered-in-error")]
     assert "a-5" not in stage.seen().active()
+
+
+def test_a_full_check_that_does_not_get_through_is_put_off_for_a_day(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list that is longer than a platform's requests of an hour would spend them in each run, and no run would ever
+    be complete, so that nobody is asked any more."""
+    stage.course("a", [EVEN, EVEN])
+    stage.sync()
+    asked: list[bool] = []
+
+    def too_long(_: FhirAdapter) -> Iterator[Mapping[str, str | None]]:
+        asked.append(True)
+        raise Unreachable("The requests of this hour are used up.")
+
+    monkeypatch.setattr(FhirAdapter, "listing", too_long)
+    outcomes = []
+    for hours in (8 * 24, 1, 1, 24):
+        stage.later(minutes=60 * hours)
+        outcomes.append(stage.sync().outcome.value)
+    assert outcomes == ["incomplete", "complete", "complete", "incomplete"]
+    assert len(asked) == 2
 
 
 def test_f62_missing_once_and_there_again_is_kept(stage: Stage) -> None:
