@@ -160,7 +160,12 @@ class Tokens:
 
 
 def _moment(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # a number of hundreds of digits
+        return None
 
 
 def _listed(audience: Any) -> list[str]:

@@ -24,6 +24,7 @@ from .run import Parser
 ISSUER, AUDIENCE = "https://ehr.example", "https://desk.practice.example/cds-services/handrail"
 SECRET = "a-secret-of-forty-letters-made-by-chance-"
 NOW = 1_800_000_000
+CLAIMS = 2  # the sample whose input is signed as it comes
 
 
 @cache
@@ -39,11 +40,12 @@ def tokens() -> Tokens:
         keys = {"keys": [key().as_dict(private=False)]}
         (Path(place) / "ehr.json").write_text(json.dumps(keys), encoding="utf-8")
         made = Tokens((RecordSystem("ehr", ISSUER, "file:ehr.json"),), Path(place), now=lambda: float(NOW))
-        made.check(f"Bearer {_signed(_claims())}", AUDIENCE)
+        made.check(f"Bearer {_signed(claims())}", AUDIENCE)
         return made
 
 
-def _claims() -> bytes:
+def claims() -> bytes:
+    """What a right token says."""
     said = {"iss": ISSUER, "aud": AUDIENCE, "iat": NOW, "exp": NOW + 300, "jti": "call"}
     return json.dumps(said).encode()
 
@@ -55,11 +57,11 @@ def _signed(claims: bytes) -> str:
 def _token(data: bytes, which: int) -> None:
     """A bent token, a bent header over a right body, or bent claims that are signed as they should be."""
     text = data.decode("utf-8", "surrogateescape")
-    if which == 2:
+    if which == CLAIMS:
         text = f"Bearer {_signed(data)}"
     elif which == 1:
         head = b64encode(data, b"-_").decode().rstrip("=")
-        text = f"Bearer {head}.{_signed(_claims()).partition('.')[2]}"
+        text = f"Bearer {head}.{_signed(claims()).partition('.')[2]}"
     tokens()._seen.clear()
     try:
         tokens().check(text, AUDIENCE)
@@ -69,7 +71,7 @@ def _token(data: bytes, which: int) -> None:
 
 
 def _token_samples() -> list[bytes]:
-    return [f"Bearer {_signed(_claims())}".encode(), b'{"alg":"ES384","kid":"ours","typ":"JWT"}', _claims()]
+    return [f"Bearer {_signed(claims())}".encode(), b'{"alg":"ES384","kid":"ours","typ":"JWT"}', claims()]
 
 
 # --- webhooks -------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from . import parsers
+from . import parsers, signed
 from .mutate import bent, sample
 from .run import Parser, made, run
 
@@ -80,8 +80,8 @@ def test_each_kind_of_change_is_made() -> None:
 
 
 DEEP = b"[" * 60_000
-# What fuzzing found once, each mended since: the parser, the input.
-FOUND = {
+# What fuzzing found once, each mended since: the parser, the input, of which sample it was made.
+FOUND: dict[str, tuple[str, bytes] | tuple[str, bytes, int]] = {
     "a backup's first line is no text": ("backup", parsers.sealed(b"\xff\xfe\n")),
     "a backup's row is no text": ("backup", parsers.sealed(parsers.ROWS_KEPT + b'["\xff",{}]\n')),
     "a backup's row is nested without an end": ("backup", parsers.sealed(parsers.ROWS_KEPT + b'["a",{"b":' + DEEP)),
@@ -90,13 +90,18 @@ FOUND = {
     "a signed webhook with brackets without an end": ("webhook", DEEP),
     "a translation with brackets without an end": ("translation", DEEP),
     "brackets without an end inside a text": ("in-texts", b'{"exp":' + DEEP),
+    "a signed token that ends after 400 digits": (
+        "signed-token",
+        signed.claims().replace(b"1800000300", b"9" * 400),
+        signed.CLAIMS,
+    ),
 }
 
 
 @pytest.mark.parametrize("what", FOUND)
 def test_f54_what_was_found_once(what: str) -> None:
     """Each of these ended in an error of Python's own, which nobody in a practice can read."""
-    name, data = FOUND[what]
+    name, data, *which = FOUND[what]
     parser = parsers.BY_NAME[name]
     with contextlib.suppress(*parser.own):
-        parser.call(data, 0)
+        parser.call(data, which[0] if which else 0)
