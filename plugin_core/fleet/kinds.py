@@ -11,9 +11,9 @@ from ...schemas.vocab import RunOutcome
 from ..contracts import HookContext
 from ..errors import HandrailError, KeyProblem, Unreachable
 from ..store import book
+from ..sync.full_check import RECONCILE
 from ..sync.lock import exclusive
 from ..sync.push import Push
-from ..sync.full_check import RECONCILE
 from .timing import Ended
 
 if TYPE_CHECKING:
