@@ -28,7 +28,8 @@ RIGHTS: dict[str, dict[str, str]] = {
     "practices": {WORKER: READ, WEB: READ, REPORT: READ},
     "keys": {WORKER: READ, WEB: READ, REPORT: READ},
     "audit": {WORKER: ADD, WEB: ADD, REPORT: ADD},
-    "due": {WORKER: "SELECT, UPDATE", WEB: "SELECT, UPDATE", REPORT: ""},
+    # The desk takes away a lease that has run out (sync/lock.py), and no more.
+    "due": {WORKER: "SELECT, UPDATE", WEB: "SELECT, UPDATE (owner, until_ms, fence)", REPORT: ""},
     "buckets": {WORKER: ALL, WEB: ALL, REPORT: ""},
     "accounts": {WORKER: "", WEB: ALL, REPORT: ""},
     "invites": {WORKER: "", WEB: ALL, REPORT: ""},

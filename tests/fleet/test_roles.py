@@ -92,6 +92,13 @@ def test_s51_a_report_writes_nothing_and_reads_no_passwords(one: House) -> None:
     assert [statement for statement in READS_ONLY if not _refused(one, "report", statement)] == []
 
 
+def test_s51_a_desk_cannot_pause_or_hurry_a_practice(one: House) -> None:
+    """When whom is worked on is the workers' and the back office's; a desk may take a lease that has run out."""
+    assert _refused(one, "web", "UPDATE due SET paused = true")
+    assert _refused(one, "web", "UPDATE due SET next_ms = 0")
+    assert not _refused(one, "web", "UPDATE due SET owner = NULL, fence = fence + 1 WHERE until_ms < 0")
+
+
 def test_s50_the_queue_is_the_workers_alone(one: House) -> None:
     """It holds ids and no data, and nobody else calls workers."""
     with one.sql("worker") as conn:
