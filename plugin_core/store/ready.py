@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import Column, ColumnElement, Select, Text, bindparam, func, select
 
 from .database import Tx
-from .sql import chunks
+from .sql import CHUNK, chunks
 
 _encode = msgspec.json.Encoder().encode
 
@@ -44,7 +44,7 @@ class OfKeys:
         if (statement := self._made.get(name)) is None:
             statement = self._made[name] = self._query.where(self._among(name))
         found: list[tuple[Any, ...]] = []
-        for part in chunks(keys):
+        for part in chunks(keys, CHUNK):
             asked: Any = _encode(part).decode() if name == "sqlite" else part
             result = tx.conn.execute(statement, {"s": tx.source, "k": asked})
             found += result.cursor.fetchall()

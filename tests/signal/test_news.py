@@ -10,6 +10,7 @@ from handrail.plugin_core.report.series import series_of
 from handrail.plugin_core.rules.life import episodes
 from handrail.plugin_core.signal.news import rule_n
 from handrail.plugin_core.signal.picture import picture
+from handrail.schemas.records import Course
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -63,6 +64,26 @@ def test_every_course_has_a_reading_a_form_and_the_quick_look_never_lies(of: obj
         assert rule.possible is not None
         if not rule.possible(given_course):
             assert not any(one.met for one in readings)
+
+
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")
+@settings(deadline=None, max_examples=15)
+@given(st.lists(any_course(), min_size=1, max_size=3))
+def test_a_page_that_was_prepared_is_looked_at_more_closely_and_no_less_truly(page: list[Course]) -> None:
+    """In a page the quick look goes by the model's own numbers: a course that it rules out raises no flag, ever."""
+    begun = [replace(one, forms=one.forms[:n]) for one in (WORSENING, GREW) for n in range(1, len(one.forms))]
+    page += [*begun, WORSENING, GREW]  # among those that have begun is each rule's first form
+    assert N.prepare is not None
+    N.prepare(page)
+    looks = [(rule.id, rule.possible) for rule in (N, R1)]
+    ruled_out = {(name, index) for name, look in looks for index, one in enumerate(page) if look and not look(one)}
+    N.prepare([])
+    for rule in (N, R1):
+        for index, one in enumerate(page):
+            if (rule.id, index) in ruled_out:
+                assert not any(reading.met for reading in rule.judge(one)), rule.id
+    assert ("R1", len(page) - 2) not in ruled_out
+    assert ("N", len(page) - 1) not in ruled_out
 
 
 def test_the_terminal_draws_what_the_model_saw_and_the_weeks_that_raised_the_flag() -> None:

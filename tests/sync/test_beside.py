@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -103,6 +104,23 @@ def test_a_question_that_fails_there_is_left_to_the_asker() -> None:
         copy.close()
     with pytest.raises(ChildProcessError):
         os.waitpid(copy._child, 0)
+
+
+@pytest.mark.parametrize("dies", [None, 0, 2])
+@pytest.mark.parametrize("number", range(7))
+def test_every_page_is_read_once_however_many_there_are_and_whenever_the_copy_dies(
+    number: int, dies: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages wait for the copy; one that waits when it dies is not to be forgotten, nor read twice."""
+    asked = counted(monkeypatch, lambda one: os.kill(one._child, signal.SIGKILL) if len(asked) == dies else None)
+    store = SimpleNamespace(rehearsing=False, engine=SimpleNamespace(dispose=lambda: None))
+    shared = beside.Shared(iter(range(number)), lambda page: (page, os.getpid()), store)  # type: ignore[arg-type]
+    found = dict(shared.all())
+    assert sorted(found) == list(range(number))
+    assert all(page == one for one, (page, _) in found.items())
+    if number > 1 and dies is None:
+        here = sum(reader == os.getpid() for _, reader in found.values())
+        assert 0 < here < number, "one of the two has read nothing"
 
 
 class Preparing:
