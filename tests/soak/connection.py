@@ -22,18 +22,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import requests
 from handrail.schemas.vocab import RunOutcome
 
 from tests.peers.between import KINDS, Between
 from tests.peers.servers import Sekmet
 from tests.sync.reading import Seen
-from tests.sync.stage import EVEN, GROWN, LEANING, NOW, SHRUNK, Json, Stage, form, gr18
+from tests.sync.stage import EVEN, GROWN, LEANING, NOW, SHRUNK, Json, Stage, form, gr18, put_all
 
 FORMS_EACH = 10
 EVERY = 21
 MOST_RUNS = 60
-BATCH = 50
 STORIES = (
     [EVEN] * 10,
     [EVEN] * 8 + [GROWN] * 2,
@@ -125,28 +123,6 @@ def second_act(clients: int) -> Iterator[Json]:
             yield form(last, f"p{number}", when, gr18(LEANING))
 
 
-def put(base: str, resources: Iterator[Json]) -> None:
-    """Puts resources on the server, in its own transactions, past the proxy."""
-    batch: list[Json] = []
-
-    def flush() -> None:
-        entries = [
-            {"resource": one, "request": {"method": "PUT", "url": f"{one['resourceType']}/{one['id']}"}}
-            for one in batch
-        ]
-        body = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
-        answer = requests.post(base, json=body, headers={"Content-Type": "application/fhir+json"}, timeout=120)
-        assert answer.ok, answer.text[:500]
-        batch.clear()
-
-    for resource in resources:
-        batch.append(resource)
-        if len(batch) == BATCH:
-            flush()
-    if batch:
-        flush()
-
-
 # --- a life -----------------------------------------------------------------------------------------------------------
 
 
@@ -167,7 +143,7 @@ class Scene:
         self.server = server
         self.between = between
         self.clients = clients
-        put(server.base, first_act(clients))
+        put_all(server.base, first_act(clients))
         server.called(between.root)
 
     def life(self, folder: Path, seed: str | None, rate: float = 0.2, kinds: Sequence[str] = KINDS) -> Life:
@@ -178,7 +154,7 @@ class Scene:
             for act in (None, second_act):
                 if act:
                     stage.later(minutes=30)
-                    put(self.server.base, act(self.clients))
+                    put_all(self.server.base, act(self.clients))
                 self.between.faults(f"{seed} {act}", rate if seed else 0, kinds)
                 self.runs += until_quiet(stage)
                 self.faults.update(self.between.happened())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -322,8 +322,18 @@ def second_act(stage: Stage) -> None:
 
 def copy_to(base: str, stage: Stage) -> None:
     """Puts the clients and forms of the stage's invented platform, as they are now, on another server."""
-    for kind in ("Patient", "QuestionnaireResponse"):
-        for one in stage.demo.store.latest(kind):
-            assert one.body is not None
-            body = {name: value for name, value in one.body.items() if name != "meta"}
-            requests.put(f"{base}/{kind}/{one.id}", json=body, timeout=20).raise_for_status()
+    bodies = [one.body for kind in ("Patient", "QuestionnaireResponse") for one in stage.demo.store.latest(kind)]
+    put_all(base, [{name: value for name, value in body.items() if name != "meta"} for body in bodies if body])
+
+
+def put_all(base: str, resources: Iterable[Json], at_once: int = 50) -> None:
+    """Puts resources on a FHIR server, so many in a transaction; no id of theirs is in an address."""
+    left = list(resources)
+    for start in range(0, len(left), at_once):
+        entries = [
+            {"resource": one, "request": {"method": "PUT", "url": f"{one['resourceType']}/{one['id']}"}}
+            for one in left[start : start + at_once]
+        ]
+        body = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+        answer = requests.post(base, json=body, headers={"Content-Type": "application/fhir+json"}, timeout=120)
+        assert answer.ok, answer.text[:500]
