@@ -150,7 +150,7 @@ def claims(token: dict[str, Any], signers: dict[str, Any], party: Party, issuer:
             nonce={"essential": True, "value": nonce},
         )  # fmt: skip
         rules.validate(found)
-    except (JoseError, ValueError, AttributeError, TypeError, KeyError):
+    except (JoseError, ValueError, AttributeError, TypeError, KeyError, OverflowError, RecursionError):
         raise Failed from None
     audience = found.get("aud")
     if isinstance(audience, list) and len(audience) > 1 and found.get("azp") != party.client:

@@ -106,7 +106,7 @@ class Tokens:
         for fresh in (False, True):  # keys are changed now and then: a token by an unknown one asks once more
             try:
                 return dict(jwt.decode(text, self._keys_of(system, fresh=fresh), algorithms=ALGORITHMS).claims)
-            except (JoseError, ValueError, TypeError, KeyError):
+            except (JoseError, ValueError, TypeError, KeyError, RecursionError):
                 continue
         raise Refused(tr(NOT_SIGNED))
 

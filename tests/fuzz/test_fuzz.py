@@ -90,6 +90,7 @@ FOUND: dict[str, tuple[str, bytes] | tuple[str, bytes, int]] = {
     "a signed webhook with brackets without an end": ("webhook", DEEP),
     "a translation with brackets without an end": ("translation", DEEP),
     "brackets without an end inside a text": ("in-texts", b'{"exp":' + DEEP),
+    "an identity whose claims are brackets without an end": ("identity", b'{"sub":' + DEEP),
     "a signed token that ends after 400 digits": (
         "signed-token",
         signed.claims().replace(b"1800000300", b"9" * 400),
