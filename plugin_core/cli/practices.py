@@ -95,7 +95,7 @@ def add(
         chosen = {"name": name, "time_zone": time_zone, "country": country, "language": language}
         file = office.add(practice, chosen)
     if as_json:
-        app.json({"practice": practice, "settings": str(file), "paused": True})
+        app.json({"format": 1, "practice": practice, "settings": str(file), "paused": True})
         return 0
     click.echo(tr("Settings: {file}", file=file))
     click.echo(tr("Its key lies beside them. Keep a copy of it in another place than the database's backup."))
@@ -113,7 +113,7 @@ def list_(app: App, by: str | None, as_json: bool) -> int:
     with _office(app, by) as office:
         found = office.listed()
     if as_json:
-        app.json([_facts(one) for one in found])
+        app.json({"format": 1, "practices": [_facts(one) for one in found]})
         return 0
     columns = [tr("practice"), tr("state"), tr("last success"), tr("next"), tr("what is wrong")]
     app.table(columns, [_row(one) for one in found])
@@ -148,17 +148,17 @@ def _time(ms: int | None) -> str:
 
 def _facts(one: Listed) -> dict[str, Any]:
     row = one.row
-    facts: dict[str, Any] = {"practice": one.id, "settings": one.settings, "state": _state(one)}
-    if row is not None:
-        facts |= {
-            "paused": row.paused,
-            "interval_minutes": row.interval_ms // 60_000,
-            "next": _iso(row.next_ms),
-            "last_success": _iso(row.last_ok_ms),
-            "failures": row.failures,
-            "problem": row.problem,
-        }
-    return facts
+    return {
+        "practice": one.id,
+        "state": _state(one),
+        "settings": one.settings,
+        "paused": None if row is None else row.paused,
+        "interval_minutes": None if row is None else row.interval_ms // 60_000,
+        "next": None if row is None else _iso(row.next_ms),
+        "last_success": None if row is None else _iso(row.last_ok_ms),
+        "failures": None if row is None else row.failures,
+        "problem": None if row is None else row.problem,
+    }
 
 
 def _iso(ms: int | None) -> str | None:
@@ -220,8 +220,11 @@ def trail(app: App, kept: str | None, by: str | None, as_json: bool) -> int:
     with _office(app, by) as office:
         entries, found = office.trail(), office.check_trail(kept)
     if as_json:
-        rows = [{"at": e.at.isoformat(), "by": e.actor, "did": e.action, "practice": e.subject} for e in entries]
-        app.json({"entries": rows, "link": found.link, "problems": list(found.problems)})
+        rows = [
+            {"at": e.at.isoformat(), "by": e.actor, "did": e.action, "practice": e.subject, "how": e.detail}
+            for e in entries
+        ]
+        app.json({"format": 1, "entries": rows, "link": found.link, "problems": list(found.problems)})
         return 1 if found.problems else 0
     rows_ = [[e.at.strftime("%Y-%m-%d %H:%M"), e.actor, e.action, e.subject or "", e.detail or ""] for e in entries]
     app.table([tr("when"), tr("who"), tr("did"), tr("practice"), tr("how")], rows_)
@@ -237,7 +240,7 @@ def trail(app: App, kept: str | None, by: str | None, as_json: bool) -> int:
 
 def _said(app: App, as_json: bool, facts: dict[str, Any], *lines: str) -> int:
     if as_json:
-        app.json(facts)
+        app.json({"format": 1, **facts})
     else:
         click.echo("\n".join(lines))
     return 0

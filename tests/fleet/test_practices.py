@@ -91,7 +91,7 @@ def test_the_whole_life_of_a_practice_by_commands(postgres: Postgres, tmp_path: 
 def _states(call: Call, file: Path) -> dict[str, str]:
     status, out, _ = call(file, "practices", "list", "--json")
     assert status == 0
-    return {row["practice"]: row["state"] for row in json.loads(out)}
+    return {row["practice"]: row["state"] for row in json.loads(out)["practices"]}
 
 
 def test_s52_who_acts_behind_sudo_is_named(kept: House, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,6 +109,20 @@ def test_s30_f97_what_is_no_id_is_refused(kept: House, call: Call, name: str) ->
         status, _, err = call(kept.file, "practices", *words, "--", name)
         assert status == 2, words
         assert "Nothing was done" in err
+
+
+def test_the_facts_as_json_have_the_keys_that_the_page_promises(kept: House, call: Call) -> None:
+    """A monitor is written by docs/json.md: no key is left out, of a practice that was not taken in neither."""
+    page = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
+    lines = page.partition("## Many practices")[2].partition("## ")[0].splitlines()
+    promised = [line.split("`")[1] for line in lines if line.startswith("| `")]
+    stray = kept.host.practice_file("by-hand")
+    save(stray, {"practice": "by-hand", "key": "file:key"})
+    call(kept.file, "practices", "add", "in-json")
+    told = json.loads(call(kept.file, "practices", "list", "--json")[1])
+    stray.unlink()
+    assert told["format"] == 1
+    assert {tuple(row) for row in told["practices"]} == {tuple(promised)}
 
 
 def test_what_is_not_there_is_said(kept: House, call: Call) -> None:
