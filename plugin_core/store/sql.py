@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Column, ColumnElement, Connection, Table, func, select
+from sqlalchemy import JSON, Column, ColumnElement, Connection, LargeBinary, Table, Text, cast, func, literal, select
 
 from .database import Tx, dialect_insert
 
@@ -27,13 +27,15 @@ def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
 
 
 def among(tx: Tx, column: Column[str], keys: Collection[str]) -> ColumnElement[bool]:
-    """That the column is one of the keys. On SQLite they are one parameter: SQLAlchemy needs 5 µs for each of many."""
+    """That the column is one of the keys. They are one parameter: SQLAlchemy needs 5 µs for each of many."""
     if len(keys) == 1:
         return column == next(iter(keys))
+    text = msgspec.json.encode(list(keys)).decode()
     if tx.conn.dialect.name == "sqlite":
-        listed = func.json_each(msgspec.json.encode(list(keys)).decode()).table_valued("value")
-        return column.in_(select(listed.c.value))
-    return column.in_(keys)
+        listed = func.json_each(text).table_valued("value")
+    else:
+        listed = func.json_array_elements_text(cast(literal(text, Text()), JSON)).table_valued("value")
+    return column.in_(select(listed.c.value))
 
 
 def upsert(tx: Tx, table: Table, rows: Sequence[Row], *, keep: Sequence[str] = ()) -> None:
@@ -44,11 +46,43 @@ def upsert(tx: Tx, table: Table, rows: Sequence[Row], *, keep: Sequence[str] = (
     if not rows:
         return
     names = tuple(rows[0])
-    if tx.conn.dialect.name == "sqlite" and len(rows) > 1:
+    if len(rows) == 1 or _twice(table, rows):
+        tx.conn.execute(_upsert(tx.conn, table, names, tuple(keep)), list(rows))
+    elif tx.conn.dialect.name == "sqlite":
         sql, order = _driver_upsert(tx.conn, table, names, tuple(keep))
         tx.conn.exec_driver_sql(sql, list(map(itemgetter(*order), rows)))
     else:
-        tx.conn.execute(_upsert(tx.conn, table, names, tuple(keep)), list(rows))
+        tx.conn.exec_driver_sql(_page_upsert(tx.conn, table, names, tuple(keep)), (msgspec.json.encode(rows).decode(),))
+
+
+def _twice(table: Table, rows: Sequence[Row]) -> bool:
+    """Whether a row comes twice: one statement over all of them could not update it twice."""
+    primary = [column.name for column in table.primary_key]
+    return len({tuple(row[name] for name in primary) for row in rows}) < len(rows)
+
+
+_pages: dict[tuple[str, tuple[str, ...], tuple[str, ...]], str] = {}
+
+
+def _page_upsert(conn: Connection, table: Table, names: tuple[str, ...], keep: tuple[str, ...]) -> str:
+    """One statement for a page on PostgreSQL, whose rows are one parameter, in JSON: a parameter for each value costs
+    the driver more than all else does. What is binary comes as base64."""
+    key = (table.name, names, keep)
+    if key not in _pages:
+        quoted = conn.dialect.identifier_preparer.quote
+        kinds = {name: table.c[name].type for name in names}
+        binary = {name for name, kind in kinds.items() if isinstance(kind, LargeBinary)}
+        given = ", ".join(
+            f"{quoted(name)} {'text' if name in binary else kind.compile(conn.dialect)}" for name, kind in kinds.items()
+        )
+        taken = ", ".join(f"decode({quoted(n)}, 'base64')" if n in binary else quoted(n) for n in names)
+        made = str(_upsert(conn, table, names, keep).compile(dialect=conn.dialect, column_keys=list(names)))
+        conflict = made[made.index(" ON CONFLICT ") :]
+        columns = ", ".join(map(quoted, names))
+        source = f"json_to_recordset(%s::text::json) AS page({given})"
+        into = f"INSERT INTO {quoted(table.name)} ({columns})"
+        _pages[key] = f"{into} SELECT {taken} FROM {source}{conflict}"  # noqa: S608 - names of our own tables alone
+    return _pages[key]
 
 
 _compiled: dict[tuple[str, tuple[str, ...], tuple[str, ...]], tuple[str, list[str]]] = {}
