@@ -35,7 +35,7 @@ MOST_RUNS = 60
 STORIES = (
     [EVEN] * 10,
     [EVEN] * 8 + [GROWN] * 2,
-    [EVEN] * 10,
+    [EVEN] * 7 + [SHRUNK] * 3,
     [EVEN] * 8 + [SHRUNK] * 2,
     [EVEN] * 5 + [LEANING] * 3 + [EVEN] * 2,
     [EVEN] * 8 + [LEANING] * 2,
