@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+
 import pytest
+
+from .overhearing import Overheard
 
 pytest_plugins = ["tests.peers.plugin"]
 
@@ -17,3 +22,19 @@ def _clean_surrounding(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest
     home = tmp_path_factory.mktemp("home")
     for name in ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
         monkeypatch.setenv(name, str(home))
+
+
+@pytest.fixture(autouse=True)
+def _nobody_is_in_the_logs(request: pytest.FixtureRequest) -> Iterator[None]:
+    """S23: whatever a test does, no log line of ours or of a library holds a name, an answer or a token."""
+    root, database, heard = logging.getLogger(), logging.getLogger("sqlalchemy"), Overheard()
+    before = root.level, database.level
+    root.setLevel(logging.DEBUG)
+    database.setLevel(logging.WARNING)  # a line for each row would slow all; sync/test_privacy.py hears those, too
+    root.addHandler(heard)
+    yield
+    root.removeHandler(heard)
+    root.setLevel(before[0])
+    database.setLevel(before[1])
+    if request.node.get_closest_marker("logs_canaries") is None:
+        assert heard.lines == [], "\n".join(heard.lines[:5])

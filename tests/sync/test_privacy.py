@@ -113,6 +113,7 @@ def test_s23_a_sync_says_and_logs_nothing_of_anybody(
     assert "sqlalchemy.engine" in overheard.getvalue()
 
 
+@pytest.mark.logs_canaries
 def test_s23_the_net_is_not_torn(overheard: io.StringIO) -> None:
     """Guards the tests above: what a library logs is heard here."""
     logging.getLogger("some.library").debug("GET /fhir/Patient/%s", CLIENT)

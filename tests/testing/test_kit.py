@@ -37,6 +37,7 @@ def test_every_test_has_a_fault_that_it_finds() -> None:
     assert sorted(one.test for one in BROKEN) == sorted(running.tests_of(AdapterConformance))
 
 
+@pytest.mark.logs_canaries
 @pytest.mark.parametrize("fault", BROKEN, ids=lambda one: f"{one.test.removeprefix('test_')}: {one.fault}")
 def test_a_broken_adapter_fails_its_test_and_no_other(fault: Broken) -> None:
     """A fault that several tests report hides the next; one that none reports reaches a practice."""
