@@ -32,7 +32,8 @@ from .points import reach
 from .reading import courses_of, series_of, start_of
 from .sessions import attended
 
-MOST_ALONE = 60  # clients that are read at once, in this process
+MOST_ALONE = 70  # clients that are read at once, in this process
+HALVED = 3  # up to so many times as many are read in two halves, one of them in the copy
 CLIENTS_A_PAGE = 40  # of more: two processes with a page each keep within 150 MiB
 CLIENTS_AT_ONCE = 2000  # that are asked for by key: one look for many pages
 PUSHED_KINDS = ("prompt", "good-news")
@@ -126,9 +127,9 @@ class Evaluate:
 
     def _pages(self) -> Iterator[list[str]]:
         with self.store.reading(self.source) as tx:
-            few = forms.dirty(tx, "", MOST_ALONE + 1)
-        if len(few) <= MOST_ALONE:
-            yield from filter(None, [few])
+            few = forms.dirty(tx, "", HALVED * MOST_ALONE + 1)
+        if len(few) <= HALVED * MOST_ALONE:
+            yield from chunks(few, max(len(few) if len(few) <= MOST_ALONE else (len(few) + 1) // 2, 1))
             return
         after = ""
         while True:
