@@ -287,7 +287,8 @@ class Soak:
 
     def wake(self) -> None:
         """All are due now."""
-        self.house.do("UPDATE due SET next_ms = 0 WHERE failures = 0")
+        now = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+        self.house.do(f"UPDATE due SET next_ms = {now} WHERE failures = 0 AND next_ms > {now}")
 
     def wrong(self) -> list[str]:
         """What is not as it has to be: forms missing or twice, prompts missing or twice."""
@@ -328,7 +329,8 @@ def _other(soak: Soak, held: due.Practice) -> bool:
 
 
 def killed_in_turn(soak: Soak, minutes: float, every: float) -> tuple[int, float, list[str]]:
-    """Kills one of two workers again and again while forms come in; gives kills, the longest wait, what is wrong."""
+    """Kills one of two workers again and again while forms come in; gives kills, the longest time from due to
+    done, what is wrong."""
     until_ = time.monotonic() + minutes * 60
     kills, longest = 0, 0.0
     both = [Worker(soak.house.file), Worker(soak.house.file)]
@@ -339,7 +341,7 @@ def killed_in_turn(soak: Soak, minutes: float, every: float) -> tuple[int, float
             late = time.monotonic() + every
             while time.monotonic() < late:
                 time.sleep(1)
-                longest = max([longest, *(_standing(row) for row in soak.rows())])
+                longest = max([longest, *(row.late_ms / 1000 for row in soak.rows())])
             both[kills % 2].kill()
             both[kills % 2] = Worker(soak.house.file)
             kills += 1
@@ -349,11 +351,6 @@ def killed_in_turn(soak: Soak, minutes: float, every: float) -> tuple[int, float
         for one in both:
             one.end()
     return kills, longest, soak.wrong()
-
-
-def _standing(row: due.Practice) -> float:
-    """Seconds that a practice is left by a worker that is gone: since its lease was last renewed, nobody had it."""
-    return max(0.0, (row.late_ms if row.owner is None and row.next_ms else 0) / 1000) if row.next_ms > 1 else 0.0
 
 
 # --- all of it ------------------------------------------------------------------------------------------------------
@@ -396,7 +393,7 @@ def measured(bench: Bench, options: argparse.Namespace) -> None:
         bench.add(
             f"two workers killed in turn every {options.every:.0f} s, {kills} kills", "; ".join(wrong) or "all once"
         )
-        bench.add("  longest that a practice that was due waited", f"{longest:.0f} s", "<= 120 s", longest <= 120)
+        bench.add("  longest time of a practice from due to done", f"{longest:.0f} s", "<= 120 s", longest <= 120)
         return
     if options.only in (None, "jobs"):
         jobs(bench, options.jobs)
