@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cached_property
 from typing import Any
 
 from .packed import Packed
@@ -126,7 +127,7 @@ class Licence:
     notice: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: its lines by their ids are kept once they were asked for
 class Instrument:
     """A form: its lines, its scores and everything that may be said of it. Comes from a data file.
 
@@ -157,24 +158,15 @@ class Instrument:
 
     def item(self, item_id: str) -> Item:
         """The line of that id. Raises KeyError."""
-        kept = _lines.get(id(self.items))
-        if kept is None or kept[0] is not self.items:
-            if len(_lines) >= MOST_FORMS:
-                _lines.clear()
-            kept = _lines[id(self.items)] = self.items, {item.id: item for item in reversed(self.items)}
-        return kept[1][item_id]
+        return self._lines[item_id]
+
+    @cached_property
+    def _lines(self) -> dict[str, Item]:
+        return {item.id: item for item in reversed(self.items)}
 
     def score(self, score_id: str) -> ScoreDefinition:
         """The score definition of that id. Raises KeyError."""
-        for score in self.scores:
-            if score.id == score_id:
-                return score
-        raise KeyError(score_id)
-
-
-MOST_FORMS = 64
-_lines: dict[int, tuple[tuple[Item, ...], dict[str, Item]]] = {}
-"""The lines of forms by their ids; found by identity, which the tuple beside keeps its own."""
+        return {score.id: score for score in self.scores}[score_id]
 
 
 # --- answers and scores ------------------------------------------------------------------------------------------
@@ -423,10 +415,8 @@ class Enrolment:
 
 @dataclass(frozen=True, slots=True)
 class MappedQuestion:
-    """Which item a platform question is, and which of its options is which number. `text` shows a later change.
-
-    `options` maps an option's code, or its label where it has none, to a number or to `declined`.
-    """
+    """Which item a platform question is, and which of its options is which number. `text` shows a later change;
+    `options` maps an option's code, or its label where it has none, to a number or to `declined`."""
 
     question: str
     item: str
@@ -487,10 +477,8 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that did not go as it should, in one plain sentence, with who or what it concerns.
-
-    `fatal`: it ended a part of the run. `person`: trying again does not help until somebody mends it.
-    """
+    """Something that did not go as it should, in one plain sentence, with who or what it concerns. `fatal`: it ended a
+    part of the run. `person`: trying again does not help until somebody mends it."""
 
     what: str
     source: str
