@@ -216,8 +216,8 @@ def test_other_kinds_of_work_are_done_when_they_are_wanted(town: House, kind: st
     assert (requests(stage) > pulled) is (kind == "reconcile")
 
 
-def test_f90_what_was_acknowledged_at_the_desk_is_pushed_without_a_pull(town: House) -> None:
-    """The outbox is worked off by the job that was asked for."""
+def test_what_waits_in_the_outbox_is_sent_without_a_pull(town: House) -> None:
+    """Taken back at the desk: it must not stand on the platform until the next pull is due."""
     stage = town.stages["north"]
     resume(town, "north")
     with working(town) as worker:
