@@ -34,7 +34,7 @@ from .sessions import attended
 
 MOST_ALONE = 70  # clients that are read at once, in this process
 HALVED = 3  # up to so many times as many are read in two halves, one of them in the copy
-CLIENTS_A_PAGE = 40  # of more: two processes with a page each keep within 150 MiB
+CLIENTS_A_PAGE = 64  # of more: two processes with a page each keep within 150 MiB
 CLIENTS_AT_ONCE = 2000  # that are asked for by key: one look for many pages
 PUSHED_KINDS = ("prompt", "good-news")
 _LIVING_KINDS = ("prompt", "good-news", SAFETY)
