@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -167,12 +167,12 @@ def _database(played: Played) -> list[Figure]:
     ]
 
 
-async def huge_figures(one: str, other: str, scene: Scene, forms: int) -> list[Figure]:
+async def huge_figures(database: Callable[[], str], scene: Scene, forms: int) -> list[Figure]:
     """Small practices with and without a huge one beside them."""
-    alone = await play(one, scene, scene.houses())
+    alone = await play(database(), scene, scene.houses())
     houses = scene.houses()
     huge = House("a-huge", replace(PLATFORMS[0]), houses[0].forms[:0], old=forms)
-    beside = await play(other, scene, [*houses, huge])
+    beside = await play(database(), scene, [*houses, huge])
     small = {house.id for house in houses if house.healthy and not house.limited}
     ages = [
         np.percentile([age / MINUTE for key, age in played.record.oldest if key in small], 99)

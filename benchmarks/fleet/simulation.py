@@ -118,7 +118,7 @@ class Host:
             return  # another was wanted earlier
         self._last_dispatch = self.now
         places = self.workers.number * self.workers.parallel
-        self._waiting += len(dispatch(self.pool, queue.defer, places * WAITING_CALLS, self.clock))
+        self._waiting += len(dispatch(self.pool, queue.defer, places * WAITING_CALLS, self.clock, queue.waiting))
         self._dispatch_at(self.now + int(EVERY_SECONDS * 1000), force=True)
         await self._fill()
 
