@@ -1,7 +1,7 @@
 """python -m benchmarks.fleet: a host of 5,000 practices on simulated time, each figure beside its target.
 
 `--practices`, `--minutes`, `--workers`, `--parallel`, `--turn-ms`, `--form-ms` choose the fleet and what it costs;
-PostgreSQL is a throw-away one, safe against a crash of a process and not of the computer. `--json` prints the figures as
+PostgreSQL is a throw-away one, safe against a crash of a process, not of the computer. `--json` prints the figures as
 data. Times of the database and of a turn are real; all others are simulated, so a busy machine changes them little.
 """
 
