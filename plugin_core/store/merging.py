@@ -46,6 +46,14 @@ def merged_into(tx: Tx) -> dict[str, str]:
     return {one.key: one.target for one in mend.redirects_of(tx, CLIENT)}
 
 
+def ref_of(tx: Tx, client: str) -> str:
+    """The platform's reference of a client's record, also of one that is no more: forms that come with it follow it."""
+    gone = mend.redirect(tx, CLIENT, client)
+    if gone is not None and gone.stored.record is not None:
+        return gone.stored.record.ref
+    return forms.read_clients(tx, [client])[client].ref
+
+
 def ensure(tx: Tx, key: str, ref: str) -> None:
     """Makes a client who has no record here yet; the platform is asked who they are at the next sync."""
     if not forms.read_clients(tx, [key]):

@@ -90,10 +90,10 @@ def asking_stamp(tx: Tx) -> tuple[Any, ...]:
 
 
 def _stamp() -> Select[Any]:
-    """Counts and newest changes in one question."""
+    """Counts and sums of the times of change in one question; the newest alone tells nothing of a run's later ones."""
     changes = (
-        (enrolments, func.max(enrolments.c.changed_ms)),
-        (asks, func.max(asks.c.changed_ms)),
+        (enrolments, func.sum(enrolments.c.changed_ms)),
+        (asks, func.sum(asks.c.changed_ms)),
         (clients, func.sum(clients.c.marks)),
         (sessions, None),
     )

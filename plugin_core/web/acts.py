@@ -67,7 +67,8 @@ def _back(client: str, said: str, anchor: str = "") -> ResponseReturnValue:
 
 
 def _text(name: str) -> str | None:
-    return request.form.get(name, "")[:MOST_SIGNS].strip() or None
+    """What was typed. Browsers send two signs for a new line and count one (HTML, "API value" of a textarea)."""
+    return request.form.get(name, "").replace("\r\n", "\n")[:MOST_SIGNS].strip() or None
 
 
 @pages.post("/client/<client>/flag/<flag>/seen")

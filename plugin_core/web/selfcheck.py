@@ -129,11 +129,13 @@ def _page(problem: str = "", about: str = "", status: int = 200) -> tuple[str, i
 
 
 def _due(key: bytes) -> list[dict[str, Any]]:
-    """About whom one may be filled in by now: the author's own clients, whose course goes on."""
+    """About whom one may be filled in by now: the author's own clients, whose course goes on, and whom they may see."""
     me = here.user()
     people = here.desk().caseload.people(here.engine(), here.source()).values()
-    own = [one_of.key for one_of in people if one_of.ended is None and one_of.clinician == me.clinician]
-    rows = _checks().due(_author(), key=key, own=own if me.clinician is not None else None)
+    seen = {one_of.key: one_of.clinician for one_of in people
+            if one_of.ended is None and scope.sees(me, one_of.clinician)}  # fmt: skip
+    own = None if me.clinician is None else [key for key, clinician in seen.items() if clinician == me.clinician]
+    rows = [row for row in _checks().due(_author(), key=key, own=own) if row.key in seen]
     return [
         {
             "key": row.key,

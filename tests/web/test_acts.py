@@ -171,6 +171,17 @@ def test_a_note_belongs_to_its_author(house: House, anna: Browser) -> None:
     assert ("anna", "note-taken-back", key) in trail(house, 9)
 
 
+def test_a_note_of_many_short_lines_loses_no_word(house: House, anna: Browser) -> None:
+    """Browsers count a new line once and send two signs for it: the end of a long note was lost."""
+    key = first(house, "prompt").flag.client
+    lines = "\n".join(["x"] * 990) + "\nthe last words"
+    assert len(lines) <= 2000 < len(lines.replace("\n", "\r\n"))
+    for _ in range(2):
+        anna.send(anna.get(f"/client/{key}"), "/note", {"note": lines.replace("\n", "\r\n")})
+    (note,) = house.ask(lambda e: e.client(key)).notes
+    assert note.text == lines
+
+
 @pytest.mark.parametrize("text", ["", "   "])
 def test_an_empty_note_is_refused_with_a_sentence(house: House, anna: Browser, text: str) -> None:
     """A browser without JavaScript sends it all the same."""

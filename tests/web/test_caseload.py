@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from handrail.plugin_core.collecting import Wish
@@ -126,6 +127,27 @@ def test_who_has_not_answered_and_who_is_due(house: House, anna: Browser) -> Non
     assert re.search(r"[12] missed in a row", texts(page.text))
     desk = house.browser("front-desk", login="fred")
     assert name in desk.get("/due").text
+
+
+def test_the_list_follows_a_run_that_sends(house: House, anna: Browser) -> None:
+    """A run has one time for all it writes: who looked in the middle of it saw that middle until the next day."""
+    key, name = next(iter(house.clients_of().items()))
+    start = TODAY - timedelta(days=100)
+    house.ask(lambda e: e.collecting.enrol([Wish(key, start=start, consent=start)], "anna"))
+    due = min(row.due for row in house.ask(lambda e: e.collecting.due(client=key)) if row.due is not None)
+    now, last = house.clock.now, TODAY + timedelta(days=6)
+
+    def write(change: Any) -> None:
+        house.ask(lambda e: e.store.write(change, e.source))
+
+    write(lambda tx: asks.plan(tx, key, "gr18", due, "web", last, now))
+    ask = house.ask(lambda e: e.collecting.due(client=key))[0].ask
+    write(lambda tx: asks.change(tx, ask, now, state=AskState.SENDING))
+    assert "asked on 4 May 2026" not in texts(anna.get("/due").text)
+    write(lambda tx: asks.change(tx, ask, now, state=AskState.OPEN, asked=now))
+    page = texts(anna.get("/due").text)
+    assert name in page
+    assert "asked on 4 May 2026" in page
 
 
 def test_five_hundred_clients_are_listed_without_a_wait(house: House, anna: Browser) -> None:

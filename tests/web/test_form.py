@@ -326,6 +326,27 @@ def test_two_tabs_answer_once(asked: Asked) -> None:
     assert (after[-1].answers["G1"], after[-1].answers["G2"]) == (3, 2)
 
 
+def test_f67_what_was_begun_before_a_merge_arrives_after_it(asked: Asked) -> None:
+    """Two records of one person become one while they fill in: their answers belong to the one that is left."""
+    asked.post("save", {"G1": 3})
+    old, new = asked.client, next(key for key in asked.house.clients_of() if key != asked.client)
+    ref = asked.house.ask(lambda e: e.client(old)).ref
+    asked.house.ask(lambda e: e.mending.merge(old, new, "registered twice", "anna"))
+    asked.client = new
+    assert " checked>" in asked.get().text
+    assert asked.post("send", asked.all_at(2)).status_code == 200
+    asked.arrive()
+    asked.house.ask(lambda e: e.collecting.online.take_in())
+    assert asked.house.ask(lambda e: e.collecting.online.waiting()) == []
+    sent = asked.forms()[-1]
+    assert sent.authored == asked.house.clock.now
+    assert sent.answers["G1"] == 2
+    asked.house.ask(lambda e: e.mending.unmerge(ref, "anna"))
+    assert sent.id not in {one.id for one in asked.forms()}
+    asked.client = old
+    assert sent.id in {one.id for one in asked.forms()}, "it was asked of the record that is there again"
+
+
 @pytest.mark.parametrize("point", POINTS)
 def test_a_stop_anywhere_loses_nothing_and_stores_nothing_twice(asked: Asked, point: str) -> None:
     """The desk is switched off between thanks and storing, or between storing and noting that it is stored."""

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from handrail.plugin_core.selfcheck import phrase
-from handrail.plugin_core.store import book
+from handrail.plugin_core.store import book, forms
+from handrail.schemas.records import Client
 
-from .people import House, texts
+from .people import TODAY, House, texts
 
 PHRASE = "seven brown kettles sing at dusk"
 LINES = {f"a.T{n}": str(n % 5) for n in range(1, 9)}
@@ -88,6 +89,24 @@ def test_what_is_due_is_on_the_page_for_its_author_alone(author: Author) -> None
     assert f"about={author.client}" not in page, "not again before the second form from now"
     author.send("/lock")
     assert "about=" not in author.page().text
+
+
+def test_who_may_see_no_client_finds_no_name_on_it(house: House) -> None:
+    """An account without a therapist sees nobody, in a practice with one therapist either, where all are that one's."""
+    people = house.ask(lambda e: house.desk.caseload.people(e, e.source))
+
+    def one_therapist(engine: Any) -> None:
+        wanted = {
+            key: Client(engine.client(key).ref, one.name, "Practitioner/1", "Nova") for key, one in people.items()
+        }
+        engine.store.write(lambda tx: forms.save_clients(tx, wanted, TODAY), engine.source)
+
+    house.ask(one_therapist)
+    browser = house.browser("clinician")
+    assert browser.send(browser.get("/self-check"), "/begin", {"phrase": PHRASE, "again": PHRASE}).status_code == 303
+    page = browser.get("/self-check").text
+    assert "None is due." in page
+    assert [one.name for one in people.values() if one.name in page] == []
 
 
 def test_it_locks_itself(author: Author) -> None:
