@@ -65,7 +65,8 @@ class TagCarrier:
         stands = self._marking.stands(client)
         if stands is None:
             return Delivered(None, refused=tr("{site} no longer has this client's chart.", site=self._site))
-        if not stands and remote_id == client and version != DROPPED:  # a person took it off (F86)
+        by_us = version == DROPPED or notice.perhaps_over
+        if not stands and remote_id == client and not by_us:  # a person took it off (F86)
             return Delivered(client, version, human_edit=True)
         if not stands and (refused := self._marking.put(client)) is not None:
             return Delivered(None, refused=refused)

@@ -48,19 +48,15 @@ class AlertCarrier:
         if remote_id is None:
             return self._put(notice) if active else self._take_back(notice)
         stored = self._read(remote_id)
-        if stored is None and active and version == CLOSED:  # archived by us, and no longer shown
-            return self._put(notice)
-        if stored is None or not _ours(stored, notice.key):  # a person removed it, or wrote another text
-            return Delivered(remote_id, version, human_edit=True)
-        if stored.get("archived_at"):
-            if not active:
-                return Delivered(remote_id, CLOSED)
-            return self._put(notice) if version == CLOSED else Delivered(remote_id, version, human_edit=True)
         if not active:
-            self._archive(remote_id)
-            return Delivered(remote_id, CLOSED)
+            return self._over(notice, stored, Delivered(remote_id, version, human_edit=True))
+        if stored is not None and not _ours(stored, notice.key):  # a person wrote another text
+            return Delivered(remote_id, version, human_edit=True)
+        if stored is None or stored.get("archived_at"):  # archived ones may be shown no longer
+            by_us = version == CLOSED or notice.perhaps_over
+            return self._put(notice) if by_us else Delivered(remote_id, version, human_edit=True)
         if linked(stored, "patient") == notice.client:
-            return Delivered(remote_id, version)
+            return Delivered(remote_id)
         moved = self._put(notice)  # the client's records were merged (F67)
         if moved.refused is None:
             self._archive(remote_id)
@@ -80,6 +76,16 @@ class AlertCarrier:
         for double in found[1:]:
             self._archive(double)
         return Delivered(found[0] if found else None, created=created, doubles=max(0, len(found) - 1))
+
+    def _over(self, notice: Notice, stored: Json | None, edited: Delivered) -> Delivered:
+        """Archives it, and what a write of ours, its answer lost, may have put up instead of it (F81)."""
+        done = edited  # a person removed it, or wrote another text
+        if stored is not None and _ours(stored, notice.key):
+            if not stored.get("archived_at"):
+                self._archive(str(edited.remote_id))
+            done = Delivered(edited.remote_id, CLOSED)
+        newer = self._take_back(notice) if RemoteState.ACTIVE in notice.attempted else done
+        return newer if newer.remote_id is not None else done
 
     def _take_back(self, notice: Notice) -> Delivered:
         """What was perhaps put up, its answer lost; where nothing is there, nothing is sent (F87)."""

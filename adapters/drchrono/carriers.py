@@ -47,21 +47,40 @@ class Tasks:
         return [str(row["id"]) for row in self._marked(key, None)]
 
     def _round(self, notice: Notice, remote_id: str | None, version: str | None) -> Delivered:
+        active = notice.state is RemoteState.ACTIVE
         if remote_id is None:
-            return self._put(notice) if notice.state is RemoteState.ACTIVE else self._take_back(notice)
+            return self._put(notice) if active else self._take_back(notice)
+        if active:
+            return self._turn(notice, remote_id, version, self._read(remote_id))
+        # What a write of ours, its answer lost, may have put up instead of it (F81).
+        newer = self._take_back(notice) if RemoteState.ACTIVE in notice.attempted else Delivered(None)
+        done = self._over(notice, remote_id, version, self._read(remote_id))
+        return done if newer.remote_id is None else newer
+
+    def _read(self, remote_id: str) -> Json | None:
         answer = self._rest.get(f"tasks/{part(remote_id)}", purpose=TASKS, also=(404,))
-        stored = answer.data if answer.status == 200 and isinstance(answer.data, dict) else None
-        if stored is None and version == AWAY and notice.state is RemoteState.ACTIVE:  # archived by us, not shown
-            return self._put(notice)
+        return answer.data if answer.status == 200 and isinstance(answer.data, dict) else None
+
+    def _now(self, stored: Json) -> str:
+        """How the task stands: open, done or away."""
+        return AWAY if stored.get("archived") is True else self._category(stored)
+
+    def _over(self, notice: Notice, remote_id: str, version: str | None, stored: Json | None) -> Delivered:
         if stored is None or not _ours(stored, notice.key):
             return Delivered(remote_id, version, human_edit=True)
-        now = AWAY if stored.get("archived") is True else self._category(stored)
-        if notice.state is not RemoteState.ACTIVE:
-            return self._close(remote_id, now, retract=notice.state is not RemoteState.INACTIVE)
-        if now == AWAY:
-            return self._put(notice) if version == AWAY else Delivered(remote_id, version, human_edit=True)
-        if now == DONE and version != DONE:  # a person has dealt with it
-            return Delivered(remote_id, version, human_edit=True)
+        return self._close(remote_id, self._now(stored), retract=notice.state is not RemoteState.INACTIVE)
+
+    def _turn(self, notice: Notice, remote_id: str, version: str | None, stored: Json | None) -> Delivered:
+        """The task as wanted. One that a person has completed or archived stays so (F86)."""
+        edited = Delivered(remote_id, version, human_edit=True)
+        if stored is not None and not _ours(stored, notice.key):
+            return edited
+        now = AWAY if stored is None else self._now(stored)
+        if stored is None or now == AWAY:  # archived ones may be shown no longer
+            by_us = version == AWAY or RemoteState.RETRACTED in notice.attempted
+            return self._put(notice) if by_us else edited
+        if now == DONE and version != DONE and RemoteState.INACTIVE not in notice.attempted:
+            return edited
         if _patient(stored) != notice.client:  # the client's records were merged (F67)
             moved = self._put(notice)
             if moved.refused is None:

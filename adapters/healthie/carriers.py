@@ -96,9 +96,12 @@ class TaskCarrier(_Knowing):
         stored = self._task(remote_id)
         if stored is not None:
             return self._turn(notice, stored, version)
-        if notice.state is not RemoteState.ACTIVE:
-            return Delivered(remote_id, CLOSED)
-        return self._settled(notice, []) if version == CLOSED else Delivered(remote_id, version, human_edit=True)
+        active = notice.state is RemoteState.ACTIVE
+        if active and version != CLOSED and RemoteState.RETRACTED not in notice.attempted:
+            return Delivered(remote_id, version, human_edit=True)
+        # What a write of ours, its answer lost, may have made instead of it is looked for first (F81).
+        done = self._settled(notice, self._tasks(notice.client, notice.key))
+        return done if active or done.remote_id is not None else Delivered(remote_id, CLOSED)
 
     def _settled(self, notice: Notice, found: list[Json]) -> Delivered:
         """Keeps the oldest of those that are there, or makes one where one is wanted."""
@@ -129,7 +132,7 @@ class TaskCarrier(_Knowing):
             return Delivered(remote_id, CLOSED)
         changes: dict[str, Any] = {}
         if complete:
-            if version != CLOSED:
+            if version != CLOSED and RemoteState.INACTIVE not in notice.attempted:
                 return Delivered(remote_id, version, human_edit=True)
             changes["complete"] = False
         if str(stored.get("client_id")) != notice.client:  # the client's records were merged (F67)

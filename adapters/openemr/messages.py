@@ -104,22 +104,31 @@ class Messages:
 
     def deliver(self, notice: Notice, remote_id: str | None, remote_version: str | None) -> Delivered:
         """See `Carrier.deliver`. What a person did to a message cannot be seen, so it is left alone while it stands."""
-        name = mark_of(notice.key)
-        known = self._journal.read().get(name)
-        there = remote_id or known or None
-        if notice.state is not RemoteState.ACTIVE:
-            if there is None:
-                return Delivered(None, refused=tr(UNKNOWN) if known == "" else None)
-            return self._close(notice, there, remote_version)
-        if there is None:
-            return Delivered(None, refused=tr(UNKNOWN)) if known == "" else self._write(notice, name)
-        pid = self._pid(notice.client)
-        if remote_version != DELETED and pid in (there.partition("/")[0], None):
-            if remote_version == DONE:
+        known = self._journal.read().get(mark_of(notice.key))
+        # Written down here and unknown to the core: it was made by a run that ended before it could say so (F82).
+        newer = bool(known) and known != remote_id
+        there, version = (known, None) if newer else (remote_id, remote_version)
+        if newer and remote_id is not None and remote_version != DELETED:
+            self._delete(remote_id)
+        if notice.state is RemoteState.ACTIVE:
+            return self._stand(notice, there, version, newer=newer)
+        if known == "" and (there is None or version == DELETED):
+            return Delivered(None, refused=tr(UNKNOWN))
+        return Delivered(None) if there is None else self._close(notice, there, version)
+
+    def _stand(self, notice: Notice, there: str | None, version: str | None, *, newer: bool) -> Delivered:
+        if there is None or version == DELETED:
+            return self._write(notice)
+        if RemoteState.RETRACTED in notice.attempted and not (newer and notice.attempted[-1] is RemoteState.ACTIVE):
+            # We deleted it, perhaps: nobody can look, but what is deleted again is gone, and then one is written (F81).
+            self._delete(there)
+            return self._write(notice)
+        if self._pid(notice.client) in (there.partition("/")[0], None):
+            if version == DONE or RemoteState.INACTIVE in notice.attempted:
                 return self._change(notice, there, NEW, notice.title)
-            return Delivered(there, remote_version or NEW)
-        made = self._write(notice, name)  # it was deleted, or the client's records were merged (F67)
-        if made.refused is None and remote_version != DELETED:
+            return Delivered(there, version or NEW)
+        made = self._write(notice)  # the client's records were merged (F67)
+        if made.refused is None:
             self._delete(there)
         return made
 
@@ -130,7 +139,10 @@ class Messages:
 
     # --- writing ---------------------------------------------------------------------------------------------------
 
-    def _write(self, notice: Notice, name: str) -> Delivered:
+    def _write(self, notice: Notice) -> Delivered:
+        name = mark_of(notice.key)
+        if self._journal.read().get(name) == "":
+            return Delivered(None, refused=tr(UNKNOWN))
         pid = self._pid(notice.client)
         if pid is None:
             return Delivered(None, refused=tr("{site} no longer has this client's chart.", site=self._rest.base.site))
@@ -165,9 +177,10 @@ class Messages:
         return Delivered(remote_id, NEW, created=True)
 
     def _close(self, notice: Notice, there: str, version: str | None) -> Delivered:
-        if version == DELETED or (version == DONE and notice.state is RemoteState.INACTIVE):
+        inactive = notice.state is RemoteState.INACTIVE
+        if version == DELETED or (version == DONE and inactive and RemoteState.ACTIVE not in notice.attempted):
             return Delivered(there, version)
-        if notice.state is RemoteState.INACTIVE:
+        if inactive and RemoteState.RETRACTED not in notice.attempted:  # what is deleted, perhaps, cannot be marked
             return self._change(notice, there, DONE, tr(OVER))
         self._delete(there)
         self._journal.note(mark_of(notice.key), None)

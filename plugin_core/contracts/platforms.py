@@ -159,6 +159,11 @@ class Notice:
     beside: int = 0
     attempted: Sequence[RemoteState] = ()
 
+    @property
+    def perhaps_over(self) -> bool:
+        """Whether an earlier write of ours may have closed it or taken it back, its answer lost."""
+        return any(state is not RemoteState.ACTIVE for state in self.attempted)
+
 
 @dataclass(frozen=True, slots=True)
 class Delivered:

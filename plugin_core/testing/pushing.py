@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
+from itertools import product
 
 from ...schemas.vocab import RemoteState
-from ..contracts import Carrier, Delivered
-from ..errors import PlatformError
+from ..contracts import Carrier, Delivered, Notice
+from ..errors import PlatformError, Unreachable
 from .bench import LAST_KEY, TITLE, Bench
 from .judging import ensure
 
 ONE, TWO, THREE = 1, 2, 3
+OVER = (RemoteState.INACTIVE, RemoteState.RETRACTED)
 
 
 class PushingTests(Bench):
@@ -114,6 +117,49 @@ class PushingTests(Bench):
             done = carrier.deliver(self.notice(self.key(ONE)), done.remote_id, done.remote_version)
             ensure(len(self.standing(name, key=self.key(ONE))) == 1, f"{name}: it does not stand again, once.")
             self._take_back(carrier, self.key(ONE), done)
+
+    def test_a_prompt_taken_back_unheard_stands_again_when_it_is_wanted(self) -> None:
+        """Our own lost write, taken for a person's decision, would hide the prompt for ever (F81, F86)."""
+        self.needs("look", "faults")
+        for name, carrier in self.carriers(self.open()):
+            for number, (state, repeated) in enumerate(product(OVER, (False, True))):
+                key = self.key(number)
+                done = carrier.deliver(self.notice(key), None, None)
+                self._unheard(carrier, self.notice(key, state), done)
+                if repeated:  # by the next run, and called for again months later
+                    again = self.notice(key, state, attempted=(state,))
+                    done = self.open().carrier(name).deliver(again, done.remote_id, done.remote_version)
+                wanted = self.notice(key, attempted=() if repeated else (state,))
+                done = self.open().carrier(name).deliver(wanted, done.remote_id, done.remote_version)
+                ensure(
+                    len(self.standing(name, key=key)) == 1 and not done.human_edit,
+                    f"{name}: taken back by us, unheard, and wanted again it does not stand once (Notice.attempted).",
+                )
+                self._take_back(carrier, key, done)
+
+    def _unheard(self, carrier: Carrier, notice: Notice, done: Delivered) -> None:
+        """The write is done, its answer is lost, and the process is ended before it notes what it found then."""
+        self.faulty.lose_replies()
+        with suppress(Unreachable):
+            carrier.deliver(notice, done.remote_id, done.remote_version)
+        self.faulty.heal()
+
+    def test_a_prompt_put_up_again_unheard_stands_once_and_is_taken_back(self) -> None:
+        """The process was ended behind the write: what it made is known here by its key alone (F81)."""
+        self.needs("look")
+        for name, carrier in self.carriers(self.open()):
+            for number, state in enumerate(OVER):
+                key = self.key(number)
+                done = carrier.deliver(self.notice(key), None, None)
+                done = carrier.deliver(self.notice(key, state), done.remote_id, done.remote_version)
+                for attempted in ((), (RemoteState.ACTIVE,)):  # and nobody hears of either
+                    again = self.notice(key, attempted=attempted)
+                    self.open().carrier(name).deliver(again, done.remote_id, done.remote_version)
+                    stands = len(self.standing(name, key=key))
+                    ensure(stands == 1, f"{name}: put up again, unheard, it stands {stands} times.")
+                over = self.notice(key, state, attempted=(RemoteState.ACTIVE,))
+                self.open().carrier(name).deliver(over, done.remote_id, done.remote_version)
+                ensure(not self.standing(name), f"{name}: put up again, unheard, and taken back, it still stands.")
 
     def test_what_was_never_sent_is_not_made_to_be_taken_back(self) -> None:
         """A flag that came and went between two runs leaves no trace on the platform (F87)."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from handrail.adapters.http import OutcomeUnknown
+from handrail.adapters.rest import Rest
 from handrail.plugin_core.contracts import (
     AdapterContext,
     Ask,
@@ -120,11 +121,41 @@ def _() -> Made:
     return Alerts.made()
 
 
-@broken("it_stands_again_after_it_was_cleared", "what is closed counts as closed by a person")
+@broken("it_stands_again_after_it_was_cleared", "what was closed in this run is not put up again in it")
+def _() -> Made:
+    class Alerts(Wrong):
+        def __init__(self, rest: Rest) -> None:
+            super().__init__(rest)
+            self.closed: set[str] = set()
+
+        def deliver(self, notice: Notice, remote_id: str | None, remote_version: str | None) -> Delivered:
+            if notice.state is RemoteState.ACTIVE and notice.key in self.closed:
+                return Delivered(remote_id, remote_version)
+            if notice.state is RemoteState.INACTIVE:
+                self.closed.add(notice.key)
+            return super().deliver(notice, remote_id, remote_version)
+
+    return Alerts.made()
+
+
+@broken("a_prompt_taken_back_unheard_stands_again_when_it_is_wanted", "nobody looks at Notice.attempted")
 def _() -> Made:
     class Alerts(Wrong):
         def deliver(self, notice: Notice, remote_id: str | None, remote_version: str | None) -> Delivered:
-            return super().deliver(notice, remote_id, None)
+            return super().deliver(replace(notice, attempted=()), remote_id, remote_version)
+
+    return Alerts.made()
+
+
+@broken(
+    "a_prompt_put_up_again_unheard_stands_once_and_is_taken_back", "in place of a closed one another is made, unseen"
+)
+def _() -> Made:
+    class Alerts(Wrong):
+        def _once(self, notice: Notice, remote_id: str | None, version: str | None) -> Delivered:
+            if version == "closed" and notice.state is RemoteState.ACTIVE and not self._all(notice.key)[0]["open"]:
+                return self._make(notice)
+            return super()._once(notice, remote_id, version)
 
     return Alerts.made()
 

@@ -41,7 +41,8 @@ class AlertCarrier:
         for double in others:
             self._turn(str(double["id"]), {"open": False})
         wanted = notice.state is RemoteState.ACTIVE
-        if not kept.get("open") and wanted and remote_id is not None and version != "closed":
+        by_us = version == "closed" or notice.perhaps_over  # perhaps: the answer was lost
+        if not kept.get("open") and wanted and remote_id is not None and not by_us:
             return Delivered(str(kept["id"]), version, human_edit=True)  # closed by a person, who had a reason
         if bool(kept.get("open")) != wanted or kept.get("client") != notice.client:
             self._turn(str(kept["id"]), {"open": wanted, "client": notice.client})
