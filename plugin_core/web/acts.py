@@ -66,9 +66,13 @@ def _back(client: str, said: str, anchor: str = "") -> ResponseReturnValue:
     return redirect(url_for("client.page", client=client, said=said) + (f"#{anchor}" if anchor else ""), 303)
 
 
-def _text(name: str) -> str | None:
+def _typed(name: str) -> str:
     """What was typed. Browsers send two signs for a new line and count one (HTML, "API value" of a textarea)."""
-    return request.form.get(name, "").replace("\r\n", "\n")[:MOST_SIGNS].strip() or None
+    return request.form.get(name, "").replace("\r\n", "\n")
+
+
+def _text(name: str) -> str | None:
+    return _typed(name)[:MOST_SIGNS].strip() or None
 
 
 @pages.post("/client/<client>/flag/<flag>/seen")
@@ -150,7 +154,7 @@ def end(client: str) -> ResponseReturnValue:
 def note(client: str) -> ResponseReturnValue:
     """Writes down a note that belongs to no prompt."""
     person = scope.person(client)
-    added = here.engine().notes.add(person.key, _text("note") or "", here.user().login)
+    added = here.engine().notes.add(person.key, _typed("note"), here.user().login)
     return _back(client, "notetwice" if added is None else "noteadded", "notes-head")
 
 

@@ -35,6 +35,7 @@ class Guard:
 
     def __init__(self, limits: Mapping[tuple[str, str], Limit]) -> None:
         self._limits = {here.keyed("tries", kind, what): limit for (kind, what), limit in limits.items()}
+        self._taken: dict[str, Tries] = {}
 
     def take(self) -> int:
         """Counts one try before it is looked at, so that tries side by side are all counted; `passed` takes it back.
@@ -47,7 +48,8 @@ class Guard:
             have = accounts.tries(tx, list(self._limits))
             if (left := max((one.until_ms - now for one in have.values()), default=0)) > 0:
                 return -(-left // 1000)
-            accounts.tried(tx, {key: _more(have.get(key, Tries()), limit, now) for key, limit in self._limits.items()})
+            self._taken = {key: _more(have.get(key, Tries()), limit, now) for key, limit in self._limits.items()}
+            accounts.tried(tx, self._taken)
             return 0
 
         return here.engine().store.write(write)
@@ -63,9 +65,13 @@ class Guard:
         def write(tx: Tx) -> None:
             accounts.forget_tries(tx, keys)
             have = accounts.tries(tx, places)
-            accounts.tried(tx, {key: Tries(one.number - 1, one.last_ms) for key, one in have.items()})
+            accounts.tried(tx, {key: self._without_mine(key, one) for key, one in have.items()})
 
         here.engine().store.write(write)
+
+    def _without_mine(self, key: str, one: Tries) -> Tries:
+        """What was counted, but for this try: it opens what itself has shut, not what another try has shut since."""
+        return Tries(one.number - 1, one.last_ms, 0 if one == self._taken.get(key) else one.until_ms)
 
 
 def _more(old: Tries, limit: Limit, now: int) -> Tries:

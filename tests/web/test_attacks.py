@@ -21,6 +21,7 @@ from handrail.plugin_core.web.following import Follower
 from handrail.plugin_core.web.oidc import Party
 from handrail.plugin_core.web.staff import Staff, Wanted
 from handrail.plugin_core.web.tokens import Refused, Tokens
+from handrail.plugin_core.web.tries import BY_ADDRESS, BY_NAME, Guard
 from handrail.schemas.vocab import FlagState
 from joserfc import jwt
 from joserfc.jwk import ECKey
@@ -324,3 +325,23 @@ def test_eight_guesses_at_once_are_eight_guesses(house: House) -> None:
     finally:
         Staff.by_password = right
     assert len(checked) <= 1, checked
+
+
+def test_a_success_opens_what_it_has_shut_and_nothing_else(house: House) -> None:
+    """Who has an account of their own must not open the place again that their guesses at others' have shut."""
+
+    def tries(name: str) -> Guard:
+        return Guard({("name", name): BY_NAME, ("address", "192.0.2.9"): BY_ADDRESS})
+
+    with house.app.test_request_context("/sign-in"):
+        assert [tries(f"guess {n}").take() for n in range(28)] == [0] * 28
+        mine = tries("mine")
+        assert mine.take() == tries("guess 28").take() == 0
+        mine.passed(taken=True)
+        assert tries("guess 29").take() > 0
+        house.clock.later(hours=2)
+        assert [tries(f"guess {n}").take() for n in range(29)] == [0] * 29
+        mine = tries("mine")
+        assert mine.take() == 0, "the thirtieth: it is right"
+        mine.passed(taken=True)
+        assert tries("guess 29").take() == 0
