@@ -77,6 +77,7 @@ class ProblemSchema(RecordSchema):
     what = Text(required=True)
     source = Text(required=True, most=400)
     fatal = YesNo()
+    person = YesNo()
 
 
 class RunReportSchema(RecordSchema):
