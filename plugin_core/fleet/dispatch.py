@@ -26,14 +26,22 @@ AT_MOST_EVERY = 0.2  # seconds, while workers ask for more
 Defer = Callable[[Connection, Sequence[Called]], None]
 
 
-def dispatch(pool: Engine, defer: Defer, most: int, clock: Clock = due.database_now) -> list[Called]:
+def dispatch(
+    pool: Engine,
+    defer: Defer,
+    most: int,
+    clock: Clock = due.database_now,
+    waiting: Callable[[Connection], int] = lambda _: 0,
+) -> list[Called]:
     """Calls a worker for each practice that is due; gives whom.
 
     :param defer: puts the calls into the queue on the connection that it is given, within its transaction.
     :param most: how many calls may wait.
+    :param waiting: how many calls lie in the queue. While all workers are busy, calls are made again that are not lost:
+        without a look at the queue it would grow without end (F99).
     """
     with plainly(pool), pool.connect().execution_options(handrail_write=True) as conn, conn.begin():
-        called = due.call(conn, clock(conn), most)
+        called = due.call(conn, clock(conn), most, in_queue=waiting(conn))
         if called:
             defer(conn, called)
         return called
@@ -42,10 +50,18 @@ def dispatch(pool: Engine, defer: Defer, most: int, clock: Clock = due.database_
 class Dispatcher(threading.Thread):
     """Does so every few seconds, and at once when a worker of this process has become free."""
 
-    def __init__(self, pool: Engine, defer: Defer, parallel: int, stopping: threading.Event) -> None:
+    def __init__(
+        self,
+        pool: Engine,
+        defer: Defer,
+        parallel: int,
+        stopping: threading.Event,
+        waiting: Callable[[Connection], int] = lambda _: 0,
+    ) -> None:
         super().__init__(name="dispatch", daemon=True)
         self._pool = pool
         self._defer = defer
+        self._waiting = waiting
         self._most = parallel * WAITING_CALLS
         self._stopping = stopping
         self._free = threading.Event()
@@ -58,7 +74,9 @@ class Dispatcher(threading.Thread):
         while not self._stopping.wait(AT_MOST_EVERY):
             self._free.clear()
             try:
-                dispatch(self._pool, self._defer, self._most)
+                dispatch(self._pool, self._defer, self._most, waiting=self._waiting)
             except StoreError as error:  # the database is away for a moment: the next round asks again
                 log.warning("%s", error.message)
+            except Exception as error:  # noqa: BLE001 - the queue's own faults too: without this thread nobody is called
+                log.warning("nobody could be called (%s); it is tried again", type(error).__name__)
             self._free.wait(EVERY_SECONDS)

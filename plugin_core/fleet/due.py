@@ -125,16 +125,18 @@ def of(conn: Connection, practice: str, now_ms: int) -> Practice | None:
 # --- whom to call a worker for -------------------------------------------------------------------------------------
 
 
-def call(conn: Connection, now_ms: int, most: int, *, version: int = VERSION) -> list[Called]:
+def call(conn: Connection, now_ms: int, most: int, *, version: int = VERSION, in_queue: int = 0) -> list[Called]:
     """The practices that a worker is to be called for now, those that have waited longest first; marks them as called.
 
     Any number may ask at once: none gets what another has taken in a transaction that is still open. A practice whose
     worker has let its lease run out, and one whose call was lost, are due again by themselves.
 
     :param most: how many calls may wait for a worker; those that wait already are counted in.
+    :param in_queue: how many lie in the queue, those among them that were taken for lost.
     """
     lapsed = now_ms - QUEUED_MS
-    waiting = conn.execute(select(func.count()).where(due.c.queued_ms >= lapsed)).scalar_one()
+    marked = conn.execute(select(func.count()).where(due.c.queued_ms >= lapsed)).scalar_one()
+    waiting = max(marked, in_queue)
     if waiting >= most:
         return []
     ready = (

@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from marshmallow import ValidationError, post_load, validates, validates_schema
+from sqlalchemy import Engine
 from sqlalchemy.engine import URL, make_url
 
 from ...schemas.base import BaseSchema, One, Text, Whole
 from ...schemas.problems import problems
-from ..errors import SettingsError, UsageError
+from ..errors import SettingsError, StoreError, UsageError
 from ..settings import Settings, reference_in
 from ..settings import load as load_practice
 from ..settings_file import check_names, language_setting, read_toml, refuse_password, secret_reference
+from ..store.database import HEAD, refuse_newer, version
 from ..words import mark, tr
 from ..words.kept import told
 
@@ -131,6 +133,18 @@ class Host:
             )
         address = self.address(self.roles.worker).render_as_string(hide_password=False)
         return replace(found, store=address)
+
+
+def demand_version(engine: Engine) -> None:
+    """That `practices prepare` has been run for this version of the tables: it alone gives the roles their rights on
+    new ones, so that nothing else on a host may bring them there.
+
+    :raises StoreError: it was not, or a newer version has been here.
+    """
+    found = version(engine)
+    if found is None or found < HEAD:
+        raise StoreError(tr("The host's store is not of this version of Handrail. Run: handrail practices prepare"))
+    refuse_newer(found)
 
 
 def _is_name(practice: str) -> bool:

@@ -18,7 +18,7 @@ from ..errors import StoreError
 from ..store.tables import due
 from ..words import tr
 from .due import VERSION, database_now, joined
-from .timing import FAILURES, Ended, next_ms, sync_is_due
+from .timing import FAILURES, Ended, next_ms, next_slot, sync_is_due
 
 Clock = Callable[[Connection], int]
 
@@ -43,10 +43,12 @@ class Lease:
 def take(conn: Connection, practice: str, owner: str, lease_ms: int, now_ms: int) -> Lease | None:
     """The lease of a practice that is due, None where it is not, another has it, or it asks for a newer worker.
 
-    A second call for the same practice therefore costs one statement and does nothing.
+    A second call for the same practice therefore costs one statement and does nothing, and so does a late one for a
+    practice that has had its turn meanwhile: it would come before those who have waited longer (F95).
     """
     ready = (
         due.c.practice == practice,
+        due.c.queued_ms.is_not(None),
         due.c.paused.is_(False),
         due.c.version <= VERSION,
         due.c.next_ms <= now_ms,
@@ -90,7 +92,11 @@ def give_back(
     failed = ended in FAILURES
     failures = row["failures"] + 1 if failed else 0 if ended is Ended.DONE else row["failures"]
     wanted = [kind for kind in row["wanted"].split(",") if kind and kind not in done]
+    synced = "sync" in lease.kinds and (ended is Ended.DONE or "sync" in done)
     due_ms = next_ms(ended, lease.practice, row["interval_ms"], now_ms, failures=failures, not_before_ms=not_before_ms)
+    beside = synced if failed else ended is Ended.DONE and "sync" not in lease.kinds
+    if beside and not_before_ms is None:  # what is done beside a sync, or fails there, does not put the next one off
+        due_ms = min(due_ms, next_slot(lease.practice, row["interval_ms"], now_ms))
     values = {
         "owner": None,
         "until_ms": None,
@@ -101,7 +107,7 @@ def give_back(
         "problem": problem if failed else None if ended is Ended.DONE else row["problem"],
         "told_ms": now_ms if told else None if ended is Ended.DONE else row["told_ms"],
     }
-    if ended is Ended.DONE and "sync" in lease.kinds:
+    if synced:
         values["last_ok_ms"] = now_ms
     conn.execute(update(due).where(_mine(lease)).values(values))
     return True

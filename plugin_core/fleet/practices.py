@@ -31,7 +31,7 @@ from ..words import tr
 from ..words.kept import why_of
 from . import due, roles
 from .due import Practice
-from .host import OFFICE, Host
+from .host import OFFICE, Host, demand_version
 from .tenancy import acting_for
 
 KEY = "file:handrail.key"
@@ -79,6 +79,12 @@ class BackOffice:
                     "your copy."
                 )
             )
+        owner = engine_of(_as_text(self._address))
+        try:
+            with plainly(owner):
+                demand_version(owner)
+        finally:
+            owner.dispose()
         return Store(_as_text(self._address), OFFICE, keys.master(self.host.key_reference))
 
     @property

@@ -92,6 +92,12 @@ def defer(conn: Connection, called: Sequence[Called]) -> None:
     _outside.batch_defer_jobs(jobs, connection=conn.connection.driver_connection)
 
 
+def waiting(conn: Connection) -> int:
+    """How many calls no worker has fetched yet."""
+    count = f"SELECT count(*) FROM {SCHEMA}.procrastinate_jobs WHERE status = 'todo' AND queue_name = '{QUEUE}'"  # noqa: S608
+    return int(conn.exec_driver_sql(count).scalar_one())
+
+
 def make(conn: Connection) -> bool:
     """Makes the queue's tables where they are not there; gives whether it did."""
     there = conn.exec_driver_sql(f"SELECT to_regclass('{SCHEMA}.procrastinate_jobs')").scalar()

@@ -137,6 +137,8 @@ class Work:
         except HandrailError as error:  # settings, key, store: before there was an engine to work with
             ended, problem, _ = _of(error)
             return self._told(None, lease, turn, Result(settled(turn, ended), problem))
+        except Exception as error:  # noqa: BLE001 - as in _guarded; not given back, it would be tried without a pause
+            return self._told(None, lease, turn, Result(Ended.BROKEN, _unforeseen(error)))
 
     def _engine(self, running: Running) -> Engine:
         lease, turn = running.lease, running.turn
@@ -165,16 +167,23 @@ class Work:
         ended = settled(turn, ended)
         if "sync" in lease.kinds and ended in (FAILURES | {Ended.DONE}):
             untold = report is not None and only_untold(report)
-            said = None if ended is Ended.DONE else problem or tr("The platform could not be read to the end.")
+            said = (
+                None
+                if ended is Ended.DONE or "sync" in done
+                else problem or tr("The platform could not be read to the end.")
+            )
             alarm.ended(engine, said, log.warning, read=untold)
         return self._told(engine, lease, turn, Result(ended, problem, tuple(done)))
 
     def _told(self, engine: Engine | None, lease: Lease, turn: Turn, result: Result) -> Result:
-        """Says once what only a person can mend (F96); how often it was tried since, nobody needs to read."""
+        """Says once what only a person can mend (F96); how often it was tried since, nobody needs to read. Where the
+        sync itself succeeded, the practice has nothing to mend: whoever asked for more sees it in the list."""
         turn.seen()
         if result.ended not in (Ended.WRONG, Ended.BROKEN) or lease.told_ms is not None:
             return result
         log.warning("practice %s: %s", lease.practice, result.problem)
+        if "sync" in result.done:
+            return result
         if engine is not None:
             telling.tell(engine, result.problem or "", log.warning)
         result.told = True

@@ -24,12 +24,10 @@ from procrastinate import App
 from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL
 
-from ..errors import StoreError
-from ..store.database import HEAD, engine_of, plainly, version
-from ..words import tr
+from ..store.database import engine_of, plainly
 from . import due, queue
 from .dispatch import Dispatcher, dispatch
-from .host import Host
+from .host import Host, demand_version
 from .watch import Watch
 from .work import Work
 
@@ -64,23 +62,23 @@ class Worker:
 
         :raises StoreError: the store is not prepared for this version, or does not open.
         """
-        self._prepare()
-        gc.collect()
-        gc.freeze()
-        dispatcher = Dispatcher(self.pool, queue.defer, self.host.worker.parallel, self.stopping)
-        self.work.finished = dispatcher.free
-        dispatcher.start()
-        Watch(self.work, self._begin_anew, self._ended).start()
         try:
+            self._prepare()
+            gc.collect()
+            gc.freeze()
+            dispatcher = Dispatcher(self.pool, queue.defer, self.host.worker.parallel, self.stopping, queue.waiting)
+            self.work.finished = dispatcher.free
+            dispatcher.start()
+            Watch(self.work, self._begin_anew, self._ended).start()
             asyncio.run(self._serve())
         finally:
             self._end()
 
     def once(self) -> int:
         """Works on all that is due at this moment, one practice after the other; gives how many turns there were."""
-        self._prepare(queued=False)
         turns = 0
         try:
+            self._prepare(queued=False)
             while called := dispatch(self.pool, lambda *_: None, most=sys.maxsize):
                 turns += sum(self.work.run(one.practice) is not None for one in called)
         finally:
@@ -91,11 +89,7 @@ class Worker:
 
     def _prepare(self, *, queued: bool = True) -> None:
         with plainly(self.pool):
-            found = version(self.pool)
-            if found is None or found < HEAD:
-                raise StoreError(
-                    tr("The host's store is not of this version of Handrail. Run: handrail practices prepare")
-                )
+            demand_version(self.pool)
             if queued:
                 with self.pool.begin() as conn:
                     if queue.make(conn):
@@ -144,7 +138,12 @@ class Worker:
     # --- stopping ---------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
-        """Lets each turn end at its next page, then ends; at the latest after the grace time."""
+        """Lets each turn end at its next page, then ends; at the latest after the grace time. Where it was about to
+        begin anew, it ends all the same."""
+        self._anew = False
+        self._wind_up()
+
+    def _wind_up(self) -> None:
         if self.stopping.is_set():
             return
         self.stopping.set()
@@ -153,9 +152,10 @@ class Worker:
             self._loop.call_soon_threadsafe(self._main.cancel)
 
     def _begin_anew(self) -> None:
-        """A turn hangs: a new process takes this one's place once the others have ended."""
-        self._anew = True
-        self.stop()
+        """A turn hangs: a new process takes this one's place once the others have ended, unless it is to stop."""
+        if not self.stopping.is_set():
+            self._anew = True
+        self._wind_up()
 
     def _last_moment(self) -> None:
         """A thread that does not end keeps no process: its lease runs out, and its fence is another's then."""

@@ -395,7 +395,19 @@ def upgrade(engine: Engine, *, create: bool = False) -> None:
         return
     if found is None and not create:
         raise StoreError(tr("There is no Handrail store in this database. Run: handrail init"))
-    if found is not None and found > HEAD:
+    if found is not None:
+        refuse_newer(found)
+    from .migrations import run  # alembic is slow to import and seldom needed
+
+    run(engine)
+
+
+def refuse_newer(found: str) -> None:
+    """Leaves a store of a newer version alone.
+
+    :raises StoreError: it is one.
+    """
+    if found > HEAD:
         raise StoreError(
             tr(
                 "This store was made by a newer Handrail (store version {found}, this program knows {head}). Nothing "
@@ -404,9 +416,6 @@ def upgrade(engine: Engine, *, create: bool = False) -> None:
                 head=HEAD,
             )
         )
-    from .migrations import run  # alembic is slow to import and seldom needed
-
-    run(engine)
 
 
 # --- errors --------------------------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from handrail.plugin_core.fleet import due
 from handrail.plugin_core.fleet.lease import Lease, give_back, take
 from handrail.plugin_core.fleet.timing import MINUTE, Ended
-from sqlalchemy import Connection, Engine
+from handrail.plugin_core.store import tables
+from sqlalchemy import Connection, Engine, update
 
 NOON = 1_790_000_000_000
 QUARTER = 15 * MINUTE
@@ -39,15 +40,24 @@ class Table:
         """Time goes by."""
         self.now += ms
 
-    def call(self, most: int = 100, version: int = due.VERSION) -> list[str]:
+    def call(self, most: int = 100, version: int = due.VERSION, in_queue: int = 0) -> list[str]:
         """Whom a dispatcher calls a worker for."""
         with self.open() as conn:
-            return [one.practice for one in due.call(conn, self.now, most, version=version)]
+            return [one.practice for one in due.call(conn, self.now, most, version=version, in_queue=in_queue)]
 
     def take(self, practice: str, owner: str = "first") -> Lease | None:
-        """A worker comes."""
+        """A worker has been called, and comes. Where it finds nothing to do, nothing has changed."""
+        with self.engine.connect().execution_options(handrail_write=True) as conn, conn.begin() as transaction:
+            conn.execute(update(tables.due).where(tables.due.c.practice == practice).values(queued_ms=self.now))
+            lease = take(conn, practice, owner, LEASE, self.now)
+            if lease is None:
+                transaction.rollback()
+            return lease
+
+    def comes(self, practice: str, lease: int = LEASE) -> Lease | None:
+        """A worker comes by a call out of a queue, which may be a late one."""
         with self.open() as conn:
-            return take(conn, practice, owner, LEASE, self.now)
+            return take(conn, practice, "first", lease, self.now)
 
     def give_back(self, lease: Lease, ended: Ended = Ended.DONE, **more: object) -> bool:
         """It is done."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, deque
 
 import pytest
+from handrail.plugin_core.errors import StoreError
 from handrail.plugin_core.fleet import due
+from handrail.plugin_core.fleet.dispatch import Dispatcher
 from handrail.plugin_core.fleet.timing import MINUTE, Ended, next_ms, next_slot, phase, sync_is_due
 from hypothesis import given
 from hypothesis import strategies as st
+from procrastinate.exceptions import ConnectorException
 
 from .rows import NOON, QUARTER, Table
+from .works import PATIENCE, until
 
 IDS = st.from_regex(r"[a-z0-9][a-z0-9-]{0,62}", fullmatch=True)
 INTERVALS = st.integers(1, 24 * 60).map(lambda minutes: minutes * MINUTE)
@@ -178,6 +182,52 @@ def test_f95_who_gave_way_comes_after_all_who_wait(table: Table) -> None:
     table.later(MINUTE)
     table.give_back(lease, Ended.MORE)
     assert table.call() == ["small-1", "small-2", "huge"]
+
+
+def test_f95_f99_who_fell_due_later_has_a_turn_while_all_workers_are_busy_for_hours(table: Table) -> None:
+    """Six practices with years to read fill the only worker, a minute each. Their calls wait so long that they are
+    taken for lost and made again: the queue would grow all day, and a small practice's call would lie behind it."""
+    huge = [f"huge-{number}" for number in range(6)]
+    table.add(*huge)
+    queue: deque[str] = deque()
+    longest, begun, turn, first = 0, table.now, None, 0
+    while not first and table.now < begun + 60 * MINUTE:
+        if turn is not None and table.now % MINUTE == begun % MINUTE:
+            assert table.give_back(turn, Ended.MORE)
+            turn = None
+        if table.now == begun + 10 * MINUTE:
+            table.add("small")
+        queue.extend(table.call(4, in_queue=len(queue)))
+        longest = max(longest, len(queue))
+        while turn is None and queue:
+            turn = table.comes(queue.popleft(), lease=2 * MINUTE)
+        first = table.now if turn is not None and turn.practice == "small" else 0
+        table.later(MINUTE // 2)
+    assert longest <= 4
+    assert begun + 10 * MINUTE <= first <= begun + 17 * MINUTE, "after those who waited before it, and no other"
+
+
+@pytest.mark.parametrize("fault", [StoreError("away"), ConnectorException("away")], ids=["store", "queue"])
+def test_f76_a_dispatcher_outlives_a_database_that_was_away(table: Table, fault: Exception) -> None:
+    """A restart of the server in the wrong moment: without its dispatcher a worker runs on, and calls for nobody."""
+    table.add("north")
+    faults, called, stopping = [fault], threading.Event(), threading.Event()
+
+    def defer(*_: object) -> None:
+        if faults:
+            raise faults.pop()
+        called.set()
+
+    dispatcher = Dispatcher(table.engine, defer, 1, stopping)
+    dispatcher.start()
+    try:
+        until(lambda: not faults, "the fault")
+        dispatcher.free()
+        assert called.wait(PATIENCE)
+    finally:
+        stopping.set()
+        dispatcher.free()
+        dispatcher.join()
 
 
 def test_a_paused_practice_is_left_alone_and_comes_back_at_once(table: Table) -> None:

@@ -21,7 +21,7 @@ from sqlalchemy.exc import OperationalError
 from tests.core.samples import MASTER, PRACTICE
 from tests.peers.servers import Postgres
 
-from .rows import LEASE, Table
+from .rows import LEASE, QUARTER, Table
 
 ROOT = Path(__file__).parents[2]
 
@@ -137,6 +137,31 @@ def test_a_finished_sync_is_remembered_and_a_failed_one_is_said(table: Table) ->
     assert (well.failures, well.problem, well.last_ok_ms) == (0, None, table.now)
 
 
+def test_what_fails_beside_a_sync_does_not_put_syncs_off(table: Table) -> None:
+    """Somebody asked for everything to be scored anew, and that fails each time: were it tried ever more seldom, with
+    the syncs, nobody would read safety answers for a day."""
+    table.add("north")
+    with table.open() as conn:
+        due.want(conn, "north", "rescore", table.now)
+    for failures in range(1, 6):
+        row = table.turn("north", Ended.BROKEN, done=("sync",), problem="It failed.")
+        assert row.next_ms - table.now <= QUARTER
+        assert (row.last_ok_ms, row.failures, row.problem) == (table.now, failures, "It failed.")
+        assert row.wanted == ("rescore",)
+        table.now = row.next_ms
+
+
+def test_what_is_done_beside_a_sync_does_not_put_the_next_one_off(table: Table) -> None:
+    """An act at the desk, pushed a moment before the practice's sync is due: the sync comes all the same."""
+    table.add("north")
+    table.now = table.turn("north", done=("sync",)).next_ms
+    moment = table.turn("north", done=("sync",)).next_ms
+    table.now = moment - 10_000
+    with table.open() as conn:
+        due.want(conn, "north", "push", table.now)
+    assert table.turn("north", done=("push",)).next_ms == moment
+
+
 def test_f96_the_practice_is_told_once_until_it_has_worked_again(table: Table) -> None:
     """A letter at every try would be read by nobody; none after the second breakdown would be missed."""
     table.add("north")
@@ -159,11 +184,12 @@ def test_f96_the_practice_is_told_once_until_it_has_worked_again(table: Table) -
 SLEEPER = """
     import sys, time
     from handrail.plugin_core.fleet.lease import Guard, take
-    from handrail.plugin_core.fleet.due import database_now
+    from handrail.plugin_core.fleet.due import call, database_now
     from handrail.plugin_core.store import Store, book
     from tests.core.samples import MASTER, PRACTICE
     with Store(sys.argv[1], PRACTICE, MASTER) as store:
         with store.engine.begin() as conn:
+            call(conn, database_now(conn), 1)
             lease = take(conn, PRACTICE, "sleeper", 500, database_now(conn))
         store.guarded_by(Guard(lease, 500))
         store.write(lambda tx: book.record(tx, "sleeper", "before"))
@@ -216,6 +242,7 @@ def test_f91_the_next_taker_waits_for_the_end_of_a_write_that_has_begun(postgres
         lease = table.take(PRACTICE, "first")
         assert lease is not None
         table.later(LEASE + 1)
+        assert table.call() == [PRACTICE]
         store.guarded_by(Guard(lease, LEASE, clock=lambda _: table.now))
 
         def work(tx: object) -> None:

@@ -13,7 +13,8 @@ import pytest
 from handrail.adapters.demo import server as demo
 from handrail.adapters.fhir.adapter import FhirAdapter
 from handrail.plugin_core.engine import Engine
-from handrail.plugin_core.fleet import due, work
+from handrail.plugin_core.fleet import due, telling, work
+from handrail.plugin_core.fleet.host import Host
 from handrail.plugin_core.fleet.timing import MINUTE, Ended
 from handrail.plugin_core.fleet.turn import Turn
 from handrail.plugin_core.fleet.work import Work
@@ -182,6 +183,44 @@ def test_a_fault_that_nobody_has_foreseen_ends_one_turn(town: House, monkeypatch
     assert found.problem is not None
     assert "ZeroDivisionError" in found.problem
     assert "Invented" not in found.problem
+
+
+def test_a_fault_before_the_work_begins_is_no_endless_one(town: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that cannot be read: a turn that was not given back would be tried again with each lease, for ever."""
+
+    def breaks(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Host, "settings_of", breaks)
+    resume(town, "west")
+    with working(town) as worker:
+        assert worker.run("west") is Ended.BROKEN
+    found = row(town, "west")
+    assert (found.owner, found.failures) == (None, 1)
+    assert "PermissionError" in (found.problem or "")
+
+
+def test_a_sync_counts_though_what_was_wanted_besides_failed(town: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forms were read and judged: no letter may say that they were not, and the next sync is not put off for it."""
+
+    def breaks(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    told: list[str] = []
+    monkeypatch.setattr(Engine, "rescore", breaks)
+    monkeypatch.setattr(telling, "tell", lambda *given: told.append(given[1]))
+    resume(town, "north")
+    town.do("UPDATE due SET last_ok_ms = NULL WHERE practice = 'north'")
+    with town.sql() as conn:
+        due.want(conn, "north", "rescore", due.database_now(conn))
+        conn.commit()
+    with working(town) as worker:
+        assert worker.run("north") is Ended.BROKEN
+    found = row(town, "north")
+    town.do("UPDATE due SET wanted = '' WHERE practice = 'north'")
+    assert found.last_ok_ms is not None
+    assert found.next_ms - found.last_ok_ms <= found.interval_ms
+    assert told == []
 
 
 def test_a_practice_without_settings_is_said_and_stops_nobody(town: House) -> None:

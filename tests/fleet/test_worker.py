@@ -11,15 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from handrail.plugin_core.errors import StoreError
 from handrail.plugin_core.fleet import due, queue
 from handrail.plugin_core.fleet.due import VERSION
+from handrail.plugin_core.fleet.lease import Lease
+from handrail.plugin_core.fleet.turn import Turn
+from handrail.plugin_core.fleet.work import Running
+from handrail.plugin_core.fleet.worker import Worker
 from sqlalchemy import text
 
 from tests.peers.servers import Postgres
 from tests.sync.stage import EVEN, LEANING, Stage, form
 
 from .houses import House, house
-from .works import Gate, arrive, knobs, now_is_now, open_practice, process, resume, row, until
+from .works import PATIENCE, Gate, arrive, knobs, now_is_now, open_practice, process, resume, row, until
 
 pytestmark = pytest.mark.peer("postgres")
 CANARY = "zebrafinch"
@@ -257,6 +262,40 @@ def test_f103_a_plugin_that_hangs_is_named_and_stops_its_own_practice_alone(town
     assert "waits (acme-waiting 1.2)" in problem
     assert "handrail practices resume south" in problem
     resume(town, "south")
+
+
+@pytest.mark.parametrize("hung_first", [True, False])
+def test_f100_f103_a_worker_that_is_told_to_stop_does_not_begin_anew(
+    town: House, monkeypatch: pytest.MonkeyPatch, hung_first: bool
+) -> None:
+    """A turn hangs at the moment of a deployment: a process that came back would run the old program beside the new."""
+    left: list[str] = []
+    monkeypatch.setattr(Worker, "_leave", lambda self: left.append("anew" if self._anew else "ended"))
+    worker = Worker(town.host)
+    worker.work.running[0] = Running(Lease("north", "me", 1, 0, (), 0, None), Turn(1, 1, worker.stopping), 0)
+    for act in (worker._begin_anew, worker.stop) if hung_first else (worker.stop, worker._begin_anew):
+        act()
+    last = next(thread for thread in threading.enumerate() if thread.name == "last moment")
+    worker.work.running.clear()
+    last.join(PATIENCE)
+    assert left == []
+    worker.pool.dispose()
+
+
+@pytest.mark.parametrize(("version", "said"), [("0002", "practices prepare"), ("9999", "newer Handrail")])
+def test_f98_nothing_but_prepare_begins_on_tables_of_another_version(town: House, version: str, said: str) -> None:
+    """An old worker that is started again in a roll-out would write into tables that it does not know; a list that
+    brought the tables to its version would leave workers and desk without rights on them."""
+    with town.sql() as conn:
+        now = conn.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+    town.do(f"UPDATE alembic_version SET version_num = '{version}'")
+    try:
+        with pytest.raises(StoreError, match=said):
+            Worker(town.host).once()
+        with pytest.raises(StoreError, match=said), town.office() as office:
+            office.listed()
+    finally:
+        town.do(f"UPDATE alembic_version SET version_num = '{now}'")
 
 
 def test_the_queue_may_vanish(town: House) -> None:

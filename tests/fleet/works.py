@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 from handrail.adapters.demo import server as demo
 from handrail.plugin_core.fleet import due
+from handrail.plugin_core.fleet.dispatch import dispatch
 from handrail.plugin_core.fleet.due import Practice
+from handrail.plugin_core.fleet.timing import Ended
 from handrail.plugin_core.fleet.work import Work
 from handrail.plugin_core.fleet.worker import pool_of
 from handrail.plugin_core.settings import save
@@ -75,13 +77,22 @@ def row(house: House, practice: str) -> Practice:
     return found
 
 
+class Called(Work):
+    """Is called for all that is due before it works."""
+
+    def run(self, practice: str) -> Ended | None:
+        """As a worker does, without a queue."""
+        dispatch(self.pool, lambda *_: None, most=1000)
+        return super().run(practice)
+
+
 @contextmanager
 def working(house: House) -> Iterator[Work]:
     """A worker's work in this process, a turn at a time."""
     host = house.host
     pool = pool_of(host.address(host.roles.worker), host.worker.parallel, host.worker.lease_seconds)
     try:
-        yield Work(host, pool, f"test:{os.getpid()}", threading.Event())
+        yield Called(host, pool, f"test:{os.getpid()}", threading.Event())
     finally:
         pool.dispose()
 
