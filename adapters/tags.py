@@ -79,6 +79,10 @@ class TagCarrier:
         if notice.beside:
             return Delivered(remote_id, DROPPED if remote_id else None)
         client = remote_id or notice.client
+        # With the client's records it may have been moved, and nobody heard of it (F67, F81).
+        moved = client != notice.client and RemoteState.ACTIVE in notice.attempted
+        if moved and (refused := self._marking.drop(notice.client)) is not None:
+            return Delivered(remote_id, STANDS, refused=refused)
         stands = self._marking.stands(client)
         if stands is False or (stands is None and remote_id is None):
             return Delivered(remote_id, DROPPED if remote_id else None)

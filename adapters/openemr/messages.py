@@ -112,9 +112,9 @@ class Messages:
             self._delete(remote_id)
         if notice.state is RemoteState.ACTIVE:
             return self._stand(notice, there, version, newer=newer)
-        if known == "" and (there is None or version == DELETED):
-            return Delivered(None, refused=tr(UNKNOWN))
-        return Delivered(None) if there is None else self._close(notice, there, version)
+        done = Delivered(None) if there is None else self._close(notice, there, version)
+        unknown = known == "" and (there is None or version == DELETED or RemoteState.ACTIVE in notice.attempted)
+        return Delivered(None, refused=tr(UNKNOWN)) if unknown else done
 
     def _stand(self, notice: Notice, there: str | None, version: str | None, *, newer: bool) -> Delivered:
         if there is None or version == DELETED:
@@ -183,7 +183,9 @@ class Messages:
         if inactive and RemoteState.RETRACTED not in notice.attempted:  # what is deleted, perhaps, cannot be marked
             return self._change(notice, there, DONE, tr(OVER))
         self._delete(there)
-        self._journal.note(mark_of(notice.key), None)
+        name = mark_of(notice.key)
+        if self._journal.read().get(name) == there:
+            self._journal.note(name, None)
         return Delivered(there, DELETED)
 
     def _change(self, notice: Notice, there: str, status: str, text: str) -> Delivered:
