@@ -165,7 +165,9 @@ class Work:
             done.append(kind)
         ended, problem, report = outcome
         ended = settled(turn, ended)
-        if "sync" in lease.kinds and ended in (FAILURES | {Ended.DONE}):
+        # Neither waiting nor giving way is a failure, but for a day of it somebody must look at new answers elsewhere.
+        counts = ended in (FAILURES | {Ended.DONE}) or alarm.stale(engine) is not None
+        if "sync" in lease.kinds and counts:
             untold = report is not None and only_untold(report)
             said = (
                 None
@@ -202,7 +204,7 @@ def _guarded(engine: Engine, kind: str) -> Outcome:
 
 
 def _of(error: HandrailError) -> Outcome:
-    return (Ended.BUSY, None, None) if isinstance(error, Busy) else of_error(error)
+    return (Ended.BUSY, error.message, None) if isinstance(error, Busy) else of_error(error)
 
 
 def _unforeseen(error: Exception) -> str:

@@ -13,6 +13,7 @@ import pytest
 from handrail.adapters.demo import server as demo
 from handrail.adapters.fhir.adapter import FhirAdapter
 from handrail.plugin_core.engine import Engine
+from handrail.plugin_core.errors import Busy
 from handrail.plugin_core.fleet import due, telling, work
 from handrail.plugin_core.fleet.host import Host
 from handrail.plugin_core.fleet.timing import MINUTE, Ended
@@ -20,6 +21,7 @@ from handrail.plugin_core.fleet.turn import Turn
 from handrail.plugin_core.fleet.work import Work
 from handrail.plugin_core.manager import Plugins
 from handrail.plugin_core.mending.leaving import want_nothing_there
+from handrail.plugin_core.schedule import alarm
 from handrail.plugin_core.store import keys
 
 from tests.peers.servers import Postgres
@@ -221,6 +223,27 @@ def test_a_sync_counts_though_what_was_wanted_besides_failed(town: House, monkey
     assert found.last_ok_ms is not None
     assert found.next_ms - found.last_ok_ms <= found.interval_ms
     assert told == []
+
+
+@pytest.mark.parametrize(("hours", "told"), [(1, False), (49, True)])
+def test_a_command_that_hangs_for_days_is_told_like_a_failure(
+    town: House, monkeypatch: pytest.MonkeyPatch, hours: int, told: bool
+) -> None:
+    """Forgotten in a terminal, it keeps the worker away each minute, and each time that is nobody's failure: safety
+    answers would be unread for as long, and no letter said so."""
+
+    def busy(*_: object) -> None:
+        raise Busy("Another Handrail is at work.")
+
+    said: list[object] = []
+    monkeypatch.setattr(Engine, "sync", busy)
+    monkeypatch.setattr(alarm, "last_success", lambda engine: engine.now() - timedelta(hours=hours))
+    monkeypatch.setattr(alarm, "ended", lambda *given, **_: said.append(given[1]))
+    resume(town, "west")
+    with working(town) as worker:
+        assert worker.run("west") is Ended.BUSY
+    assert said == ["Another Handrail is at work."] * told
+    assert row(town, "west").failures == 0
 
 
 def test_a_practice_without_settings_is_said_and_stops_nobody(town: House) -> None:
