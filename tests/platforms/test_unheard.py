@@ -172,6 +172,19 @@ class TestOpenEmr(Unheard):
             assert "cannot be read back" in (told.refused or ""), state
         assert len(self.double.messages) == 1
 
+    def test_f67_f81_a_move_that_was_killed_halfway_is_ended(self) -> None:
+        """Written into the new chart, and the old one not yet deleted."""
+        merged = self.client(1)
+        done = self.open().carrier("message").deliver(self.notice(ONE), None, None)
+        self.double.fail(503, on="write", skip=1)
+        with pytest.raises(Unreachable):
+            self.open().carrier("message").deliver(self.notice(ONE, client=merged), done.remote_id, done.remote_version)
+        self.double.heal()
+        assert len(self._active("message")) == 2
+        again = self.notice(ONE, client=merged, attempted=(ACTIVE,))
+        self.open().carrier("message").deliver(again, done.remote_id, done.remote_version)
+        assert self._active("message") == [merged]
+
     def test_f67_f84a_a_move_whose_answer_is_lost_is_told_when_it_is_taken_back(self) -> None:
         """The old one can be deleted; of the one in the new chart nobody knows, and a person is told to look."""
         merged = self.client(1)
