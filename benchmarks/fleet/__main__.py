@@ -48,7 +48,8 @@ def main() -> int:
     workers = Workers(given.workers, given.parallel, kill_every=given.kill_every)
     server = Postgres().start()
     try:
-        turn = empty_turn(server.new_database()) if given.turn_ms is None else given.turn_ms / 1000
+        real = empty_turn(server.new_database())
+        turn = real.seconds if given.turn_ms is None else given.turn_ms / 1000
         scene = Scene(
             given.practices,
             BEGIN,
@@ -58,7 +59,10 @@ def main() -> int:
             Costs(turn, given.form_ms / 1000),
             given.seed,
         )
-        figures = [Figure("processor time of a sync that finds nothing", turn * 1000, "ms")]
+        figures = [
+            Figure("a sync that finds nothing: processor time", real.seconds * 1000, "ms"),
+            Figure("its statements to the database", real.statements, ""),
+        ]
         if given.practices:
             figures += asyncio.run(fleet_figures(server.new_database(), scene))
         if given.huge:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 from handrail.plugin_core.fleet.timing import Ended
+from sqlalchemy import event
 
 from tests.fleet.houses import NORTH, house
 from tests.fleet.works import arrive, open_practice, resume, working
@@ -22,21 +24,31 @@ TURNS = 25
 CLIENTS = 5
 
 
-def empty_turn(store: str) -> float:
-    """Seconds of processor time, the median of some turns.
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A turn that finds nothing: seconds of processor time (the median of some), statements to the database."""
+
+    seconds: float
+    statements: float
+
+
+def empty_turn(store: str) -> Turn:
+    """Measures it.
 
     :param store: the address of an empty database, by a user who may do everything there.
     """
-    spent = []
+    spent: list[float] = []
+    sent = [0]
     with tempfile.TemporaryDirectory() as folder, house(Path(folder), store, NORTH) as host, working(host) as work:
         stage = open_practice(host, NORTH)
         for number in range(CLIENTS):
             arrive(stage, f"client-{number}", [EVEN] * 6)
         work.run(NORTH)
+        event.listen(work.pool, "before_cursor_execute", lambda *_: sent.__setitem__(0, sent[0] + 1))
         for _ in range(TURNS):
             resume(host, NORTH)
             begun = time.thread_time()
             ended = work.run(NORTH)
             spent.append(time.thread_time() - begun)
             assert ended is Ended.DONE, ended
-    return median(spent)
+    return Turn(median(spent), sent[0] / TURNS)
