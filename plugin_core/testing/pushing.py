@@ -157,7 +157,7 @@ class PushingTests(Bench):
                     self.open().carrier(name).deliver(again, done.remote_id, done.remote_version)
                     stands = len(self.standing(name, key=key))
                     ensure(stands == 1, f"{name}: put up again, unheard, it stands {stands} times.")
-                over = self.notice(key, state, attempted=(RemoteState.ACTIVE,))
+                over = self.notice(key, RemoteState.RETRACTED, attempted=(RemoteState.ACTIVE,))
                 self.open().carrier(name).deliver(over, done.remote_id, done.remote_version)
                 ensure(not self.standing(name), f"{name}: put up again, unheard, and taken back, it still stands.")
 
