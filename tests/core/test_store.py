@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from handrail.plugin_core.errors import KeyProblem, SealBroken, StoreError
-from handrail.plugin_core.store import Store, Tx, book, flags, forms, notes, outgoing
+from handrail.plugin_core.store import Store, Tx, book, courses, flags, forms, notes, outgoing
 from handrail.plugin_core.store.tables import metadata
 from handrail.schemas.records import Acknowledgement, Client, Cursor, Hold, Quarantined
 from handrail.schemas.vocab import QuarantineReason, RemoteState
@@ -44,6 +44,7 @@ def fill(store: Store, source: int) -> None:
         forms.save_clients(tx, {one: Client(f"Patient/{CANARY}-1", f"Ms {CANARY}", f"Dr {CANARY}")}, date(2026, 3, 2))
         flags.acknowledge(tx, Acknowledgement("f" * 32, START, f"Dr {CANARY}", f"asked about {CANARY}", "yes"))
         flags.add_hold(tx, Hold(one, date(2026, 3, 2), date(2026, 4, 2), f"away to {CANARY}", f"Dr {CANARY}"))
+        notes.add(tx, notes.Note("d" * 32, one, START, f"Dr {CANARY}", f"talked of {CANARY}"))
         aside = Quarantined(f"{CANARY}-9", QuarantineReason.SHAPE, "item[3]", "is missing", f"form {CANARY}", "1")
         forms.set_aside(tx, {"a" * 32: aside})
         outgoing.sent(tx, outgoing.pending(tx, 1, 0)[0], f"Flag/{CANARY}", "3")
@@ -59,7 +60,7 @@ def test_what_was_stored_is_read_back_as_it_was(store: Store, source: int) -> No
     fill(store, source)
     one = client_of(store, source)
     with store.reading(source) as tx:
-        ((instrument, version, form),) = forms.forms_of(tx, [one])[one]
+        ((instrument, version, form),) = courses.forms_of(tx, [one])[one]
         assert (instrument, version, form.authored, dict(form.answers)) == ("gr18", "1", START, {"G1": 3, "G2": 1})
         assert form.scores["growth"].value == 3.0
         person = forms.read_clients(tx)[one]
@@ -102,7 +103,7 @@ def test_s15_no_canary_in_the_file_the_log_or_the_journal(tmp_path: Path) -> Non
 
 
 SEALED: dict[str, Callable[[Tx, str], object]] = {
-    "responses": lambda tx, one: forms.forms_of(tx, [one, client_of_two(tx)]),
+    "responses": lambda tx, one: courses.forms_of(tx, [one, client_of_two(tx)]),
     "clients": lambda tx, one: forms.read_clients(tx),
     "quarantine": lambda tx, one: forms.in_quarantine(tx),
     "flags": lambda tx, one: flags.read(tx),
@@ -324,7 +325,7 @@ def test_the_same_clients_of_two_platforms_are_kept_apart(store: Store) -> None:
     for source, answer in ((one, 1), (two, 4)):
         with store.reading(source) as tx:
             key = client_of(store, source)
-            assert [f.answers["G1"] for _, _, f in forms.forms_of(tx, [key])[key]] == [answer]
+            assert [f.answers["G1"] for _, _, f in courses.forms_of(tx, [key])[key]] == [answer]
 
 
 def test_f14_the_fingerprint_of_the_server_is_kept(store: Store) -> None:
