@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from handrail.plugin_core.errors import HandrailError, StoreError
 from handrail.plugin_core.fleet import roles
+from handrail.plugin_core.fleet.host import OFFICE
 from handrail.plugin_core.keeping.backup import restore
 from handrail.plugin_core.settings import load, save
 from handrail.plugin_core.store import Store, keys
@@ -85,6 +86,16 @@ def test_s51_what_no_program_may_do(one: House, role: str) -> None:
     """A worker that was taken over cannot drop, switch row security off, read other schemas, change keys or trail."""
     allowed = [statement for statement in FORBIDDEN if not _refused(one, role, statement)]
     assert allowed == []
+
+
+@pytest.mark.parametrize("role", ["worker", "web", "report"])
+def test_s52_no_program_adds_to_the_back_offices_trail(one: House, role: str) -> None:
+    """A made-up line of an erasure would keep a practice's id from being given, and hide a real one."""
+    add = "INSERT INTO audit (practice, at_ms, actor, action) VALUES (:practice, 0, 'x', 'practice-erased')"
+    with one.sql(role, NORTH) as conn:
+        conn.execute(text(add), {"practice": NORTH})
+    with one.sql(role, OFFICE) as conn, pytest.raises(ProgrammingError, match="row-level security"):
+        conn.execute(text(add), {"practice": OFFICE})
 
 
 def test_s51_a_report_writes_nothing_and_reads_no_passwords(one: House) -> None:

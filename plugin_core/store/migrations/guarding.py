@@ -24,6 +24,7 @@ OF_ONE_THAT_IS_THERE = (
 )
 KEYS = "keys"  # made before the practice is
 POLICY = "own_practice"
+OWNERS = "owners_lines"
 
 
 def guard(practice: Iterable[str] = (), source: Iterable[str] = (), itself: Iterable[str] = ()) -> None:
@@ -46,6 +47,21 @@ def guard(practice: Iterable[str] = (), source: Iterable[str] = (), itself: Iter
         for table in tables:
             op.execute(f'CREATE POLICY {POLICY} ON "{table}" USING ({seen}) WITH CHECK ({written})')
             op.execute(f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY')
+
+
+def keep_for_owner(practice: str) -> None:
+    """Of the audit trail's lines, lets those of a practice be added by who owns the tables alone: the back office's
+    decide which ids are never given again, and no program's role may add to them (S52)."""
+    if op.get_bind().dialect.name == "postgresql":
+        owner = "SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = 'audit'::regclass"
+        rule = f"practice <> '{practice}' OR current_user = ({owner})"
+        op.execute(f"CREATE POLICY {OWNERS} ON audit AS RESTRICTIVE FOR INSERT WITH CHECK ({rule})")
+
+
+def give_up_for_owner() -> None:
+    """Takes that back."""
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(f"DROP POLICY {OWNERS} ON audit")
 
 
 def unguard(tables: Iterable[str]) -> None:

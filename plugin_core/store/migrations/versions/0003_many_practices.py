@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
-from handrail.plugin_core.store.migrations.guarding import guard, unguard
+from handrail.plugin_core.store.migrations.guarding import give_up_for_owner, guard, keep_for_owner, unguard
 
 revision = "0003"
 down_revision = "0002"
+OFFICE = "-host"  # as fleet/host.py names it today
 
 OF_PRACTICE = ("keys", "sources", "audit", "authors", "accounts", "logins", "invites", "attempts")
 OF_SOURCE = (
@@ -45,9 +46,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("registration", name=op.f("pk_buckets")),
     )
     guard(practice=OF_PRACTICE, source=OF_SOURCE, itself=["practices"])
+    keep_for_owner(OFFICE)
 
 
 def downgrade() -> None:
+    give_up_for_owner()
     unguard([*OF_PRACTICE, *OF_SOURCE, "practices"])
     op.drop_table("buckets")
     op.drop_index("ix_due_next", table_name="due")
