@@ -40,7 +40,7 @@ class Process:
 
 @dataclass(slots=True)
 class Record:
-    """What happened. Ages in ms; `oldest` of each turn that found a form, with the house."""
+    """What happened. Ages in ms; `oldest` of each turn that read a form, and of what is unseen at the end."""
 
     oldest: list[tuple[str, int]] = field(default_factory=list)
     ages: list[tuple[str, int]] = field(default_factory=list)
@@ -108,6 +108,9 @@ class Host:
         while self._happens and self._happens[0][0] <= over:
             self.now, _, what, given = heapq.heappop(self._happens)
             await getattr(self, f"_on_{what}")(given)
+        for house in self.houses.values():  # what nobody has seen by the end has waited until now at least
+            if house.seen < len(house.forms) and house.forms[house.seen] <= over:
+                self.record.oldest.append((house.id, int(over - house.forms[house.seen])))
         self.record.wall = time.perf_counter() - wall
         return self.record
 
@@ -203,7 +206,7 @@ class Host:
         self.record.calls[house.id] += done.calls
         self.record.cpu += done.cpu
         self.record.ages += [(house.id, age) for age in done.ages]
-        if done.oldest is not None:
+        if done.oldest is not None and done.ages:
             self.record.oldest.append((house.id, done.oldest))
 
 
