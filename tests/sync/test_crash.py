@@ -36,6 +36,10 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="NOT RUN: SIGKILL and
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process that goes on works in the same small batches as the one that was killed."""
+    _in_small_pages(monkeypatch)
+
+
+def _in_small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     from handrail.plugin_core.sync import evaluate, push, run
 
     for name in ("MOST_ALONE", "CLIENTS_A_PAGE"):
@@ -290,7 +294,7 @@ def test_f100_stopped_by_a_person_or_the_system(
         status, said = interrupted(stage, number, requests)
         assert (status, "run the same command to go on" in said) == (130, True), said
         monkeypatch.undo()
-        small_pages()
+        _in_small_pages(monkeypatch)
         stage.sync()
         store, shown, _ = outcome(stage)
         wanted, on_platform, _ = right(1)
