@@ -73,6 +73,6 @@ $(VENV)/.test: requirements/test.lock setup.cfg | $(VENV)/bin/python
 	@touch $@ $(VENV)/.base
 
 $(SUPPLY)/.done: requirements/supply.lock | $(VENV)/bin/python
-	$(BIN)/python -m venv $(SUPPLY)
+	$(BIN)/python -m venv --clear $(SUPPLY)
 	$(SUPPLY)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/supply.lock
 	@touch $@
