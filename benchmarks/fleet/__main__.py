@@ -62,6 +62,7 @@ def main() -> int:
         figures = [
             Figure("a sync that finds nothing: processor time", real.seconds * 1000, "ms"),
             Figure("its statements to the database", real.statements, ""),
+            Figure("its transactions", real.transactions, ""),
         ]
         if given.practices:
             figures += asyncio.run(fleet_figures(server.new_database(), scene))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -26,10 +27,11 @@ CLIENTS = 5
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A turn that finds nothing: seconds of processor time (the median of some), statements to the database."""
+    """A turn that finds nothing: seconds of processor time (the median of some), what it asks of the database."""
 
     seconds: float
     statements: float
+    transactions: float
 
 
 def empty_turn(store: str) -> Turn:
@@ -38,17 +40,18 @@ def empty_turn(store: str) -> Turn:
     :param store: the address of an empty database, by a user who may do everything there.
     """
     spent: list[float] = []
-    sent = [0]
+    asked: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder, house(Path(folder), store, NORTH) as host, working(host) as work:
         stage = open_practice(host, NORTH)
         for number in range(CLIENTS):
             arrive(stage, f"client-{number}", [EVEN] * 6)
         work.run(NORTH)
-        event.listen(work.pool, "before_cursor_execute", lambda *_: sent.__setitem__(0, sent[0] + 1))
+        event.listen(work.pool, "before_cursor_execute", lambda *_: asked.update(["statements"]))
+        event.listen(work.pool, "begin", lambda *_: asked.update(["transactions"]))
         for _ in range(TURNS):
             resume(host, NORTH)
             begun = time.thread_time()
             ended = work.run(NORTH)
             spent.append(time.thread_time() - begun)
             assert ended is Ended.DONE, ended
-    return Turn(median(spent), sent[0] / TURNS)
+    return Turn(median(spent), asked["statements"] / TURNS, asked["transactions"] / TURNS)

@@ -17,14 +17,14 @@ from zoneinfo import ZoneInfo
 import pytest
 from handrail.adapters.budget import Spent
 from handrail.adapters.drchrono.reading import local
-from handrail.adapters.drchrono.spec import SPEC
 from handrail.plugin_core.contracts import Hint, RemoteAnswer, RemoteResponse, WebhookRequest
 from handrail.plugin_core.errors import Unsupported
 from handrail.plugin_core.testing import QUESTIONS, AdapterConformance
 from handrail.schemas.vocab import RemoteState, ResponseStatus
 
+from .benches import OnDrChrono
 from .contract import Contract, Exempt
-from .doubles.drchrono import CLIENT_ID, CLIENT_SECRET, DOCTOR, FLAG_TYPE, HOOK, NAMES, TEMPLATE, USER, DrChronoDouble
+from .doubles.drchrono import CLIENT_ID, CLIENT_SECRET, DOCTOR, FLAG_TYPE, HOOK, NAMES, USER, DrChronoDouble
 
 ADA, BEN = NAMES
 ONE = "1f" * 16
@@ -42,18 +42,8 @@ def _answered(form: RemoteResponse) -> list[str]:
     return [line.question for line in form.lines if line.answers]
 
 
-class TestDrChrono(AdapterConformance):
+class TestDrChrono(OnDrChrono, AdapterConformance):
     """What every adapter promises."""
-
-    spec = SPEC
-    double: DrChronoDouble
-
-    def platform(self) -> DrChronoDouble:
-        return DrChronoDouble()
-
-    def setup_method(self, method: object = None) -> None:
-        super().setup_method(method)
-        self.confirmed[str(TEMPLATE)] = ("gr18", "1")
 
     # --- the vendor's contract --------------------------------------------------------------------------------------
 

@@ -9,31 +9,24 @@ from typing import Any
 
 import pytest
 from handrail.adapters.budget import Spent
-from handrail.adapters.drchrono.spec import SPEC
 from handrail.adapters.drchrono.walk import Gathering, Key, Place
-from handrail.plugin_core.testing.bench import Bench, Pulled
+from handrail.plugin_core.testing.bench import Pulled
 from handrail.plugin_core.testing.platform import Filled
 from handrail.schemas.records import Cursor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from .doubles.drchrono import ADA, TEMPLATE, DrChronoDouble
+from .benches import OnDrChrono
+from .doubles.drchrono import ADA
 
 MOST_HOURS = 40
 
 
-class TestHours(Bench):
+class TestHours(OnDrChrono):
     """A practice whose forms do not fit into one hour."""
-
-    spec = SPEC
-    double: DrChronoDouble
-
-    def platform(self) -> DrChronoDouble:
-        return DrChronoDouble()
 
     def setup_method(self, method: object = None) -> None:
         super().setup_method(method)
-        self.confirmed[str(TEMPLATE)] = ("gr18", "1")
         self.double.page_size = 7  # type: ignore[misc]
 
     def _next_hour(self) -> None:
