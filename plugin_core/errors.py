@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+BY_A_PERSON = 2  # the exit status of what no repetition mends: a wrong call, settings, credentials
+
 
 class HandrailError(Exception):
     """Something that a person must know. `detail` is for the log, under the same privacy rules."""
@@ -23,7 +25,7 @@ class HandrailError(Exception):
 class UsageError(HandrailError):
     """The call or the settings are wrong; nothing was done."""
 
-    exit_status = 2
+    exit_status = BY_A_PERSON
 
 
 class SettingsError(UsageError):
@@ -71,13 +73,13 @@ class Unreachable(PlatformError):
 class Denied(PlatformError):
     """The credential is wrong, expired for good, or lacks a permission; retrying does not help (F34, F44)."""
 
-    exit_status = 2
+    exit_status = BY_A_PERSON
 
 
 class NotTheApi(PlatformError):
     """The address answers, but not as this platform's API does: a login page, another server (F14, F39)."""
 
-    exit_status = 2
+    exit_status = BY_A_PERSON
 
 
 class UnsafeLink(PlatformError):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ...schemas.records import Cursor, RunReport
 from ...schemas.vocab import RunOutcome
 from ..contracts import HookContext
-from ..errors import HandrailError, KeyProblem, Unreachable
+from ..errors import BY_A_PERSON, HandrailError, KeyProblem, Unreachable
 from ..store import book
 from ..sync.full_check import RECONCILE
 from ..sync.lock import exclusive
@@ -19,7 +19,6 @@ from .timing import Ended
 if TYPE_CHECKING:
     from ..engine import Engine
 
-BY_A_PERSON = 2  # the exit status of what no repetition mends: credentials, settings
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 Outcome = tuple[Ended, str | None, RunReport | None]
 

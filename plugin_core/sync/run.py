@@ -18,7 +18,7 @@ from ...schemas.vocab import RunOutcome
 from ..collecting.facts import SendReport
 from ..collecting.settle import settle
 from ..contracts import Adapter, AdapterSpec, HookContext
-from ..errors import Denied, HandrailError, NotTheApi, PlatformError, Unreachable, Unsupported
+from ..errors import BY_A_PERSON, Denied, HandrailError, NotTheApi, PlatformError, Unreachable, Unsupported
 from ..mapping import FormReader
 from ..registry import Registry
 from ..safety.during import Telling
@@ -73,7 +73,7 @@ class _Run:
 
     def fail(self, error: HandrailError, source: str) -> None:
         """A fault that ends a part of the run; unreachable means incomplete, all else failed."""
-        self.problems.append(Problem(error.message, source, fatal=True, person=error.exit_status == 2))
+        self.problems.append(Problem(error.message, source, fatal=True, person=error.exit_status == BY_A_PERSON))
         worse = RunOutcome.INCOMPLETE if isinstance(error, Unreachable) else RunOutcome.FAILED
         if self.outcome is not RunOutcome.FAILED:
             self.outcome = worse
