@@ -145,13 +145,14 @@ def tapes() -> dict[str, Tape]:
         test_intakeq,
         test_openemr,
     )
+    from tests.platforms.doubles import drchrono, healthie, intakeq
 
     gr18 = ("gr18", "1")
     return {
         "cliniko": Tape(test_cliniko.TestCliniko, {}),
-        "drchrono": Tape(test_drchrono.TestDrChrono, {str(test_drchrono.TEMPLATE): gr18}),
+        "drchrono": Tape(test_drchrono.TestDrChrono, {str(drchrono.TEMPLATE): gr18}),
         "fhir": Tape(test_fhir_conformance.TestFhir, {}),
-        "healthie": Tape(test_healthie.TestHealthie, {test_healthie.TEMPLATE: ("kestrel", "1")}),
-        "intakeq": Tape(test_intakeq.TestIntakeq, {test_intakeq.FORM: gr18}),
+        "healthie": Tape(test_healthie.TestHealthie, {healthie.TEMPLATE: ("kestrel", "1")}),
+        "intakeq": Tape(test_intakeq.TestIntakeq, {intakeq.FORM: gr18}),
         "openemr": Tape(test_openemr.TestOpenEmr, {}),
     }
