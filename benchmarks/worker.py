@@ -2,6 +2,7 @@
 
     python -m benchmarks.worker [--responses 20000] [--jobs 20] [--json FILE]
     python -m benchmarks.worker --soak 10     # minutes; two workers, one killed every 20 seconds, under load
+    python -m benchmarks.worker --memory 60   # minutes; what two workers hold under a small steady load
 
 PostgreSQL is a throw-away cluster of the tests, safe against a crash of a process and not of the computer. The textbook
 (`fhirclient`, ORM `merge`) writes into the same one, by turns with the workers. Costs are processor time, read from
@@ -14,10 +15,12 @@ import argparse
 import json
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -108,9 +111,9 @@ class Worker:
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
 
-    def mib(self, field: str = "VmRSS") -> float:
-        """Memory now, or with VmHWM the most that it had."""
-        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+    def mib(self, field: str = "VmRSS", file: str = "status") -> float:
+        """Memory now; with VmHWM the most that it had, with Pss of smaps_rollup its share where pages are shared."""
+        for line in Path(f"/proc/{self.process.pid}/{file}").read_text().splitlines():
             if line.startswith(f"{field}:"):
                 return int(line.split()[1]) / 1024
         return 0.0
@@ -272,23 +275,37 @@ class Soak:
             name = f"practice-{number}"
             self.house.move_in(name)
             self.stages[name] = open_practice(self.house, name)
-        self._clients = 0
+        self._clients = Counter[str]()
 
     def more(self) -> None:
-        """A new client in each practice, with a course that calls for a prompt."""
-        for name, stage in self.stages.items():
-            arrive(stage, f"c{self._clients}-{name}", [EVEN, EVEN, EVEN, LEANING, LEANING])
-        self._clients += 1
+        """A new client in each practice."""
+        for name in self.stages:
+            self.one_more(name)
+
+    def one_more(self, name: str) -> None:
+        """A new client, with a course that calls for a prompt."""
+        arrive(self.stages[name], f"c{self._clients[name]}-{name}", [EVEN, EVEN, EVEN, LEANING, LEANING])
+        self._clients[name] += 1
 
     def rows(self) -> list[due.Practice]:
         """The due table."""
         with self.house.sql() as conn:
             return due.all_of(conn, due.database_now(conn))
 
-    def wake(self) -> None:
-        """All are due now."""
+    def wake(self, which: str = "failures = 0 AND") -> None:
+        """All are due now, by default those that did not fail."""
         now = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
-        self.house.do(f"UPDATE due SET next_ms = {now} WHERE failures = 0 AND next_ms > {now}")
+        self.house.do(f"UPDATE due SET next_ms = {now} WHERE {which} next_ms > {now}")
+
+    def settle(self) -> None:
+        """Waits until all have had a turn after what came last."""
+        self.wake()
+        until(lambda: all(row.owner is None and not row.late_ms for row in self.rows()), 1)
+
+    def turns(self) -> int:
+        """How many there have been."""
+        with self.house.sql() as conn:
+            return int(conn.execute(text("SELECT sum(fence) FROM due")).scalar_one())
 
     def wrong(self) -> list[str]:
         """What is not as it has to be: forms missing or twice, prompts missing or twice."""
@@ -298,7 +315,7 @@ class Soak:
             there = {one["id"] for one in stage.place().all("QuestionnaireResponse")}
             if sorted(there) != seen.active():
                 found.append(f"{name}: {len(there)} forms there, {len(seen.active())} here")
-            wanted = sorted(f"c{number}-{name} P1" for number in range(self._clients))
+            wanted = sorted(f"c{number}-{name} P1" for number in range(self._clients[name]))
             if stage.active() != wanted:
                 found.append(f"{name}: {len(wanted)} prompts wanted, {len(stage.active())} on the platform")
         return found
@@ -345,12 +362,56 @@ def killed_in_turn(soak: Soak, minutes: float, every: float) -> tuple[int, float
             both[kills % 2].kill()
             both[kills % 2] = Worker(soak.house.file)
             kills += 1
-        soak.wake()
-        until(lambda: all(row.owner is None and not row.late_ms for row in soak.rows()), 1)
+        soak.settle()
     finally:
         for one in both:
             one.end()
     return kills, longest, soak.wrong()
+
+
+# --- an hour's memory ----------------------------------------------------------------------------------------------
+
+BEAT = 5.0  # seconds between two moments at which all practices are due
+AWAY = "http://127.0.0.1:9/fhir"  # nobody listens on the port of "discard"
+
+
+def memory(bench: Bench, soak: Soak, minutes: float) -> None:
+    """What two workers hold while all practices are due every few seconds: at one after the other a client arrives,
+    and the platform of the last is away, so that what a failure leaves behind counts as well."""
+    *served, lost = soak.stages
+    soak.stages.pop(lost).write_settings(base=AWAY)
+    with workers(soak.house.file, 2) as both:
+        held: list[list[float]] = [[], []]
+        until_, beats = time.monotonic() + minutes * 60, 0
+        while time.monotonic() < until_:
+            if beats % 6 == 0:
+                soak.one_more(served[beats // 6 % len(served)])
+            soak.wake("")
+            time.sleep(BEAT)
+            beats += 1
+            for one, samples in zip(both, held, strict=True):
+                samples.append(one.mib())
+            if beats % 120 == 0:
+                print(f"  {beats} beats: {held[0][-1]:.1f}, {held[1][-1]:.1f} MiB", file=sys.stderr, flush=True)
+        share = [one.mib("Pss", "smaps_rollup") for one in both]
+        turns = soak.turns()
+        soak.settle()
+    for name, samples, pss in zip(("one", "the other"), held, share, strict=True):
+        _grown(bench, name, samples, pss)
+    bench.add(f"  their turns in {minutes:.0f} minutes, {len(served) + 1} practices", f"{turns:,}")
+    bench.add("  what they brought in", "; ".join(soak.wrong()) or "all once")
+
+
+def _grown(bench: Bench, name: str, samples: Sequence[float], pss: float) -> None:
+    """Flat: the last quarter's median is within 5 % of the first's, in which the worker has warmed up."""
+    quarter = len(samples) // 4
+    first, last = statistics.median(samples[:quarter]), statistics.median(samples[-quarter:])
+    after = samples[quarter:]
+    slope = statistics.linear_regression([at * BEAT / 3600 for at in range(len(after))], after).slope
+    most = max(samples)
+    bench.add(f"memory of {name}, most", f"{most:.1f} MiB, its share {pss:.1f}", "<= 200 MiB", most <= 200)
+    bench.add("  median of the first and the last quarter", f"{first:.1f}, {last:.1f}", "flat", last <= 1.05 * first)
+    bench.add("  slope after the first quarter", f"{slope:+.2f} MiB an hour")
 
 
 # --- all of it ------------------------------------------------------------------------------------------------------
@@ -364,6 +425,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=20, help="seconds that jobs are counted for")
     parser.add_argument("--soak", type=float, default=0, help="minutes; nothing else is measured then")
     parser.add_argument("--every", type=float, default=20, help="seconds between two kills")
+    parser.add_argument("--memory", type=float, default=0, help="minutes; nothing else is measured then")
     parser.add_argument("--only", choices=["jobs", "ingest", "killed"])
     parser.add_argument("--json", type=Path)
     parser.add_argument("--light", action="store_true", help=argparse.SUPPRESS)
@@ -394,6 +456,13 @@ def measured(bench: Bench, options: argparse.Namespace) -> None:
             f"two workers killed in turn every {options.every:.0f} s, {kills} kills", "; ".join(wrong) or "all once"
         )
         bench.add("  longest time of a practice from due to done", f"{longest:.0f} s", "<= 120 s", longest <= 120)
+        return
+    if options.memory:
+        soak = Soak(bench, 7)
+        try:
+            memory(bench, soak, options.memory)
+        finally:
+            soak.close()
         return
     if options.only in (None, "jobs"):
         jobs(bench, options.jobs)
