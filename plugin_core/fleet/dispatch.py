@@ -32,6 +32,7 @@ def dispatch(
     most: int,
     clock: Clock = due.database_now,
     waiting: Callable[[Connection], int] = lambda _: 0,
+    at_once: int | None = None,
 ) -> list[Called]:
     """Calls a worker for each practice that is due; gives whom.
 
@@ -39,9 +40,10 @@ def dispatch(
     :param most: how many calls may wait.
     :param waiting: how many calls lie in the queue. While all workers are busy, calls are made again that are not lost:
         without a look at the queue it would grow without end (F99).
+    :param at_once: how many the caller works on itself.
     """
     with plainly(pool), pool.connect().execution_options(handrail_write=True) as conn, conn.begin():
-        called = due.call(conn, clock(conn), most, in_queue=waiting(conn))
+        called = due.call(conn, clock(conn), most, in_queue=waiting(conn), at_once=at_once)
         if called:
             defer(conn, called)
         return called

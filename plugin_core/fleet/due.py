@@ -6,7 +6,7 @@ Every function takes an open connection, inside whose transaction it works, and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,12 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, inse
 from ..store.tables import due
 from .timing import next_slot
 
-VERSION = 1  # what this program's workers understand; a practice may ask for newer ones (F98)
-KINDS = ("sync", "push", "send", "rescore", "reconcile")
+# The kinds of work, each with the version of the workers that it needs (F98). A new kind gets the next number and its
+# function in kinds.py: a row that wants it, and the call for it, are then left to workers that know it; nothing else
+# has to be raised. A kind that now does something else under its old name is a new kind.
+SINCE: Mapping[str, int] = {"sync": 1, "push": 1, "send": 1, "rescore": 1, "reconcile": 1}
+KINDS = tuple(SINCE)
+VERSION = max(SINCE.values())  # what this program's workers understand
 QUEUED_MS = 45_000  # a call that no worker has answered by then is lost: the practice is called again
 
 
@@ -39,10 +43,12 @@ class Practice:
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """A practice that a worker is to be called for, and the kind of work that it is called by."""
+    """A practice that a worker is to be called for, the kind of work that it is called by, and what the worker must
+    understand."""
 
     practice: str
     kind: str
+    version: int
 
 
 def database_now(conn: Connection) -> int:
@@ -59,7 +65,7 @@ def database_now(conn: Connection) -> int:
 
 def add(conn: Connection, practice: str, interval_ms: int, now_ms: int) -> None:
     """A new practice, due at once. The caller has made sure that it is none of those there."""
-    first = {"next_ms": now_ms, "paused": False, "wanted": "", "version": VERSION, "fence": 0, "failures": 0}
+    first = {"next_ms": now_ms, "paused": False, "wanted": "", "version": needed(()), "fence": 0, "failures": 0}
     conn.execute(insert(due).values(practice=practice, interval_ms=interval_ms, **first))
 
 
@@ -103,7 +109,8 @@ def want(conn: Connection, practice: str, kind: str, now_ms: int) -> bool:
         return False
     kinds = {*_listed(row.wanted), kind}
     when = row.next_ms if row.failures else min(row.next_ms, now_ms)
-    return _change(conn, practice, {"wanted": ",".join(one for one in KINDS if one in kinds), "next_ms": when})
+    ordered = sorted(kinds, key=lambda one: KINDS.index(one) if one in KINDS else len(KINDS))
+    return _change(conn, practice, {**wanting(ordered), "next_ms": when})
 
 
 def spread(conn: Connection, practice: str, interval_ms: int, now_ms: int) -> bool:
@@ -125,7 +132,15 @@ def of(conn: Connection, practice: str, now_ms: int) -> Practice | None:
 # --- whom to call a worker for -------------------------------------------------------------------------------------
 
 
-def call(conn: Connection, now_ms: int, most: int, *, version: int = VERSION, in_queue: int = 0) -> list[Called]:
+def call(
+    conn: Connection,
+    now_ms: int,
+    most: int,
+    *,
+    version: int = VERSION,
+    in_queue: int = 0,
+    at_once: int | None = None,
+) -> list[Called]:
     """The practices that a worker is to be called for now, those that have waited longest first; marks them as called.
 
     Any number may ask at once: none gets what another has taken in a transaction that is still open. A practice whose
@@ -133,6 +148,7 @@ def call(conn: Connection, now_ms: int, most: int, *, version: int = VERSION, in
 
     :param most: how many calls may wait for a worker; those that wait already are counted in.
     :param in_queue: how many lie in the queue, those among them that were taken for lost.
+    :param at_once: how many the caller can take now, where that is fewer.
     """
     lapsed = now_ms - QUEUED_MS
     marked = conn.execute(select(func.count()).where(due.c.queued_ms >= lapsed)).scalar_one()
@@ -148,9 +164,10 @@ def call(conn: Connection, now_ms: int, most: int, *, version: int = VERSION, in
     )
     # Those that wait for one limit of a platform are due at one moment: who was read last time comes last then.
     order = (due.c.next_ms, due.c.last_ok_ms.nulls_first(), due.c.practice)
-    query = select(due.c.practice, due.c.wanted).where(*ready).order_by(*order)
-    rows = conn.execute(query.limit(most - waiting).with_for_update(skip_locked=True)).all()
-    found = [Called(row.practice, next(iter(_listed(row.wanted)), KINDS[0])) for row in rows]
+    query = select(due.c.practice, due.c.wanted, due.c.version).where(*ready).order_by(*order)
+    free = most - waiting if at_once is None else min(most - waiting, at_once)
+    rows = conn.execute(query.limit(free).with_for_update(skip_locked=True)).all()
+    found = [Called(row.practice, next(iter(_listed(row.wanted)), KINDS[0]), row.version) for row in rows]
     if found:
         mine = due.c.practice.in_([one.practice for one in found])
         conn.execute(update(due).where(mine).values(queued_ms=now_ms))
@@ -202,9 +219,15 @@ def _listed(wanted: str) -> tuple[str, ...]:
     return tuple(filter(None, wanted.split(",")))
 
 
-def joined(kinds: Sequence[str]) -> str:
-    """Kinds of work as the table keeps them."""
-    return ",".join(kinds)
+def needed(kinds: Iterable[str]) -> int:
+    """The version of the workers that know these kinds of work, and the sync that every practice has. What a newer
+    program wants is known to newer workers."""
+    return max(SINCE.get(kind, VERSION + 1) for kind in (KINDS[0], *kinds))
+
+
+def wanting(kinds: Sequence[str]) -> dict[str, Any]:
+    """What the table keeps of the kinds of work that are wanted besides the sync."""
+    return {"wanted": ",".join(kinds), "version": needed(kinds)}
 
 
 def _is(practice: str) -> ColumnElement[bool]:

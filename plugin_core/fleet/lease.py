@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 from ..errors import StoreError
 from ..store.tables import due
 from ..words import tr
-from .due import VERSION, database_now, joined
+from .due import VERSION, database_now, wanting
 from .timing import FAILURES, Ended, next_ms, next_slot, sync_is_due
 
 Clock = Callable[[Connection], int]
@@ -103,7 +103,7 @@ def give_back(
         "queued_ms": None,
         "next_ms": now_ms if wanted and ended is Ended.DONE else due_ms,
         "failures": failures,
-        "wanted": joined(wanted),
+        **wanting(wanted),
         "problem": problem if failed else None if ended is Ended.DONE else row["problem"],
         "told_ms": now_ms if told else None if ended is Ended.DONE else row["told_ms"],
     }

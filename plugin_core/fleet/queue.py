@@ -84,7 +84,7 @@ def defer(conn: Connection, called: Sequence[Called]) -> None:
             lock=None,
             queueing_lock=None,
             task_name=one.kind,
-            task_kwargs={"practice": one.practice, "v": VERSION},
+            task_kwargs={"practice": one.practice, "v": one.version},
         )
         for one in called
     ]

@@ -75,11 +75,14 @@ class Worker:
             self._end()
 
     def once(self) -> int:
-        """Works on all that is due at this moment, one practice after the other; gives how many turns there were."""
+        """Works on all that is due at this moment, one practice after the other; gives how many turns there were.
+
+        It calls itself for one at a time: what it had called and not begun, running workers would leave to it.
+        """
         turns = 0
         try:
             self._prepare(queued=False)
-            while called := dispatch(self.pool, lambda *_: None, most=sys.maxsize):
+            while called := dispatch(self.pool, lambda *_: None, most=sys.maxsize, at_once=1):
                 turns += sum(self.work.run(one.practice) is not None for one in called)
         finally:
             self._end()

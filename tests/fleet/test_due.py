@@ -7,7 +7,8 @@ from collections import Counter, deque
 
 import pytest
 from handrail.plugin_core.errors import StoreError
-from handrail.plugin_core.fleet import due
+from handrail.plugin_core.cli import worker as worker_command
+from handrail.plugin_core.fleet import due, kinds
 from handrail.plugin_core.fleet.dispatch import Dispatcher
 from handrail.plugin_core.fleet.timing import MINUTE, Ended, next_ms, next_slot, phase, sync_is_due
 from hypothesis import given
@@ -254,6 +255,53 @@ def test_f98_an_old_worker_leaves_what_it_does_not_know_to_a_newer_one(table: Ta
     assert table.call() == []
     assert table.take("north") is None
     assert table.call(version=due.VERSION + 1) == ["north"]
+
+
+def test_f98_a_new_kind_of_work_is_left_to_workers_that_know_it(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer adds a kind: during the roll-out an old worker that took it would fail at what it does not know, and
+    back off to once a day. Its number in the one table is all that has to be given."""
+    old = due.VERSION
+    table.add("north", "south")
+    with monkeypatch.context() as newer:
+        newer.setattr(due, "SINCE", {**due.SINCE, "tidy": old + 1})
+        newer.setattr(due, "KINDS", (*due.KINDS, "tidy"))
+        newer.setattr(due, "VERSION", old + 1)
+        with table.open() as conn:
+            due.want(conn, "north", "tidy", table.now)
+            called = {one.practice: one.version for one in due.call(conn, table.now, 100, version=old + 1)}
+    assert called == {"north": old + 1, "south": 1}, "a call that all understand is one that all may take"
+    with table.open() as conn:
+        due.want(conn, "north", "push", table.now)
+    assert table.of("north").wanted == ("push", "tidy"), "an old program's wish does not lose a newer one's"
+    table.later(due.QUEUED_MS + 1)
+    assert table.call() == ["south"]
+    assert table.take("north") is None
+    with monkeypatch.context() as newer:
+        newer.setattr(due, "SINCE", {**due.SINCE, "tidy": old + 1})
+        newer.setattr("handrail.plugin_core.fleet.lease.VERSION", old + 1)
+        table.turn("north", done=("tidy", "push"))
+    table.now = table.of("north").next_ms
+    assert "north" in table.call(), "done, it is everybody's again"
+
+
+def test_f98_what_a_newer_program_wanted_during_an_old_ones_turn_waits_for_a_newer_worker(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old worker gives the practice back with a wish in it that it cannot read."""
+    table.add("north")
+    lease = table.take("north")
+    assert lease is not None
+    with monkeypatch.context() as newer, table.open() as conn:
+        newer.setattr(due, "SINCE", {**due.SINCE, "tidy": due.VERSION + 1})
+        due.want(conn, "north", "tidy", table.now)
+    assert table.give_back(lease, done=lease.kinds)
+    assert table.of("north").wanted == ("tidy",)
+    assert table.call() == []
+
+
+def test_each_kind_of_work_is_done_and_can_be_asked_for() -> None:
+    """Three places name them; one that is missing in one of them fails for the operator who asks for it."""
+    assert tuple(kinds.DO) == due.KINDS == worker_command.KINDS
 
 
 def test_what_is_wanted_besides_is_done_alone_if_no_sync_is_due(table: Table) -> None:

@@ -298,6 +298,23 @@ def test_f98_nothing_but_prepare_begins_on_tables_of_another_version(town: House
         town.do(f"UPDATE alembic_version SET version_num = '{now}'")
 
 
+def test_working_off_by_hand_leaves_the_rest_to_running_workers(town: House, gate: Gate) -> None:
+    """`worker --once` beside workers, to help them: had it called for all at once, they would stand still for as long as
+    a call may wait, beside practices that are due."""
+    gate.shut()
+    resume(town, "north", "south")
+    turns: list[int] = []
+    helping = threading.Thread(target=lambda: turns.append(Worker(town.host).once()))
+    helping.start()
+    until(lambda: row(town, "north").owner or row(town, "south").owner, "the first practice")
+    with town.sql() as conn:
+        called = [one.practice for one in due.call(conn, due.database_now(conn), 2)]
+    gate.open()
+    helping.join(PATIENCE)
+    assert len(called) == 1
+    assert turns[0] >= 2
+
+
 def test_the_queue_may_vanish(town: House) -> None:
     """Somebody empties it: the practice is called again from the due table, nothing has to be repaired."""
     resume(town, "north")
