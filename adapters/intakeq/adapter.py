@@ -111,7 +111,7 @@ class IntakeqAdapter:
             yield _page(done, (), Cursor(STREAM, since, token=seen.text()), [not_given(row) for row in absent])
             if error is not None:
                 raise error
-        deleted = self._deleted(query) if since is not None else []
+        deleted = [] if since is None else self._deleted(query, {str(row["Id"]) for row in ours})
         seen.keep_only(ours)
         yield Page((), Cursor(STREAM, clock or since, token=seen.text()), gone=deleted)
 
@@ -216,9 +216,11 @@ class IntakeqAdapter:
         found = answer.data if answer.status == 200 and isinstance(answer.data, dict) else None
         return found if found and text_of(found.get("Id")) == remote_id else None
 
-    def _deleted(self, query: Mapping[str, str]) -> list[str]:
+    def _deleted(self, query: Mapping[str, str], standing: Collection[str]) -> list[str]:
+        """Intakes deleted since. `deletedOnly` is a third party's word (doubt): where it is ignored, all that stand
+        come, so what was just listed counts as standing."""
         found = rows(self._rest, "intakes/summary", {**query, "deletedOnly": "true"}, INTAKES)
-        return [str(row["Id"]) for row in self._mapped(found)]
+        return [remote_id for row in self._mapped(found) if (remote_id := str(row["Id"])) not in standing]
 
     def _tag(self) -> Tag:
         return Tag(self._rest, self._context.settings["tag"])

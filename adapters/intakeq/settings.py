@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import count
 from typing import Any
 
 from marshmallow import fields, validate
 
 from ...plugin_core.contracts import AdapterContext
-from ...plugin_core.words import mark
+from ...plugin_core.errors import PlatformError
+from ...plugin_core.words import mark, tr
 from ...schemas.records import Json
 from ..auth import Fixed
 from ..budget import Budget, Limit
@@ -23,7 +25,6 @@ KEY_HEADER = "X-Auth-Key"
 MINUTE, DAY = 60.0, 86_400.0
 UNSAID_WAIT = 60.0
 PAGE_ROWS = 100
-MOST_PAGES = 1000
 
 
 def _help(text: str, **more: Any) -> dict[str, Any]:
@@ -108,13 +109,22 @@ def _asked(headers: Mapping[str, str]) -> float:
 
 
 def pages(rest: Rest, path: str, query: Mapping[str, str | int], purpose: str) -> Iterator[tuple[list[Json], Answer]]:
-    """The pages of a list: bare arrays of at most 100 rows, the last one shorter."""
-    for number in range(1, MOST_PAGES):
+    """The pages of a list: bare arrays of at most 100 rows, the last one shorter.
+
+    :raises PlatformError: the same page comes again, as where a page's number is ignored (F18).
+    """
+    before: list[Json] = []
+    for number in count(1):
         answer = rest.get(path, {**query, "page": number}, purpose=purpose)
         rows = listed(answer, rest.base.site)
+        if len(rows) >= PAGE_ROWS and rows == before:
+            raise PlatformError(
+                tr("{site} leads from page to page in a circle, so its list cannot be read.", site=rest.base.site)
+            )
         yield rows, answer
         if len(rows) < PAGE_ROWS:
             return
+        before = rows
 
 
 def rows_at(rest: Rest, path: str, query: Mapping[str, str | int], purpose: str) -> tuple[list[Json], datetime | None]:

@@ -12,7 +12,7 @@ from handrail.adapters.intakeq import settings
 from handrail.adapters.intakeq.reading import form_of, response_of
 from handrail.adapters.intakeq.spec import SPEC
 from handrail.plugin_core.contracts import Ask, Hint, RemoteAnswer, RemoteResponse, WebhookRequest
-from handrail.plugin_core.errors import Denied, NotTheApi, Unsupported
+from handrail.plugin_core.errors import Denied, NotTheApi, PlatformError, Unsupported
 from handrail.plugin_core.instruments import builtin_one
 from handrail.plugin_core.testing import AdapterConformance
 from handrail.schemas.records import Client
@@ -219,6 +219,34 @@ class TestIntakeq(AdapterConformance):
         assert not got.gone
         assert not got.responses
         assert list(got.set_aside) == [form]
+
+    def test_f18_a_list_without_an_end_stops_with_an_error(self) -> None:
+        """An IntakeQ that takes no notice of the page's number gives the first for ever: the whole day's requests."""
+        self.fill(5)
+        answer = self.double._page
+        self.double._page = lambda found, request: answer(  # type: ignore[method-assign]
+            found, replace(request, query=tuple(pair for pair in request.query if pair[0] != "page"))
+        )
+        before = len(self.double.seen)
+        with pytest.raises(PlatformError, match="in a circle"):
+            list(self.open().listing())
+        assert len(self.double.seen) - before <= 2
+
+    @pytest.mark.parametrize("filters", [True, False])
+    def test_f4_what_still_stands_is_not_deleted_because_a_filter_is_ignored(self, filters: bool) -> None:
+        """That intakes can be asked for by `deletedOnly` is a third party's word: an IntakeQ that takes no notice of it
+        lists all there are, and each form of the last days would be withdrawn with its prompts."""
+        kept, gone = self.fill(2)
+        first = self.pull_all(self.open())
+        answer = self.double._summary
+        if not filters:
+            self.double._summary = lambda request: answer(  # type: ignore[method-assign]
+                replace(request, query=tuple(pair for pair in request.query if pair[0] != "deletedOnly"))
+            )
+        self.double.delete(gone)
+        again = self.pull_all(self.open(), first.cursor)
+        assert list(again.gone) == ([gone] if filters else [])
+        assert kept not in again.gone
 
     def test_a_wrong_key_says_where_the_right_one_stands(self) -> None:
         """The owner alone sees it, under a menu that nobody finds by chance."""
