@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from handrail.plugin_core.testing import Clock
 
-from .testing import acme
+from .testing import AcmeDouble
 
 ROOT = Path(__file__).parents[1]
 VENDOR = ROOT / "docs" / "examples" / "handrail-acme"
@@ -301,7 +301,7 @@ class Account:
     def __init__(self, installed: Installed, folder: Path) -> None:
         self.installed = installed
         self.settings = folder / "practice" / "handrail.toml"
-        self.double = acme.double().AcmeDouble(Clock(datetime.now(UTC).replace(microsecond=0) - timedelta(weeks=6)))
+        self.double = AcmeDouble(Clock(datetime.now(UTC).replace(microsecond=0) - timedelta(weeks=6)))
 
     def command(self, *arguments: str, status: int = 0) -> Any:
         return self.installed.handrail(*arguments, settings=self.settings, status=status)

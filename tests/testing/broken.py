@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from . import broken_days, broken_reading, broken_words, broken_writing
-from .faults import BROKEN, SPEC, Broken, Double
+from .faults import BROKEN, Broken
+
+from handrail_acme.spec import SPEC  # isort: skip
+from handrail_acme_double import AcmeDouble as Double  # isort: skip
 
 PARTS = (broken_words, broken_reading, broken_days, broken_writing)
 

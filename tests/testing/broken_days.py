@@ -44,7 +44,7 @@ def _() -> Made:
     class Adapter(AcmeAdapter):
         def __init__(self, context: AdapterContext) -> None:
             super().__init__(context)
-            self._rest.http._auth.renew = lambda refused: False
+            self._rest.http._auth.renew = lambda refused: False  # type: ignore[method-assign]
 
     return with_adapter(Adapter)
 

@@ -22,9 +22,10 @@ from handrail.schemas.records import Client
 from handrail_acme.adapter import AcmeAdapter  # isort: skip
 from handrail_acme.settings import AcmeSettings  # isort: skip
 from handrail_acme.spec import SPEC  # isort: skip
+from handrail_acme_double import AcmeDouble as Double  # isort: skip
 
 
-from .faults import Double, Made, Rewired, broken, with_adapter
+from .faults import Made, Rewired, broken, with_adapter
 
 
 @broken("settings_are_explained_and_secrets_are_marked", "the key is not marked as a secret")
@@ -124,7 +125,7 @@ def _() -> Made:
             reply = get()
             if reply.status == 302:
                 transport: Any = self._rest.http.transport
-                return type(transport).exchange(transport, method, reply.headers["Location"], **more)
+                reply = type(transport).exchange(transport, method, reply.headers["Location"], **more)
             return reply
 
     return with_adapter(Adapter)

@@ -21,19 +21,19 @@ from handrail.plugin_core.contracts import (
     Sender,
 )
 from handrail.plugin_core.errors import PlatformError
+from handrail.plugin_core.testing import Reply
 from handrail.schemas.records import Instrument
 from handrail.schemas.vocab import RemoteState
-
-from . import acme
 
 from handrail_acme.adapter import AcmeAdapter  # isort: skip
 from handrail_acme.alerts import PURPOSE, AlertCarrier  # isort: skip
 from handrail_acme.connection import rows  # isort: skip
 from handrail_acme.requests import Requests  # isort: skip
 from handrail_acme.spec import SPEC  # isort: skip
+from handrail_acme_double import AcmeDouble as Double  # isort: skip
 
 
-from .faults import Double, Made, broken, with_adapter
+from .faults import Made, broken, with_adapter
 
 
 class Wrong(AlertCarrier):
@@ -188,7 +188,7 @@ def _() -> Made:
     class Platform(Double):
         def _alerts(self, request: Any, parts: list[str]) -> Any:
             if parts[1:] == ["all"]:
-                return acme.double().Reply(200, {"alerts": list(self.alerts.values())})
+                return Reply(200, {"alerts": list(self.alerts.values())})
             return super()._alerts(request, parts)
 
     return {**Alerts.made(), "platform": lambda _: Platform()}

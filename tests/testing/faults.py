@@ -12,12 +12,9 @@ from typing import Any
 from handrail.adapters.transport import Reply
 from handrail.plugin_core.contracts import AdapterContext
 
-from . import acme
-
 from handrail_acme.adapter import AcmeAdapter  # isort: skip
 from handrail_acme.spec import SPEC  # isort: skip
 
-Double: Any = acme.double().AcmeDouble
 Made = dict[str, Any]
 
 

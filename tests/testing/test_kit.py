@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Never
+
 import pytest
 from handrail.plugin_core.testing import AdapterConformance, running
 from handrail.plugin_core.testing.running import FAILED, NOT_APPLICABLE, PASSED, run
@@ -64,7 +66,7 @@ def test_a_fault_of_the_double_is_not_taken_for_the_adapters_success() -> None:
     """A double that breaks in the middle proves nothing."""
 
     class Falling(Double):
-        def _client(self, ref: str) -> object:
+        def _client(self, ref: str) -> Never:
             raise ZeroDivisionError
 
     name = "test_clients_have_names_and_unknown_ones_are_left_out"

@@ -47,9 +47,9 @@ class AcmeAdapter:
         number = text_of(account.get("account"))
         if number is None:
             raise NotTheApi("What answers there is not Acme's programming interface. Check the setting base_url.")
-        rights = account.get("rights") if isinstance(account.get("rights"), list) else []
+        rights = account.get("rights")
         fingerprint = sha256(f"{self._rest.base.text}|{number}".encode()).hexdigest()[:32]
-        can = {name: right in rights for right, name in MAY.items()}
+        can = {name: isinstance(rights, list) and right in rights for right, name in MAY.items()}
         return Identity(f"Acme, account {number}", "v1", fingerprint, can, clock=http_date(answer.headers.get("Date")))
 
     def forms(self) -> Iterator[RemoteForm]:
