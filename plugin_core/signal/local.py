@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from itertools import pairwise
 from math import atanh, sqrt, tanh
 from pathlib import Path
 from statistics import correlation, stdev
@@ -73,14 +72,19 @@ def estimates(courses: Iterable[Course]) -> list[Estimate]:
 
 
 def _pair(course: Course, score: str) -> tuple[float, float] | None:
+    """The first value of a client after which another came two to four weeks later, and that; forms in between, as of
+    those who are asked every week, do not count."""
     scored = [
         (form.authored.toordinal(), value)
         for form in course.forms
         if (value := form.value(score)) is not None and not form.straight_line and not form.tags
     ]
-    for (day, value), (later, again) in pairwise(scored):
-        if NEAREST_DAYS <= later - day <= FARTHEST_DAYS:
-            return value, again
+    for nth, (day, value) in enumerate(scored):
+        for later, again in scored[nth + 1 :]:
+            if later - day > FARTHEST_DAYS:
+                break
+            if later - day >= NEAREST_DAYS:
+                return value, again
     return None
 
 
@@ -148,5 +152,7 @@ def load(folder: Path) -> Known:
 
 
 def store(folder: Path, known: Known) -> None:
-    """Keeps constants beside those of other forms that are kept already."""
-    write_bytes(folder / FILE, msgspec.json.format(msgspec.json.encode({**load(folder), **known})))
+    """Keeps constants beside those of other forms and scores that are kept already."""
+    kept = load(folder)
+    merged = {form: {**kept.get(form, {}), **known.get(form, {})} for form in {**kept, **known}}
+    write_bytes(folder / FILE, msgspec.json.format(msgspec.json.encode(merged)))

@@ -6,6 +6,7 @@ import random
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from statistics import stdev
 
 import pytest
 from handrail.plugin_core.errors import SettingsError
@@ -50,6 +51,17 @@ def test_forms_too_near_or_too_far_apart_are_no_pair() -> None:
     assert local.estimates(far) == []
 
 
+def test_clients_who_are_asked_every_week_count_too() -> None:
+    """Two of their forms lie two weeks apart, with another in between: a practice that asks weekly could never get its
+    own numbers. One pair a client, its first, whatever comes later."""
+    weekly = [course(*[scored(GR18, answers(growth=5 + n % 30 + week), week) for week in range(5)]) for n in range(120)]
+    growth = next(one for one in local.estimates(weekly) if one.score == "growth")
+    assert growth.clients == 120
+    assert growth.retest[0] == pytest.approx(1.0)
+    firsts = [float(one.forms[0].value("growth") or 0) for one in weekly]
+    assert growth.sd[0] == pytest.approx(stdev(firsts))
+
+
 def test_what_is_kept_is_used_with_its_origin(tmp_path: Path) -> None:
     """Each prompt says where its numbers come from: from here on, from this practice."""
     known = local.as_known(local.estimates(practice(120)), date(2026, 5, 4))
@@ -70,6 +82,17 @@ def test_published_constants_are_never_replaced() -> None:
     form = replace(GR18, scores=tuple(published if one.id == "growth" else one for one in GR18.scores))
     own = {"gr18/1": {"growth": {"sd": 1.0, "retest": 0.5, "n": 100, "on": "2026-05-04"}}}
     assert local.used_with(form, own).score("growth").change == published.change
+
+
+def test_a_score_that_cannot_be_estimated_now_keeps_what_was_kept(tmp_path: Path) -> None:
+    """Clients leave: what a score had from a hundred of them is not lost because another is estimated anew."""
+    known = local.as_known(local.estimates(practice(120)), date(2026, 5, 4))
+    local.store(tmp_path, known)
+    form, scores = next(iter(known.items()))
+    local.store(tmp_path, {form: {"growth": {**scores["growth"], "sd": 0.5}}})
+    kept = local.load(tmp_path)[form]
+    assert kept["growth"]["sd"] == 0.5
+    assert kept["warning"] == scores["warning"]
 
 
 @pytest.mark.parametrize("text", ["{", '{"gr18/1": {"growth": {"sd": 0, "retest": 0.5, "n": 1, "on": ""}}}'])
