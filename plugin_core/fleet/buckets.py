@@ -12,12 +12,25 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, literal_column, or_, update
 
 from ..contracts import Counted
 from ..store.database import dialect_insert, plainly
 from ..store.tables import buckets
 from .due import database_now
+
+# No platform counts further back than a day; a count that nobody has touched for longer is as good as none.
+STALE_MS = 2 * 24 * 3600 * 1000
+
+
+def tidy(conn: Connection, now_ms: int) -> int:
+    """Takes out the counts that nobody has used for two days: of keys that were changed, of practices that are gone.
+    Gives how many."""
+    last = "used::json ->> -1" if conn.dialect.name == "postgresql" else "json_extract(used, '$[#-1]')"
+    moment: ColumnElement[float] = literal_column(f"CAST({last} AS DOUBLE PRECISION) * 1000")
+    idle = or_(buckets.c.used == "[]", moment < now_ms - STALE_MS)
+    quiet = or_(buckets.c.not_before_ms.is_(None), buckets.c.not_before_ms < now_ms)
+    return conn.execute(delete(buckets).where(idle, quiet)).rowcount
 
 
 class Buckets:
@@ -48,9 +61,10 @@ class Buckets:
             conn.begin(),
         ):
             fresh = dialect_insert(conn)(buckets).values(registration=registration, used="[]")
-            conn.execute(fresh.on_conflict_do_nothing(index_elements=["registration"]))
             where = buckets.c.registration == registration
-            row = conn.execute(select(buckets.c.used, buckets.c.not_before_ms).where(where).with_for_update()).one()
+            # In one statement: what was there is locked, and cannot be tidied away before it is read.
+            locked = fresh.on_conflict_do_update(index_elements=["registration"], set_={"used": buckets.c.used})
+            row = conn.execute(locked.returning(buckets.c.used, buckets.c.not_before_ms)).one()
             ahead = self._clock(conn) / 1000 - self._now()
             counted = Counted([at - ahead for at in json.loads(row.used)], (row.not_before_ms or 0) / 1000 - ahead)
             before = Counted(list(counted.times), counted.not_before)

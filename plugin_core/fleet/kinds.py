@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ...schemas.records import Cursor, RunReport
+from ...schemas.records import RunReport
 from ...schemas.vocab import RunOutcome
 from ..contracts import HookContext
 from ..errors import BY_A_PERSON, HandrailError, KeyProblem, Unreachable
 from ..store import book
-from ..sync.full_check import RECONCILE
+from ..sync import full_check
 from ..sync.lock import exclusive
 from ..sync.push import Push
 from .timing import Ended
@@ -19,7 +18,6 @@ from .timing import Ended
 if TYPE_CHECKING:
     from ..engine import Engine
 
-LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 Outcome = tuple[Ended, str | None, RunReport | None]
 
 
@@ -30,8 +28,7 @@ def sync(engine: Engine) -> Outcome:
 
 def reconcile(engine: Engine) -> Outcome:
     """The same with the look for deleted forms that is otherwise made once a week."""
-    again = Cursor(RECONCILE, LONG_AGO)
-    engine.store.write(lambda tx: book.set_cursor(tx, again), engine.source)
+    full_check.want(engine.store, engine.source)
     return sync(engine)
 
 

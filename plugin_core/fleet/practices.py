@@ -7,6 +7,7 @@ its own, and lies in the store as that of a practice whose name no practice can 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,10 +19,10 @@ from sqlalchemy import Connection, func, select, text
 from sqlalchemy.engine import URL, make_url
 
 from ...schemas.records import AuditEntry
-from ..errors import KeyProblem, StoreError, UsageError
+from ..errors import KeyProblem, SettingsError, StoreError, UsageError
 from ..keeping.rotation import NEW
 from ..keeping.trail import Checked, check, remember
-from ..settings import Settings, save
+from ..settings import Settings, reference_in, save
 from ..settings import load as load_settings
 from ..store import Store, Tx, book, dump, keys
 from ..store.database import engine_of, plainly, upgrade
@@ -29,7 +30,7 @@ from ..store.tables import audit
 from ..sync.points import reach
 from ..words import tr
 from ..words.kept import why_of
-from . import due, roles
+from . import buckets, due, roles
 from .due import Practice
 from .host import OFFICE, Host, demand_version
 from .tenancy import acting_for
@@ -37,6 +38,7 @@ from .tenancy import acting_for
 KEY = "file:handrail.key"
 ERASED = "practice-erased"
 MINUTE_MS = 60_000
+_REFERENCE = re.compile(r"""(?:file|keyring):[^"'\n]+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,24 +210,18 @@ class BackOffice:
         line in the back office's trail, by which its id is never given again. Rows in copies of the database made
         before cannot be read any more (S49). Stopped in between, the same call goes on.
 
-        :raises UsageError: there is none, or its master key is another practice's too.
+        :raises UsageError: there is none, or its master key, or a file in its folder, is another practice's too.
         """
         file = self.host.practice_file(practice)
         settings = self._to_erase(practice, file)
         others = self._others(practice)
-        if settings is not None and settings.key_reference in others:
-            raise UsageError(
-                tr(
-                    "The practice {practice} has its master key in common with another one, so that erasing it would "
-                    "take both. Nothing was erased. Give it a key of its own first.",
-                    practice=practice,
-                )
-            )
+        _demand_apart(practice, file.parent, settings, others)
 
         def work(tx: Tx) -> None:
             due.remove(tx.conn, practice)  # first: whoever writes for it ends before, or writes no more (F91)
             with acting_for(tx.conn, practice):
                 dump.wipe(tx.conn, practice)
+            buckets.tidy(tx.conn, due.database_now(tx.conn))
             if not _erased(tx, practice):
                 self._append(tx, ERASED, practice)
 
@@ -249,7 +245,7 @@ class BackOffice:
     def _others(self, practice: str) -> set[str]:
         """References to the secrets of all other practices: what is theirs too stays."""
         files = (self.host.practice_file(name) for name in self.host.ids() if name != practice)
-        return {reference for file in files for reference in secrets_of(load_settings(file))}
+        return {_place(reference) for file in files for reference in _named_in(file)}
 
     # --- the trail -------------------------------------------------------------------------------------------------
 
@@ -335,10 +331,53 @@ def secrets_of(settings: Settings) -> list[str]:
     return [settings.reference(one) for one in found if one]
 
 
+def _named_in(file: Path) -> list[str]:
+    """References to the secrets of a practice; where its settings are broken, whatever looks like one there: they are
+    no reason to keep another practice's rows.
+
+    :raises SettingsError: the file cannot be read at all.
+    """
+    try:
+        return secrets_of(load_settings(file))
+    except SettingsError as broken:
+        try:
+            found = _REFERENCE.findall(file.read_text(encoding="utf-8", errors="replace"))
+        except OSError:
+            raise broken from None
+        return [reference_in(file.parent, one) for one in (Settings(file=file).key, *found)]
+
+
+def _place(reference: str) -> str:
+    """A reference in the one form that can be compared: a file can be named in many ways."""
+    kind, _, place = reference.partition(":")
+    return f"file:{Path(place).resolve()}" if kind == "file" else reference
+
+
+def _demand_apart(practice: str, folder: Path, settings: Settings | None, others: set[str]) -> None:
+    """That nothing of what is destroyed is another practice's."""
+    if settings is not None and _place(settings.key_reference) in others:
+        raise UsageError(
+            tr(
+                "The practice {practice} has its master key in common with another one, so that erasing it would "
+                "take both. Nothing was erased. Give it a key of its own first.",
+                practice=practice,
+            )
+        )
+    inside = folder.resolve()
+    if any(one.startswith("file:") and Path(one.removeprefix("file:")).is_relative_to(inside) for one in others):
+        raise UsageError(
+            tr(
+                "Another practice's settings name a secret in the folder of {practice}, which erasing would take from "
+                "it. Nothing was erased. Give the other practice a file of its own first.",
+                practice=practice,
+            )
+        )
+
+
 def _destroy_keys(settings: Settings, others: set[str]) -> None:
     """The master key, what a stopped change of it left, and every secret that is this practice's alone."""
     for reference in (settings.key_reference + NEW, *secrets_of(settings)):
-        if reference not in others:
+        if _place(reference) not in others:
             keys.remove(reference)
     if keys.exists(settings.key_reference):
         raise KeyProblem(

@@ -10,6 +10,7 @@ import logging
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from importlib.metadata import packages_distributions
 from types import FrameType
@@ -54,35 +55,53 @@ class Watch(threading.Thread):
         looked = time.monotonic()
         while not self._ended.wait(LOOK_EVERY):
             before, looked = looked, time.monotonic()
+            turns = list(self._work.running.values())
             if looked - before > ASLEEP:  # the whole process stood still, not a turn: a computer that slept
-                for running in list(self._work.running.values()):
+                for running in turns:
                     running.turn.seen()
-            for running in list(self._work.running.values()):
-                try:
-                    self._look(running)
-                except StoreError as error:  # the database is away: the next look tries again
-                    log.warning("%s", error.message)
-            alive = set(self._work.running.values())
-            self._renewed = {one: at for one, at in self._renewed.items() if one in alive}
+            for running in turns:
+                self._guarded(running)
+            self._renewed = {one: at for one, at in self._renewed.items() if one in turns}
+
+    def _guarded(self, running: Running) -> None:
+        """One turn's look. Whatever goes wrong with it, the next one tries again, and the other turns have theirs:
+        without this thread long turns would lose their leases, and nobody would find the one that hangs."""
+        try:
+            self._look(running)
+        except StoreError as error:  # the database is away
+            log.warning("%s", error.message)
+        except Exception as error:  # noqa: BLE001 - see above
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            kind = type(error).__name__
+            log.error("practice %s: unforeseen fault %s in %s line %s", running.lease.practice, kind, *place[:2])
 
     def _look(self, running: Running) -> None:
         now = time.monotonic()
         if now - running.turn.last_seen > self._stuck_seconds:
-            self._stop(running)
+            self._pause(running)
         elif (now - self._renewed.setdefault(running, now)) * 3000 > self._work.lease_ms:
             self._renewed[running] = now
             self._work.keep(running)
 
-    def _stop(self, running: Running) -> None:
+    def _pause(self, running: Running) -> None:
         practice = running.lease.practice
-        plugin, place = culprit(sys._current_frames().get(running.thread), running.plugins)
+        plugin, place = _culprit(running)
         found = {"practice": practice, "minutes": max(1, round(self._stuck_seconds / 60))}
         problem = tr(PLUGIN_HANGS, plugin=plugin, **found) if plugin else tr(WE_HANG, place=place, **found)
         with plainly(self._work.pool), self._work.pool.begin() as conn:
             lease.stop(conn, running.lease, problem)
-        self._work.running.pop(running.thread, None)
         log.error("practice %s: %s", practice, problem)
         self._hung()
+        self._work.running.pop(running.thread, None)
+
+
+def _culprit(running: Running) -> tuple[str | None, str]:
+    """As `culprit`. A package whose metadata cannot be read is no reason to leave the practice with who hangs."""
+    try:
+        return culprit(sys._current_frames().get(running.thread), running.plugins)
+    except Exception as error:  # noqa: BLE001 - what other packages have in their metadata is not ours
+        log.warning("who hangs could not be found out (%s)", type(error).__name__)
+        return None, tr("an unknown place")
 
 
 def culprit(frame: FrameType | None, plugins: Plugins | None) -> tuple[str | None, str]:

@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import count
 from secrets import token_hex
 
 from procrastinate import App
@@ -25,7 +26,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL
 
 from ..store.database import engine_of, plainly
-from . import due, queue
+from . import buckets, due, queue
 from .dispatch import Dispatcher, dispatch
 from .host import Host, demand_version
 from .watch import Watch
@@ -33,6 +34,7 @@ from .work import Work
 
 log = logging.getLogger(__name__)
 TIDY_SECONDS = 60.0
+TIDY_COUNTS_EVERY = 60  # rounds: once an hour
 CONNECTIONS = 3  # a turn reads, writes and counts requests
 POLL_SECONDS = 5.0  # without LISTEN (a connection pooler in between), calls are found by looking
 
@@ -130,13 +132,19 @@ class Worker:
             self.work.run(practice)
 
     async def _tidy(self, app: App) -> None:
-        while True:
+        for number in count():
             try:
                 if gone := await queue.tidy(app):
                     log.info("%s calls of workers that are gone were taken out", gone)
+                if number % TIDY_COUNTS_EVERY == 0:
+                    await asyncio.to_thread(self._tidy_counts)
             except Exception as error:  # noqa: BLE001 - the queue is no reason to stop working; it tries again
                 log.warning("the queue could not be tidied (%s)", type(error).__name__)
             await asyncio.sleep(TIDY_SECONDS)
+
+    def _tidy_counts(self) -> None:
+        with plainly(self.pool), self.pool.begin() as conn:
+            buckets.tidy(conn, due.database_now(conn))
 
     # --- stopping ---------------------------------------------------------------------------------------------------
 

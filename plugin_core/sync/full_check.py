@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from ...schemas.records import Cursor
 from ..store import Store, Tx, book
 
 RECONCILE = "reconcile"
 A_DAY = timedelta(days=1)
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def due(store: Store, source: int, now: datetime, days: int) -> bool:
@@ -24,6 +25,11 @@ def due(store: Store, source: int, now: datetime, days: int) -> bool:
 def done(tx: Tx, now: datetime) -> None:
     """It went through, in the transaction of what it found."""
     book.set_cursor(tx, Cursor(RECONCILE, now))
+
+
+def want(store: Store, source: int) -> None:
+    """Somebody has asked for one: it is due with the next sync, whenever the last one was."""
+    store.write(lambda tx: done(tx, LONG_AGO), source)
 
 
 def put_off(store: Store, source: int, now: datetime, days: int) -> None:

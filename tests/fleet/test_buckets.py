@@ -6,11 +6,12 @@ import json
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from handrail.adapters.budget import LONGEST_WAIT, Budget, Limit, Spent
-from handrail.plugin_core.fleet.buckets import Buckets
+from handrail.plugin_core.fleet.buckets import STALE_MS, Buckets, tidy
 from handrail.plugin_core.store import database
 from handrail.plugin_core.store.tables import buckets
 from hypothesis import given, settings
@@ -116,6 +117,43 @@ def test_s9_the_platforms_key_is_not_in_the_table(pool: Engine) -> None:
     assert len(rows) == 1
     assert "secret-key" not in str(rows)
     assert len(json.loads(rows[0].used)) == 1
+
+
+def test_counts_that_nobody_uses_any_more_are_taken_out(pool: Engine) -> None:
+    """Of a practice that was erased, of a key that was changed: nobody knows whose they were, and they would stay for
+    ever. What still counts against a limit, or a platform's "not before", stays."""
+    clock = Clock()
+    day = Limit(5, 86_400.0)
+    gone, refused, used = (budget(pool, clock, name, day) for name in ("gone", "refused", "used"))
+    gone.take()
+    refused.take()
+    refused.hush(9 * 86_400)
+    clock.now += 1.5 * 86_400
+    used.take()
+    assert left_after_tidying(pool, clock) == 3
+    clock.now += 0.6 * 86_400
+    assert left_after_tidying(pool, clock) == 2
+    assert (gone.left(), used.left()) == (5, 4)
+    clock.now += 9 * 86_400
+    assert left_after_tidying(pool, clock) == 0
+
+
+def left_after_tidying(pool: Engine, clock: Clock) -> int:
+    """How many counts are left."""
+    with pool.connect().execution_options(handrail_write=True) as conn, conn.begin():
+        tidy(conn, clock.of_the_database(None))
+        return len(conn.execute(select(buckets)).all())
+
+
+@pytest.mark.parametrize("platform", ["cliniko", "intakeq", "drchrono"])
+def test_no_platform_counts_for_longer_than_counts_are_kept(platform: str) -> None:
+    """A count that is taken out too early lets more through than the platform allows."""
+    module = import_module(f"handrail.adapters.{platform}.settings")
+    longest = max(
+        [getattr(module, name) for name in ("MINUTE", "HOUR", "DAY") if hasattr(module, name)]
+        + [one.seconds for one in vars(module).values() if isinstance(one, Limit)]
+    )
+    assert 0 < longest * 1000 < STALE_MS
 
 
 @settings(max_examples=25, deadline=None)

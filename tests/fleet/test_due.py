@@ -6,8 +6,8 @@ import threading
 from collections import Counter, deque
 
 import pytest
-from handrail.plugin_core.errors import StoreError
 from handrail.plugin_core.cli import worker as worker_command
+from handrail.plugin_core.errors import StoreError
 from handrail.plugin_core.fleet import due, kinds
 from handrail.plugin_core.fleet.dispatch import Dispatcher
 from handrail.plugin_core.fleet.timing import MINUTE, Ended, next_ms, next_slot, phase, sync_is_due

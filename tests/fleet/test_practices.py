@@ -286,6 +286,55 @@ def test_s49_a_key_that_two_practices_share_is_not_destroyed(kept: House) -> Non
         assert not shared.exists()
 
 
+def test_s49_broken_settings_of_another_practice_keep_nobody_from_being_erased(kept: House, call: Call) -> None:
+    """A slip in one practice's file, and no other client's data could be erased until somebody has found it. What the
+    broken file still names as its own is left."""
+    with kept.office() as office:
+        files = {name: office.add(name, {}) for name in ("whole", "broken")}
+    shared = kept.file.parent / "shared.secret"
+    keys.write(f"file:{shared}", "of the application, not of the practice")
+    for file in files.values():
+        save(file, {"platform.name": "drchrono", "platform.secrets.client_secret": f"file:{shared}"})
+    right = files["broken"].read_text()
+    files["broken"].write_text(right + "\n[platform\n")
+    for words in (["list"], ["pause", "whole"], ["resume", "whole"], ["add", "third"], ["erase", "whole", "--yes"]):
+        assert call(kept.file, "practices", *words)[0] == 0, words
+    _nothing_left(kept, "whole")
+    assert shared.exists()
+    status, _, err = call(kept.file, "practices", "erase", "broken", "--yes")
+    assert (status, str(files["broken"]) in err) == (2, True), "its own secrets could not be found"
+    files["broken"].write_text(right)
+    assert call(kept.file, "practices", "erase", "broken", "--yes")[0] == 0
+    assert not shared.exists()
+
+
+def test_s49_what_another_practice_names_in_other_words_is_not_destroyed(kept: House) -> None:
+    """A path can be written in many ways, and a folder goes with all that is in it."""
+    with kept.office() as office:
+        files = {name: office.add(name, {}) for name in ("goes", "stays")}
+        mail = {"mail.host": "mail.example", "mail.sender": "a@b.example"}
+        save(files["stays"], {**mail, "mail.password": "file:../goes/../goes/mail.secret"})
+        with pytest.raises(UsageError, match="in the folder of goes"):
+            office.erase("goes")
+        save(files["stays"], {"mail.password": None, "key": "file:../goes/../goes/handrail.key"})
+        with pytest.raises(UsageError, match="in common"):
+            office.erase("goes")
+        save(files["stays"], {"key": "file:handrail.key"})
+        assert files["goes"].with_name("handrail.key").exists()
+        for practice in files:
+            office.erase(practice)
+
+
+def test_counts_of_requests_that_nobody_needs_go_with_an_erasure(kept: House) -> None:
+    """Moments of a practice's requests and a hash of its key: nothing of a client, and no reason to keep them."""
+    kept.do("INSERT INTO buckets VALUES ('long-ago', '[1000.0]', NULL)")
+    with kept.office() as office:
+        office.add("counted", {})
+        office.erase("counted")
+    with kept.sql() as conn:
+        assert conn.execute(text("SELECT count(*) FROM buckets")).scalar() == 0
+
+
 def test_f91_who_still_works_for_an_erased_practice_writes_nothing_more(kept: House) -> None:
     """A desk that was open all the while has the key in memory; its rows are refused by the database."""
     with kept.office() as office:

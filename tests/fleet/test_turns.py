@@ -278,6 +278,23 @@ def test_other_kinds_of_work_are_done_when_they_are_wanted(town: House, kind: st
     assert (requests(stage) > pulled) is (kind == "reconcile")
 
 
+def test_f62_a_full_check_that_is_asked_for_finds_what_was_deleted(town: House) -> None:
+    """Somebody deleted a form and wants it gone here today, not when the week is over; two looks must agree."""
+    stage = town.stages["north"]
+    stage.course("deleted", [EVEN, EVEN])
+    resume(town, "north")
+    with working(town) as worker:
+        assert worker.run("north") is Ended.DONE
+        assert "deleted-2" in stage.seen().active()
+        stage.delete("deleted-2")
+        for there in (True, False):
+            with town.sql() as conn:
+                due.want(conn, "north", "reconcile", due.database_now(conn))
+                conn.commit()
+            assert worker.run("north") is Ended.DONE
+            assert ("deleted-2" in stage.seen().active()) is there
+
+
 def test_what_waits_in_the_outbox_is_sent_without_a_pull(town: House) -> None:
     """Taken back at the desk: it must not stand on the platform until the next pull is due."""
     stage = town.stages["north"]

@@ -299,8 +299,8 @@ def test_f98_nothing_but_prepare_begins_on_tables_of_another_version(town: House
 
 
 def test_working_off_by_hand_leaves_the_rest_to_running_workers(town: House, gate: Gate) -> None:
-    """`worker --once` beside workers, to help them: had it called for all at once, they would stand still for as long as
-    a call may wait, beside practices that are due."""
+    """`worker --once` beside workers, to help them: had it called for all at once, they would stand still for as
+    long as a call may wait, beside practices that are due."""
     gate.shut()
     resume(town, "north", "south")
     turns: list[int] = []
