@@ -68,8 +68,8 @@ def flags(
     if hidden:
         click.echo(
             trn(
-                "{count} more is behind the first of its form: handrail flags --more",
-                "{count} more are behind the first of their form: handrail flags --more",
+                "{count} more waits behind these: handrail flags --more",
+                "{count} more wait behind these: handrail flags --more",
                 hidden,
             )
         )

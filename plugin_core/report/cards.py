@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -10,6 +10,7 @@ from markupsafe import Markup
 from ...schemas.records import Course
 from ...schemas.vocab import STANDING_STATES
 from ..rules import words
+from ..rules.life import notes
 from ..words import tr
 from ..words.spelling import short_day
 from . import phrases
@@ -17,6 +18,7 @@ from .charts import course_figure
 from .series import scores_for, visible
 
 if TYPE_CHECKING:
+    from ..contracts import RuleSpec
     from ..signal.picture import Picture
     from ..views import ClientView, FlagRow
 
@@ -24,7 +26,8 @@ Json = dict[str, Any]
 
 
 def cards(rows: Iterable[FlagRow], views: Mapping[str, ClientView], titles: Mapping[str, str]) -> list[Json]:
-    """Cards of the standing flags in their order; those behind "more" inside the first of their form.
+    """Cards of the standing flags in their order; those behind "more" inside the first of their form, or, where none
+    of their form is shown, by themselves with `waits`: of rules that the practice did not choose (docs/rules.md).
 
     :param views: the clients by key, for the pictures; a card of a client who is not among them has none.
     :param titles: the rules' titles as registered.
@@ -37,12 +40,25 @@ def cards(rows: Iterable[FlagRow], views: Mapping[str, ClientView], titles: Mapp
     found = []
     for row, card in every:
         form = (row.flag.client, row.flag.opening_form)
-        # Where the first of the form no longer stands, the one behind it is shown by itself, in its place by date.
         if row.flag.shown or form not in first:
             found.append(card)
+            card["waits"] = row.kind == "prompt" and not row.flag.shown
         else:
             first[form]["more"].append(card)
     return found
+
+
+def notes_on_last(course: Course, rules: Iterable[RuleSpec]) -> Iterator[tuple[str, str]]:
+    """Title and reason of each note on the last form: notes belong to one form and are shown before a session only.
+
+    :param rules: the rules as they are registered; those that give no notes, or not of this form, are passed over.
+    """
+    last = len(course.forms) - 1
+    for rule in rules:
+        if rule.instrument in (None, course.instrument.id):
+            for episode in notes(rule, course):
+                if episode.opened == last:
+                    yield tr(rule.title), episode.evidence().reason
 
 
 def card_of(row: FlagRow, titles: Mapping[str, str], view: ClientView | None = None) -> Json:
@@ -77,6 +93,7 @@ def card_of(row: FlagRow, titles: Mapping[str, str], view: ClientView | None = N
         ],
         "clears": evidence.clears_when,
         "more": [],
+        "waits": False,
     }
 
 

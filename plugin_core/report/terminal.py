@@ -19,11 +19,11 @@ from ...schemas.records import Course, ScoredForm
 from ...schemas.vocab import STANDING_STATES
 from ..contracts import RuleSpec
 from ..rules import builtin_rules, words
-from ..rules.life import notes
 from ..safety.told import sentences as told_sentences
 from ..words import mark, tr
 from ..words.spelling import short_day
 from . import phrases
+from .cards import notes_on_last
 from .plot import ASCII, FINE, Marks, legend, plot
 from .series import (
     Series,
@@ -98,7 +98,7 @@ def _flag(row: FlagRow, titles: Mapping[str, str]) -> RenderableType:
     """One flag in the list: a line to find it by, its state, and the first sentence of its reason."""
     head = Text.assemble(_text(row.client, HEAD), "  ", _text(phrases.heading(row, titles), KIND))
     state = "; ".join(filter(None, (short_day(row.flag.opened), phrases.state_of(row), phrases.sent_of(row))))
-    more = "" if row.flag.shown else " " + tr("(behind “more”: not the first of its form)")
+    more = "" if row.flag.shown else " " + tr("(waits behind “more”)")
     reason = row.flag.evidence.reason
     said = reason if row.kind == "safety" else phrases.first_sentence(reason)
     lines = [head, _text(state + more, QUIET), _text(said)]
@@ -161,8 +161,8 @@ def _course(course: Course, rests: frozenset[str], rules: Sequence[RuleSpec]) ->
         drawn = [series_of(course, name) for name in main_scores(course.instrument)]
         yield _inside(*(_Plot(series, rests) for series in drawn), _Legend(tuple(drawn), rests))
     yield _inside(_Numbers(course), *_remarks(course), *_bands(course))
-    for told in _notes_on_last(course, rules):
-        yield _inside(Text(""), told)
+    for title, reason in notes_on_last(course, rules):
+        yield _inside(Text(""), Group(_text(title, HEAD), _text(reason)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,17 +249,6 @@ def _bands(course: Course) -> Iterator[RenderableType]:
                 end=short_day(span.end),
             )
             yield _text(told, QUIET)
-
-
-def _notes_on_last(course: Course, rules: Sequence[RuleSpec]) -> Iterator[RenderableType]:
-    """Notes belong to one form and are shown before a session only: those on the last form."""
-    last = len(course.forms) - 1
-    for rule in rules:
-        if rule.kind != "note" or rule.instrument not in (None, course.instrument.id):
-            continue
-        for episode in notes(rule, course):
-            if episode.opened == last:
-                yield Group(_text(tr(rule.title), HEAD), _text(episode.evidence().reason))
 
 
 # --- one flag, step by step ------------------------------------------------------------------------------------------

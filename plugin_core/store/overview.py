@@ -58,8 +58,8 @@ def forms_of(tx: Tx, keys: Sequence[str], but: Collection[str], *, until_ms: int
 
 
 class Standing(NamedTuple):
-    """A client's standing flags: how many in all, open safety notices, and of what is shown and acknowledged by nobody
-    the prompts and the good news."""
+    """A client's standing flags: how many are shown, open safety notices, and of what is shown and acknowledged by
+    nobody the prompts and the good news."""
 
     number: int = 0
     safety: int = 0
@@ -71,7 +71,7 @@ def standing(tx: Tx) -> dict[str, Standing]:
     """Standing flags by client; clients without any are left out."""
     new = flags.c.shown & (flags.c.state == FlagState.RAISED.value)
     wanted = (flags.c.kind == "safety", new & (flags.c.kind == "prompt"), new & (flags.c.kind == "good-news"))
-    counts = (func.count(), *(func.count().filter(one) for one in wanted))
+    counts = [func.count().filter(one) for one in (flags.c.shown, *wanted)]
     where = (flags.c.source == tx.source) & flags.c.state.in_(STANDING)
     rows = tx.conn.execute(select(flags.c.client, *counts).where(where).group_by(flags.c.client)).all()
     return {client: Standing(*rest) for client, *rest in rows}

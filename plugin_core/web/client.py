@@ -46,7 +46,7 @@ def page(client: str) -> ResponseReturnValue:
     """The page of one client."""
     person = scope.person(client)
     view = here.engine().client(person.key)
-    look = _look(person, sum(row.flag.state in STANDING_STATES for row in view.flags))
+    look = _look(person, sum(row.flag.state in STANDING_STATES and row.flag.shown for row in view.flags))
     here.note("client-viewed", person.key)
     return render_template("client.html", **facts(view, person, look))
 
@@ -64,11 +64,11 @@ def _look(person: Person, standing: int) -> Look | None:
 def facts(view: ClientView, person: Person, look: Look | None) -> dict[str, Any]:
     """Everything that the page shows."""
     engine = here.engine()
-    titles = {rule: found.descriptor.title for rule, found in engine.registry.rules.items()}
+    rules = [found.descriptor for found in engine.registry.rules.values()]
     standing = [row for row in view.flags if row.flag.state in STANDING_STATES]
-    shown = cards.cards(standing, {}, titles)
+    shown = cards.cards(standing, {}, engine.registry.titles)
     rests = _rests(standing)
-    main, others = glance.parts(view, rests)
+    main, others = glance.parts(view, rests, rules)
     today = engine.now().date()
     hold = next((one for one in reversed(view.holds) if one.start <= today <= one.until), None)
     if hold is not None:  # it stands above, once
@@ -79,6 +79,8 @@ def facts(view: ClientView, person: Person, look: Look | None) -> dict[str, Any]
     for card in _all(shown):
         card["opening"], card["rest"] = phrases.opening(card["reason"], 2)
     fresh = [card for card in shown if card["kind"] != "safety" and card["state"] not in SEEN_STATES]
+    waiting = [card for card in fresh if card["waits"]]
+    fresh = [card for card in fresh if not card["waits"]]
     return {
         "client": person.key,
         "name": view.shown,
@@ -87,6 +89,7 @@ def facts(view: ClientView, person: Person, look: Look | None) -> dict[str, Any]
         "asked": asked(here.desk().caseload.due(engine, here.source()).get(person.key, ())),
         "safety": safety,
         "fresh": fresh,
+        "waiting": waiting,
         "seen": [card for card in shown if card["kind"] != "safety" and card["state"] in SEEN_STATES],
         "main": main,
         "others": others,
@@ -165,13 +168,12 @@ def why(client: str, flag: str) -> ResponseReturnValue:
     row = next((one for one in view.flags if one.flag.key == flag), None)
     if row is None:
         abort(404)
-    titles = {rule: found.descriptor.title for rule, found in here.engine().registry.rules.items()}
     here.note("flag-explained", flag)
     return render_template(
         "why.html",
         client=person.key,
         name=view.shown,
-        flag=cards.card_of(row, titles),
+        flag=cards.card_of(row, here.engine().registry.titles),
         figure=cards.figure_of(row, view),
     )
 

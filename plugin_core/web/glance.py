@@ -6,8 +6,8 @@ between the last two scored forms; the bands are those around the baseline.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
@@ -15,6 +15,7 @@ from markupsafe import Markup
 from ...schemas.records import Course, Instrument, ScoredForm
 from ...schemas.vocab import Blank
 from ..report import phrases
+from ..report.cards import notes_on_last
 from ..report.charts import course_figure
 from ..report.series import Mark, all_scores, main_scores, notes_on, series_of, shown_value, visible
 from ..rules import words
@@ -22,6 +23,7 @@ from ..words import mark, tr
 from ..words.spelling import short_day
 
 if TYPE_CHECKING:
+    from ..contracts import RuleSpec
     from ..report.series import Series
     from ..views import ClientView
 
@@ -57,7 +59,8 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One form of the client: its newest and the one before, what changed, which lines moved, what was left out."""
+    """One form of the client: its newest and the one before, what changed, which lines moved, what was left out, and
+    the rules' notes on the newest (`asked`: title and reason)."""
 
     title: str
     day: str
@@ -65,18 +68,20 @@ class Part:
     changes: tuple[Change, ...]
     moved: tuple[Moved, ...]
     notes: tuple[str, ...]
+    asked: tuple[tuple[str, str], ...]
     empty: str
     figure: Markup
 
 
-def parts(view: ClientView, marked: frozenset[str]) -> tuple[Part | None, list[Part]]:
+def parts(view: ClientView, marked: frozenset[str], rules: Collection[RuleSpec]) -> tuple[Part | None, list[Part]]:
     """The main form's part and those of the others, by what the practice asks.
 
+    :param rules: the registered rules; those that give notes (P7, the pattern note) are told of the newest form.
     :param marked: ids of forms that open prompts rest on; the pictures mark them.
     """
     courses = visible(view.courses)
     main = _main(courses)
-    found = [part_of(course, marked, LARGE if course is main else SMALL) for course in courses]
+    found = [part_of(course, marked, LARGE if course is main else SMALL, rules) for course in courses]
     first = next((part for course, part in zip(courses, found, strict=True) if course is main), None)
     return first, [part for course, part in zip(courses, found, strict=True) if course is not main]
 
@@ -88,18 +93,22 @@ def _main(courses: Sequence[Course]) -> Course | None:
     return max(ours or asked, key=lambda course: (course.forms[-1].authored, len(course.forms)), default=None)
 
 
-def part_of(course: Course, marked: frozenset[str], height: float) -> Part:
+def part_of(course: Course, marked: frozenset[str], height: float, rules: Collection[RuleSpec] = ()) -> Part:
     """What is told of one course."""
     form = course.instrument
     last = course.forms[-1]
     before = _before(course)
+    asked = tuple(notes_on_last(course, rules))
+    # Where the rules' notes are told, that of one answer on every line is among them, in whole sentences.
+    bare = replace(last, straight_line=False) if asked else last
     return Part(
         title=phrases.course_title(course),
         day=short_day(last.authored),
         before="" if before is None else short_day(before.authored),
         changes=tuple(_change(course, name, before) for name in scores_of(form)),
         moved=() if before is None else moved(form, before, last),
-        notes=tuple(notes_on(course, last)),
+        notes=tuple(notes_on(course, bare)),
+        asked=asked,
         empty=words.EMPTY_STATES.get(len(course.forms), ""),
         figure=course_figure(
             course, scores_of(form), table=all_scores(form), marked=marked, height=height, newest=NEWEST

@@ -280,9 +280,11 @@ def test_what_is_behind_more_lies_inside_the_first_of_its_form() -> None:
     html = report_html(FakeEngine([client]), as_of=AS_OF)
     assert "More from the same form: Prompt: Growth answers have gone down" in html
     gone = replace(first, flag=replace(first.flag, state=FlagState.CLEARED))
-    alone = Page(report_html(FakeEngine([rising_view(flags=(gone, second))]), as_of=AS_OF)).text
-    assert "Prompt: Growth answers have gone down" in alone
+    alone = report_html(FakeEngine([rising_view(flags=(gone, second))]), as_of=AS_OF)
     assert "More from the same form" not in alone
+    before, behind = alone.split("1 more, from a rule that does not prompt in this practice")
+    assert "Prompt: Growth answers have gone down" in behind.split("</details>")[0]
+    assert "Prompt: Growth answers have gone down" not in before
 
 
 def test_cleared_and_withdrawn_flags_are_counted_and_not_shown_as_standing() -> None:

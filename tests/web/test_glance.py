@@ -6,10 +6,13 @@ from dataclasses import replace
 
 import pytest
 from handrail.plugin_core.instruments import builtin_one
+from handrail.plugin_core.manager import Plugins
+from handrail.plugin_core.registry import Registry
 from handrail.plugin_core.report.phrases import opening
 from handrail.plugin_core.rules import words
-from handrail.plugin_core.web.glance import moved
-from handrail.schemas.records import ScoredForm
+from handrail.plugin_core.store import overview
+from handrail.plugin_core.web.glance import moved, part_of
+from handrail.schemas.records import Course, ScoredForm
 from handrail.schemas.vocab import Blank
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,6 +76,61 @@ def test_every_prompt_is_named_at_the_top_and_told_whole(house: House) -> None:
         assert escape(rest) in card
 
 
+def test_the_page_and_the_list_count_the_same_prompts(house: House) -> None:
+    """A prompt that stands on the page and not in the list is seen by nobody in time; one from a rule that does not
+    prompt here (P1 to P6, docs/signal.md) lies behind "more" and looks like no other prompt."""
+    browser = house.browser("supervisor")
+    browser.get("/clients")
+    flags = house.ask(lambda e: e.flags())
+    assert not all(row.flag.shown for row in flags)
+    for client in house.clients_of():
+        page = browser.get(f"/client/{client}").text
+        open_, _, waiting = page.partition("that does not prompt in this practice")
+        if not waiting:
+            open_, _, waiting = page.partition("that do not prompt in this practice")
+        own = [row for row in flags if row.flag.client == client and row.kind in ("prompt", "good-news")]
+        strip = page.split('class="short')[1].split("</ul>")[0]
+        assert strip.count('href="#flag-') == sum(row.flag.shown for row in own)
+        for row in own:
+            first = {one.flag.opening_form for one in own if one.flag.shown and one.kind == "prompt"}
+            behind = not row.flag.shown and row.flag.opening_form not in first
+            assert (f'id="flag-{row.id}"' in waiting) == behind
+            assert (f'id="flag-{row.id}"' in open_) == (not behind)
+
+
+def test_a_rise_of_what_does_not_prompt_is_nothing_new(house: House) -> None:
+    """A client who is marked as new, with nothing new to be seen, teaches people not to look."""
+    flag = next(row for row in house.ask(lambda e: e.flags()) if not row.flag.shown)
+    with house.desk.engine() as engine, engine.store.reading(engine.source) as tx:
+        shown = sum(row.flag.shown for row in engine.flags(client=flag.flag.client))
+        assert overview.standing(tx)[flag.flag.client].number == shown
+
+
+def test_worth_asking_about_is_on_the_page_before_the_session(house: House) -> None:
+    """clinical.md 4.3: P7 is told nowhere else, so that where it is not on this page nobody ever reads it."""
+    browser = house.browser("supervisor")
+    asked = 0
+    for client in house.clients_of():
+        view = house.ask(lambda e, client=client: e.client(client))
+        last = next((course.forms[-1] for course in view.courses if course.instrument.id == "gr18"), None)
+        high = last is not None and not last.straight_line and 4 in (last.answers.get("W2"), last.answers.get("W5"))
+        page = texts(browser.get(f"/client/{client}").text)
+        assert ("Worth asking about: On this form" in page) == high
+        asked += high
+    assert asked
+
+
+def test_the_same_answer_on_every_line_is_told_once_and_in_full() -> None:
+    """clinical.md 3.6: that lines worded in opposite ways agree by chance only is what makes the note no verdict."""
+    lines = [item.id for item in FORM.items if item.id not in ("N1", "N2", "F1", "F2")]
+    one = replace(form(dict.fromkeys(lines, 4)), straight_line=True)
+    rules = [found.descriptor for found in Registry(Plugins()).rules.values()]
+    part = part_of(Course("c", FORM, (one,)), frozenset(), 120, rules)
+    assert [reason for _, reason in part.asked] == [words.REASONS["pattern"]]
+    assert "the same answer on every line" not in part.notes
+    assert "the same answer on every line" in part_of(Course("c", FORM, (one,)), frozenset(), 120).notes
+
+
 @given(
     st.lists(st.sampled_from(["On 3 May (1.5 to 2.0) it rose.", "“…” moved!", "Is it so?", "A hard month"]), max_size=6)
 )
@@ -118,8 +176,6 @@ def test_with_few_forms_a_sentence_stands_in_place_of_change(house: House) -> No
         key = next(iter(house.clients_of()))
         view = house.ask(lambda e: e.client(key))
         course = next(one for one in view.courses if one.instrument.id == "gr18")
-        from handrail.plugin_core.web.glance import part_of
-
         part = part_of(replace(course, forms=course.forms[:1]), frozenset(), 120)
         assert part.empty == "One form so far. Change can be shown from the third form on."
         assert part.before == ""
