@@ -10,7 +10,9 @@ from typing import Any
 
 from handrail.plugin_core.sync import points
 
-CONTEXT = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
+CONTEXT: multiprocessing.context.ForkServerContext | multiprocessing.context.SpawnContext = (
+    multiprocessing.get_context("forkserver") if os.name == "posix" else multiprocessing.get_context("spawn")
+)
 KILLED = getattr(signal, "SIGKILL", signal.SIGTERM)
 SECONDS = 60
 

@@ -15,6 +15,7 @@ from handrail.plugin_core.signal.constants import constants
 
 from . import beside, tables
 from .calibration import calibrate
+from .detectors import PLAIN
 from .plots import plot
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -47,7 +48,7 @@ def main() -> None:
 
 def _figures(clients: int, bound: int) -> tuple[str, str]:
     begun = time.monotonic()
-    every, few = (*tables.COMPARED, *(p for p in tables.PLAIN if p != "P1")), ("EWMA", "Jacobson-Truax", "R1")
+    every, few = (*tables.COMPARED, *(p for p in PLAIN if p != "P1")), ("EWMA", "Jacobson-Truax", "R1")
     weekly = tables.runs(clients, "weekly", every)
     monthly = tables.runs(clients, "four-weekly", few)
     fortnightly, mixed = (tables.runs(clients, name, ("R1",)) for name in ("fortnightly", "mixed"))

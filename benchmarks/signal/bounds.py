@@ -46,7 +46,7 @@ def best_possible(world: World, manner: Manner = REFERENCE) -> Floats:
     for client in range(len(world.present)):
         weight = np.zeros(PARTICLES)
         for week in np.flatnonzero(world.present[client]):
-            seen = _likelihood(world, client, week, manner, blur)
+            seen = _likelihood(world, client, int(week), manner, blur)
             weight += seen[0][cells[0][:, week]] + seen[1][cells[1][:, week]]
             if week >= LEAST_WEEKS:
                 share = np.exp(weight - weight.max())
@@ -63,7 +63,7 @@ def _likelihood(world: World, client: int, week: int, manner: Manner, blur: Floa
         for line in np.flatnonzero(growth == IS_GROWTH):
             raw = answered.raw[client, week, line]
             if raw != MISSING:
-                total += np.log(_probability(world, client, line, raw, manner))
+                total += np.log(_probability(world, client, int(line), raw, manner))
         top = total.max()
         found.append(np.log(blur @ np.exp(total - top) + 1e-4))
     return found[0], found[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -90,7 +90,7 @@ def plain(found: Sequence[Run]) -> str:
     return table(["rule", "false alarms", "in the year", "within 16 weeks", "right"], rows)
 
 
-def budgets(named: dict[str, Sequence[Run]]) -> str:
+def budgets(named: Mapping[str, Sequence[Run]]) -> str:
     """What comes of the limits that ship."""
     rows = []
     for title, found in named.items():
@@ -106,7 +106,7 @@ def budgets(named: dict[str, Sequence[Run]]) -> str:
 Who = Callable[[World], Any]
 
 
-def among(named: dict[str, Sequence[Run]], groups: dict[str, Who], name: str = met_at(5)) -> str:
+def among(named: Mapping[str, Sequence[Run]], groups: dict[str, Who], name: str = met_at(5)) -> str:
     """False alarms and sensitivity at the default budget among some clients."""
     rows = []
     for title, who in groups.items():
@@ -136,7 +136,7 @@ def _hits(run: Run, name: str, who: Any) -> tuple[int, int]:
     return int((highest(run.numbers[name])[chosen] > 0.5).sum()), int(chosen.sum())
 
 
-def by_style(named: dict[str, Sequence[Run]]) -> str:
+def by_style(named: Mapping[str, Sequence[Run]]) -> str:
     """False alarms at the default budget in each fifth of both styles, and the ratio of the ends."""
     rows = []
     for title, found in named.items():
@@ -147,7 +147,7 @@ def by_style(named: dict[str, Sequence[Run]]) -> str:
     return table(["world", "style", "first fifth", "second", "third", "fourth", "last", "ratio of the ends"], rows)
 
 
-def bounded(named: dict[str, Sequence[Run]]) -> str:
+def bounded(named: Mapping[str, Sequence[Run]]) -> str:
     """R1 beside what could be done at best, each held to 5 % false alarms in each seed."""
     rows = []
     for title, found in named.items():

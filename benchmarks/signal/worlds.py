@@ -50,7 +50,7 @@ def make(seed: int, n: int, spacing: str = "weekly", manner: Manner = REFERENCE,
     present = _present(rng, n, spacing) & (np.arange(WEEKS)[None, :] <= end[:, None])
     answered = answer(rng, courses, replace(manner, **changes))  # type: ignore[arg-type]
     answered.raw[~present] = MISSING
-    days = 7.0 * np.arange(WEEKS)[None, :] + rng.integers(0, 4, (n, WEEKS))
+    days = np.asarray(7.0 * np.arange(WEEKS)[None, :] + rng.integers(0, 4, (n, WEEKS)), np.float64)
     days[:, 0] = 0
     return World(courses, answered, judge(courses.g, courses.d, end, present), present, days, end, spacing)
 

@@ -6,7 +6,7 @@ Each request is a file named by its key, made once; every call is a line in `cal
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from handrail.plugin_core import hookimpl
 from handrail.plugin_core.contracts import Ask, Asked, CollectorContext, CollectorSpec
 from handrail.plugin_core.errors import AddressRefused, MailProblem, Unreachable, Unsupported
 
-FAULTS = {
+FAULTS: dict[str, Callable[[], Exception]] = {
     "unreachable": lambda: Unreachable("The test channel cannot be reached. Run it again later."),
     "unsupported": lambda: Unsupported("The test channel is switched off."),
     "mail": lambda: MailProblem("The test server has no time now.", passing=True),

@@ -46,6 +46,7 @@ def test_the_second_form_comes_three_weeks_after_the_first_and_then_the_cadence(
     second = due(Past(forms=(first,)))
     assert (second.day, second.why) == (first + 3 * WEEK, Why.SECOND)
     assert second.reason == "Second form, 3 weeks after the first of 6 May 2026; the two make the baseline."
+    assert second.day is not None
     assert 2 * WEEK <= second.day - first <= second.day + timedelta(days=7) - first <= 4 * WEEK
     third = due(Past(forms=(first, first + 3 * WEEK)))
     assert third.reason == "4 weeks since the form of 27 May 2026."

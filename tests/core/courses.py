@@ -98,8 +98,7 @@ def any_answers(draw: st.DrawFn) -> dict[str, int | Blank]:
     found: dict[str, int | Blank] = {}
     for item in GR18.items:
         value = draw(pick)
-        turned = item.id in REVERSED and isinstance(value, int)
-        found[item.id] = 4 - value if turned else value
+        found[item.id] = 4 - value if item.id in REVERSED and isinstance(value, int) else value
     return found
 
 

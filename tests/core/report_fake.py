@@ -208,7 +208,7 @@ def invented() -> FakeEngine:
     for client in practice.courses:
         forms: dict[str, list[ScoredForm]] = {}
         for one in sorted(latest.values(), key=lambda f: (f.authored, f.id)):
-            if one.client != client or one.status not in ("completed", "amended"):
+            if one.authored is None or one.client != client or one.status not in ("completed", "amended"):
                 continue
             record, tags = builtin_one(one.instrument), frozenset({"shared"} if one.shared else ())
             response = Response(one.id, client, record.id, record.version, one.authored, one.answers, tags=tags)

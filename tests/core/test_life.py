@@ -25,9 +25,9 @@ def said(pattern: str, kind: str = "prompt", name: str = "X") -> RuleSpec:
     """A rule that says yes (y), no (n) or that it could not judge (-), form by form."""
     met = {"y": True, "n": False, "-": None}
 
-    def judge(of: Course) -> Sequence[Reading]:
+    def judge(course: Course) -> Sequence[Reading]:
         return [
-            Reading(met[letter], why="not judged" if letter == "-" else None) for letter in pattern[: len(of.forms)]
+            Reading(met[letter], why="not judged" if letter == "-" else None) for letter in pattern[: len(course.forms)]
         ]
 
     return RuleSpec(name, "1", "A rule", "gr18", judge, kind)

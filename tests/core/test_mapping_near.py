@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -22,7 +23,7 @@ FORMS = [form for instrument in builtin() for form in every(instrument)]
 LINES = [(form, place) for form in FORMS for place in range(len(form.items))]
 LONG = [(form, place) for form, place in LINES if len(form.items[place].text) > 40]
 
-SPELLINGS = {
+SPELLINGS: dict[str, Callable[[str], str]] = {
     "capitals": lambda text: "".join(one if one == "ß" else one.upper() for one in text),
     "blanks": lambda text: "\u00a0 " + text.replace(" ", " \n\t"),
     "entities": lambda text: html.escape(text).replace("e", "&#101;"),
@@ -31,7 +32,7 @@ SPELLINGS = {
 }
 
 # Each turns a question into another one.
-TWISTS = {
+TWISTS: dict[str, Callable[[str], str]] = {
     "not": lambda text: f"I do not agree that: {text}",
     "not inside": lambda text: text.replace(" ", " not ", 1),
     "never": lambda text: f"{text} never",

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from math import sqrt
+from typing import Any
 
 import pytest
 from handrail.plugin_core.rules import builtin_rules
@@ -38,7 +39,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")  
 
 RISEN = answers(warning=20)
 FALLEN = answers(growth=10)
-STRAIGHT = dict.fromkeys((*GROWTH, *WARNING), 4)
+STRAIGHT: dict[str, int | Blank] = dict.fromkeys((*GROWTH, *WARNING), 4)
 
 
 def same(forms: int, **lines: int | Blank | None) -> list[dict[str, int | Blank]]:
@@ -235,7 +236,7 @@ def test_p5_is_silent_while_growth_is_up() -> None:
     assert met("P5", course(*[reliance(9)] * 3, unscored))[-1] is None, "growth unknown is not growth standing still"
 
 
-def coming(*forms: dict[str, int | Blank], sessions: int | None = 8, **more: object) -> Course:
+def coming(*forms: dict[str, int | Blank], sessions: int | None = 8, **more: Any) -> Course:
     held = None if sessions is None else tuple(START + timedelta(days=n) for n in range(sessions))
     return course(*forms, sessions=held, **more)
 
@@ -318,7 +319,7 @@ def test_pattern_note_on_every_straight_line() -> None:
 
 def test_nothing_is_prompted_from_straight_lines() -> None:
     """A clicked-through form is no client's view."""
-    forms = [{**STRAIGHT, "F1": 4, "F2": 0}] * 8
+    forms: list[dict[str, int | Blank]] = [{**STRAIGHT, "F1": 4, "F2": 0}] * 8
     for rule in ("P1", "P2", "P3", "P4", "P5", "P6", "P7", "N"):
         assert True not in met(rule, coming(*forms, sessions=20)), rule
 

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from handrail.plugin_core.contracts import Reading
 from handrail.plugin_core.errors import HandrailError, UsageError
 from handrail.plugin_core.instruments import builtin
 from handrail.plugin_core.rules import builtin_rules
 from handrail.plugin_core.screen import Descriptors, ScreenReport, screen
 from handrail.plugin_core.screening.lines import Reader
 from handrail.schemas.flags import EvidenceSchema
-from handrail.schemas.records import Response
+from handrail.schemas.records import Course, Response
 from handrail.schemas.screen import (
     ScreenEventSchema,
     ScreenLineSchema,
@@ -202,7 +203,8 @@ def practice(seed: int, clients: int = 12) -> list[Json]:
 def test_the_output_does_not_depend_on_the_order_of_the_input(seed: int) -> None:
     """By client, by date or shuffled: the same bytes, clients ascending, each client's lines in the order of time."""
     lines = practice(seed)
-    sorted_ = Ran(sorted(lines, key=lambda one: (one["client"], one["authored"])))
+    in_order = sorted(lines, key=lambda one: (one["client"], one["authored"]))
+    sorted_ = Ran(in_order)
     assert sorted_.events
     keys = [(event["client"], event["on"]) for event in sorted_.events]
     assert keys == sorted(keys)
@@ -266,7 +268,7 @@ def test_cutting_the_input_at_a_date_leaves_all_lines_up_to_it_as_they_were(seed
 # --- bad input -----------------------------------------------------------------------------------------------------
 
 SECRET = "Zaphod-7731"
-BAD = {
+BAD: dict[str, bytes | str | Json] = {
     "no JSON": "Zaphod-7731 {",
     "an array": '["Zaphod-7731"]',
     "cut off": json.dumps(line())[:-3],
@@ -338,11 +340,11 @@ def test_a_rule_that_raises_is_named_and_the_others_run() -> None:
     assert ran.happened() == Ran(rising()).happened()
 
 
-def _raises(_: object) -> Any:
+def _raises(course: Course) -> Sequence[Reading]:
     raise RuntimeError
 
 
-def _short(_: object) -> Any:
+def _short(course: Course) -> Sequence[Reading]:
     return []
 
 

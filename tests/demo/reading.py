@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Any
 
 from handrail.adapters.demo.practice import Practice
 from handrail.adapters.fhir.decode import read_page
@@ -42,12 +43,16 @@ def read(caller: Caller, practice: Practice) -> Read:
     instruments = {instrument.id: instrument for instrument in practice.instruments()}
     reader = FormReader([own_mapping(instrument, "demo") for instrument in instruments.values()])
     remote = _pull(caller)
-    flat, aside = [], []
+    flat: list[dict[str, Any]] = []
+    aside: list[Quarantined] = []
     for one in remote:
         if one.status in SCORED_STATUSES:
             found = reader.read(one)
-            (aside if isinstance(found, Quarantined) else flat).append(found)  # type: ignore[arg-type]
-    responses, refused = judge(ResponseSchema(list(instruments.values())), flat)  # type: ignore[arg-type]
+            if isinstance(found, Quarantined):
+                aside.append(found)
+            else:
+                flat.append(found)
+    responses, refused = judge(ResponseSchema(list(instruments.values())), flat)
     assert refused == []
     scorers = {name: Scorer(instrument) for name, instrument in instruments.items()}
     courses = _courses(responses, scorers)

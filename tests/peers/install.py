@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 POSTGRES_PLACES = (
@@ -221,7 +222,7 @@ def install_lforms() -> str:
     return "installed"
 
 
-def _unpack(archive: Path, package: dict[str, dict[str, str]], folder: Path) -> None:
+def _unpack(archive: Path, package: dict[str, Any], folder: Path) -> None:
     """Takes the named files out of a package, if it is the very one that was locked."""
     digest = "sha512-" + base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
     if digest != package["integrity"]:

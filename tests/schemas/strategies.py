@@ -28,7 +28,7 @@ from handrail.schemas.vocab import Blank
 from hypothesis import strategies as st
 from marshmallow import Schema, fields
 
-LETTERS = st.characters(exclude_categories=("Cs",), exclude_characters="\x00")
+LETTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\x00")
 NUMBERS = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
 ANSWERS = st.integers(-9, 9) | st.none() | st.sampled_from([blank.value for blank in Blank])
 OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -46,7 +46,7 @@ def of_schema(schema: Schema) -> st.SearchStrategy[dict[str, Any]]:
 
 def of_field(field: fields.Field[Any]) -> st.SearchStrategy[Any]:
     """Values that the field accepts."""
-    found = next(make(field) for kind, make in _MAKE.items() if isinstance(field, kind))
+    found: st.SearchStrategy[Any] = next(make(field) for kind, make in _MAKE.items() if isinstance(field, kind))
     return found | st.none() if field.allow_none else found
 
 

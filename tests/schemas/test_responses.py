@@ -44,7 +44,7 @@ def test_a_flat_record_becomes_a_response() -> None:
     assert found.answers == {"G1": 3, "G2": Blank.EMPTY, "W1": Blank.DECLINED}
     assert (found.status, found.mode) == (ResponseStatus.COMPLETED, Mode.PAPER)
     assert found.authored.day == 2
-    assert (found.tags, found.totals) == ({"proxy"}, {"total": 13})
+    assert (found.tags, found.totals) == (frozenset({"proxy"}), {"total": 13})
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from handrail.schemas.records import Course
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.core.courses import any_course, course, scored
+from tests.core.courses import GR18, any_course, course, scored
 
-from .test_r1 import GR18, GROWING, R1, STEADY, WORSENING, lines, of
+from .test_r1 import GROWING, R1, STEADY, WORSENING, lines, of
 
 N = rule_n()
 GREW = of([(1, 1)] * 4 + [(2, 1)] * 2 + [(3, 1)] * 10)
@@ -46,7 +46,7 @@ def test_the_first_twelve_weeks_are_not_judged() -> None:
 
 def test_the_rise_of_n2_still_counts_by_itself() -> None:
     """To picture an end is news on a course whose scores stand still, also before the twelfth week."""
-    forms = [scored(GR18, {**lines(2, 1), "N2": 1 if n < 4 else 3}, 2 * n, name=f"f{n}") for n in range(6)]
+    forms = [scored(GR18, lines(2, 1, N2=1 if n < 4 else 3), 2 * n, name=f"f{n}") for n in range(6)]
     [flag] = episodes(N, course(*forms))
     assert flag.opened == 4
     assert flag.evidence().reason.count("You might ask") == 1
@@ -54,9 +54,9 @@ def test_the_rise_of_n2_still_counts_by_itself() -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(any_course(), st.booleans())
-def test_every_course_has_a_reading_a_form_and_the_quick_look_never_lies(of: object, alone: bool) -> None:
+def test_every_course_has_a_reading_a_form_and_the_quick_look_never_lies(of: Course, alone: bool) -> None:
     """Whatever comes: no exception, a reason where nothing is judged, and what `possible` rules out is met nowhere."""
-    given_course = replace(of, forms=of.forms[:1]) if alone else of  # type: ignore[type-var, attr-defined]
+    given_course = replace(of, forms=of.forms[:1]) if alone else of
     for rule in (N, R1):
         readings = rule.judge(given_course)
         assert len(readings) == len(given_course.forms)

@@ -23,6 +23,7 @@ from handrail.plugin_core.signal.rule import (
     spacing_of,
 )
 from handrail.schemas.records import Course
+from handrail.schemas.vocab import Blank
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,9 +35,9 @@ R1 = rule_r1()
 GROWTH, WARNING = GR18.score("growth").items, GR18.score("warning").items
 
 
-def lines(growth: int, warning: int, **changes: int | None) -> dict[str, int | None]:
+def lines(growth: int, warning: int, **changes: int | Blank) -> dict[str, int | Blank]:
     """Answers at about these levels, lines turned round where they are worded the other way, a little uneven."""
-    found: dict[str, int | None] = {}
+    found: dict[str, int | Blank] = {}
     for level, names in ((growth, GROWTH), (warning, WARNING)):
         for nth, name in enumerate(names):
             value = min(4, max(0, level + (1 if nth % 3 == 0 and level < 4 else 0)))

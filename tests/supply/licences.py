@@ -52,10 +52,10 @@ def licence_of(package: Distribution) -> str:
     name = str(about["Name"]).lower()
     if name in NAMED:
         return NAMED[name]
-    if about.get("License-Expression"):
+    if "License-Expression" in about:
         return str(about["License-Expression"])
     said = [one.split(" :: ")[-1] for one in about.get_all("Classifier") or [] if one.startswith("License ::")]
-    said = said or [(about.get("License") or "").splitlines()[0] if about.get("License") else ""]
+    said = said or (str(about["License"]).splitlines()[:1] if "License" in about else [])
     found = [SPELLED.get(one.lower(), one) for one in said]
     return " AND ".join(one for one in found if one) or "unknown"
 

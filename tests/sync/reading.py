@@ -12,8 +12,9 @@ import requests
 from handrail.adapters.fhir.carriers import KEY_SYSTEM
 from handrail.plugin_core.engine import Engine
 from handrail.plugin_core.store import book, forms
-from handrail.plugin_core.store.flags import FlagState, holds_of, read
+from handrail.plugin_core.store.flags import holds_of, read
 from handrail.plugin_core.store.outgoing import deliveries_of
+from handrail.schemas.vocab import FlagState
 from sqlalchemy import text
 
 PUSHED = ("Flag", "DetectedIssue", "Task")
