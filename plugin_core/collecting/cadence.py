@@ -132,6 +132,22 @@ def next_due(rhythm: Rhythm, past: Past, today: date) -> Due:
     return replace(due, day=day)
 
 
+def due_then(rhythm: Rhythm, past: Past, day: date) -> Due:
+    """Why a request that there is already was due on its day: by what had happened when it was made. Forms that reached
+    us later, or were filled in since, are the reason of the next one.
+
+    :param day: the due day of the request.
+    """
+    unanswered = tuple(one for one in past.unanswered if one.due < day)
+    forms = sorted(one for one in past.forms if one < day)
+    for known in range(len(forms), -1, -1):
+        due = _by_rhythm(rhythm, replace(past, forms=tuple(forms[:known]), unanswered=unanswered), day)
+        if due.day is not None and max(due.day, rhythm.start, rhythm.not_before or rhythm.start) == day:
+            return replace(due, day=day)
+    # Taken back and wanted again on another day, or by another rhythm: what is known of that day is the nearest.
+    return replace(_by_rhythm(rhythm, replace(past, forms=tuple(forms), unanswered=unanswered), day), day=day)
+
+
 def _by_rhythm(rhythm: Rhythm, past: Past, today: date) -> Due:
     recent = [day for day in past.forms if day >= rhythm.start - RECENT]
     last = max(recent, default=None)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from ...schemas.vocab import AskState
 from ..store import Tx, asks, forms
 from ..store.asks import AskRow, Remote
 from ..store.forms import StoredClient
@@ -40,12 +39,12 @@ class Listing:
     def rows(self, tx: Tx, cases: Sequence[Case]) -> list[DueRow]:
         """One row a case, soonest first."""
         people = forms.read_clients(tx, sorted({case.client for case in cases}))
-        remote = asks.remote_of(tx, [case.last.key for case in cases if case.last is not None])
+        remote = asks.remote_of(tx, [case.shown.key for case in cases if case.shown is not None])
         found = [self._row(case, people[case.client], remote) for case in cases if case.client in people]
         return sorted(found, key=lambda row: (row.due or _FAR, row.client, row.instrument))
 
     def _row(self, case: Case, person: StoredClient, remote: dict[str, Remote]) -> DueRow:
-        row = case.live or (case.last if self._refused(case) else None)
+        row = case.shown
         standing = self._standing(case)
         link = remote.get(row.key, Remote()).link if row is not None else None
         return DueRow(
@@ -55,7 +54,7 @@ class Listing:
             instrument=case.instrument,
             standing=standing,
             due=case.due.day if row is None else row.due,
-            reason=case.due.reason,
+            reason=(case.then or case.due).reason,
             channel=case.channel if row is None else row.channel,
             missed=case.missed,
             asked=None if row is None else self._day(row.asked),
@@ -81,9 +80,6 @@ class Listing:
             notes.append(tr(NO_WAY))
         return notes
 
-    def _refused(self, case: Case) -> bool:
-        return case.live is None and case.last is not None and case.last.state is AskState.REFUSED
-
     def _standing(self, case: Case) -> Standing:
         if case.blocked is not None:
             return case.blocked
@@ -91,7 +87,7 @@ class Listing:
             return self._live(case.live)
         if case.due.day is not None and case.due.day <= self.today:
             return Standing.DUE
-        if self._refused(case):
+        if case.shown is not None:
             return Standing.REFUSED
         return Standing.MISSED if case.missed else Standing.LATER
 

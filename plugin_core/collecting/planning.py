@@ -15,7 +15,7 @@ from ..settings import Settings
 from ..store import Tx, asks, enrolments, mend, sessions
 from ..store.asks import AskRow
 from ..store.sql import chunks
-from .cadence import Due, Past, Request, Rhythm, day_of, missed_in_a_row, next_due
+from .cadence import Due, Past, Request, Rhythm, day_of, due_then, missed_in_a_row, next_due
 from .enrolling import state_on
 from .facts import Standing
 
@@ -33,7 +33,8 @@ CLOSING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One form of one client. `live`: the request that is not closed yet. `last`: the newest request of all.
+    """One form of one client. `live`: the request that is not closed yet. `shown`: the one that lists show, which is
+    that, or the newest if it was refused; `then`: why it was due on its day.
 
     `blocked`: why this client is not asked for this form today; None: nothing stands against it.
     """
@@ -46,7 +47,8 @@ class Case:
     missed: int
     blocked: Standing | None
     live: AskRow | None
-    last: AskRow | None
+    shown: AskRow | None
+    then: Due | None
 
     def to_ask(self, today: date) -> bool:
         """Whether a request is to be made today."""
@@ -119,6 +121,8 @@ class Planner:
         past = Past(days, tuple(ran_out), frozenset(row.due for row in rows), attended)
         again = None if item.paused_until is None else item.paused_until + timedelta(days=1)
         rhythm = Rhythm(item.start, item.every_weeks, item.every_sessions, again)
+        live = next((row for row in rows if row.live), None)
+        shown = live or next((row for row in rows[-1:] if row.state is AskState.REFUSED), None)
         return Case(
             client=item.client,
             instrument=name,
@@ -127,8 +131,9 @@ class Planner:
             channel=item.channel or self.settings.collect.channel,
             missed=missed_in_a_row(days, missed),
             blocked=self._blocked(item, name, beside, over),
-            live=next((row for row in rows if row.live), None),
-            last=rows[-1] if rows else None,
+            live=live,
+            shown=shown,
+            then=None if shown is None else due_then(rhythm, past, shown.due),
         )
 
     def _blocked(self, item: Enrolment, name: str, beside: _Beside, over: bool) -> Standing | None:

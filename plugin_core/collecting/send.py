@@ -176,14 +176,15 @@ class Sending:
         """Requests that this run passes over, so that it does not end with a bare "Done."."""
         with self.engine.store.reading(self.engine.source) as tx:
             rows = asks.read(tx, states=(AskState.PLANNED, AskState.SENDING))
-        if waiting := sum(row.not_before is not None and row.not_before > self.now for row in rows):
+        if waiting := sum(map(self._waits, rows)):
             self.report.counts["waiting"] = waiting
 
     def _would(self) -> None:
         """What a run would do, for --dry-run."""
         with self.engine.store.reading(self.engine.source) as tx:
             rows = asks.read(tx, states=LIVE)
-            self.report.counts["would_take_back"] += len(asks.read(tx, recall=True))
+            closed = [row for row in asks.read(tx, recall=True) if not self._waits(row)]
+        self.report.counts["would_take_back"] += sum(self._takes_back(row, self._form(row)) for row in closed)
         self.report.counts["would_ask"] += sum(self._may_try(row) and row.asked is None for row in rows)
         self.report.counts["would_remind"] += sum(
             self._may_remind(row) or (self._may_try(row) and row.asked is not None) for row in rows
@@ -193,8 +194,10 @@ class Sending:
 
     def _may_try(self, row: AskRow) -> bool:
         """Planned, or of unknown outcome, and not waiting for another try."""
-        waits = row.not_before is not None and row.not_before > self.now
-        return row.state in (AskState.PLANNED, AskState.SENDING) and not waits and self._carried(row)
+        return row.state in (AskState.PLANNED, AskState.SENDING) and not self._waits(row) and self._carried(row)
+
+    def _waits(self, row: AskRow) -> bool:
+        return row.not_before is not None and row.not_before > self.now
 
     def _may_remind(self, row: AskRow) -> bool:
         if row.state is not AskState.OPEN or row.asked is None or row.reminders >= self.collect.reminders:
@@ -324,7 +327,7 @@ class Sending:
 
     def _tell(self, row: AskRow) -> None:
         """Tells the channel that a request is answered, or takes back one that is closed; until it was told."""
-        if row.not_before is not None and row.not_before > self.now:
+        if self._waits(row):
             return
         spec = self.requests.collector(row.channel)
         if spec is None:
@@ -347,16 +350,26 @@ class Sending:
 
     def _told(self, row: AskRow, spec: CollectorSpec) -> str | None:
         ask = self.requests.ask(row)
-        form = None if row.answered_by is None else self.requests.remote_form(row.answered_by)
-        typed_in = form is not None and is_entry(form)  # the channel does not know that form: its request is taken back
-        if row.state is AskState.ANSWERED and spec.settled is not None and form is not None and not typed_in:
+        form = self._form(row)
+        if row.state is AskState.ANSWERED and spec.settled is not None and form is not None and not is_entry(form):
             spec.settled(ask, form, self.requests.context)
             return "told"
-        needless = row.state is not AskState.ANSWERED or row.asked is None or typed_in
-        if spec.withdraw is None or not needless:
+        if spec.withdraw is None or not self._takes_back(row, form):
             return None
         spec.withdraw(ask, self.requests.context)
         return "taken_back"
+
+    def _form(self, row: AskRow) -> str | None:
+        """The platform's id of the form that answers a request."""
+        return None if row.answered_by is None else self.requests.remote_form(row.answered_by)
+
+    def _takes_back(self, row: AskRow, form: str | None) -> bool:
+        """Whether a closed request is taken back at its channel: also one that a form answers which the channel does
+        not know, since it was typed in here."""
+        spec = self.requests.collector(row.channel)
+        typed_in = form is not None and is_entry(form)
+        needless = row.state is not AskState.ANSWERED or row.asked is None or typed_in
+        return spec is not None and spec.withdraw is not None and needless
 
     # --- by hand -----------------------------------------------------------------------------------------------------
 

@@ -193,6 +193,21 @@ def test_a_folder_that_cannot_be_written_is_said_before_anything_is_done(practic
     assert practice.asks() == []
 
 
+def test_a_dry_run_counts_what_the_run_then_does(open_practice: Open) -> None:
+    """Somebody who reads "1 request would be taken back" looks for the client who is no longer asked, and finds none."""
+    practice = open_practice(clients=3)
+    practice.enrol()
+    practice.send()
+    practice.outside.fault("unreachable")
+    practice.answer("c1")
+    practice.outside.fault(None)
+    practice.ask(lambda engine: engine.collecting.opt_out("Patient/c2", "anna"))
+    before = practice.send(dry_run=True).counts
+    after = practice.send().counts
+    assert (after["taken_back"], after["told"]) == (1, 1)
+    assert before["would_take_back"] == 1
+
+
 def test_a_dry_run_sends_nothing_and_keeps_nothing(open_practice: Open) -> None:
     """Looking must not be asking."""
     practice = open_practice(clients=3)

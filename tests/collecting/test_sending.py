@@ -94,6 +94,25 @@ def test_a_form_from_just_before_the_request_answers_it(practice: Practice) -> N
     assert [row.state for row in practice.asks()] == [AskState.ANSWERED]
 
 
+def test_an_open_request_says_why_it_was_due_and_not_why_the_next_one_is(practice: Practice) -> None:
+    """A form from five days before the request, which reached us after it: "due on 25 May, 4 weeks since the form of
+    19 May" is told by a list that nobody believes any more."""
+    practice.enrol()
+    practice.answer("c1")
+    practice.days(15)
+    practice.answer("c1", sync=False)
+    practice.days(6)
+    practice.send()
+    asked = practice.due()
+    assert (asked.standing, asked.due) == (Standing.ASKED, date(2026, 5, 25))
+    assert asked.reason == "Second form, 3 weeks after the first of 4 May 2026; the two make the baseline."
+    practice.sync()
+    assert practice.due() == asked
+    practice.days(10)
+    practice.send()
+    assert practice.due().reason == "4 weeks since it was last asked for on 25 May 2026."
+
+
 def test_a_form_that_reaches_us_late_answers_its_request(practice: Practice) -> None:
     """The platform was slow: the client did not miss anything."""
     practice.enrol()
