@@ -16,7 +16,7 @@ from .contracts import AdapterSpec, CollectorSpec, RuleSpec, ScorerSpec
 from .errors import PluginError, SettingsError, UsageError
 from .manager import Plugins, Registered
 from .scoring import Scorer
-from .signal.local import load, used_with
+from .signal.local import Known, load, merged, used_with
 from .words import tr
 
 
@@ -44,14 +44,22 @@ class Registry:
         self.budget = budget
         self._folder = folder
         self._prompts = None if prompts is None else frozenset(prompts)
+        self._constants: Known = {}
         self._ordered: dict[str, list[RuleSpec]] = {}
         self._compiled: dict[tuple[str, str], Scorer] = {}
+
+    def with_constants(self, known: Known) -> Registry:
+        """The same with these constants of measurement error, before the practice has decided to keep them."""
+        prompts = None if self._prompts is None else sorted(self._prompts)
+        other = Registry(self.plugins, self.budget, self._folder, prompts)
+        other._constants = known
+        return other
 
     @cached_property
     def instruments(self) -> dict[tuple[str, str], Registered[Instrument]]:
         """Instruments by (id, version), with the practice's own constants where it has any."""
         found = self.plugins.descriptors("register_instruments", Instrument, lambda i: i.key, "instrument")
-        own = {} if self._folder is None else load(self._folder)
+        own = merged({} if self._folder is None else load(self._folder), self._constants)
         if not own:
             return found
         return {key: replace(one, descriptor=used_with(one.descriptor, own)) for key, one in found.items()}

@@ -151,8 +151,11 @@ def load(folder: Path) -> Known:
     return {form: {name: msgspec.structs.asdict(one) for name, one in own.items()} for form, own in found.items()}
 
 
+def merged(kept: Known, known: Known) -> Known:
+    """Constants with newer ones beside them, score by score."""
+    return {form: {**kept.get(form, {}), **known.get(form, {})} for form in {**kept, **known}}
+
+
 def store(folder: Path, known: Known) -> None:
     """Keeps constants beside those of other forms and scores that are kept already."""
-    kept = load(folder)
-    merged = {form: {**kept.get(form, {}), **known.get(form, {})} for form in {**kept, **known}}
-    write_bytes(folder / FILE, msgspec.json.format(msgspec.json.encode(merged)))
+    write_bytes(folder / FILE, msgspec.json.format(msgspec.json.encode(merged(load(folder), known))))

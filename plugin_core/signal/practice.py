@@ -1,18 +1,19 @@
-"""What other constants would change in a practice's flags: all its courses read twice, nothing written."""
+"""What other constants would change in a practice's flags: everything rescored twice, and nothing of it kept."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...schemas.records import Course
-from ..rules.life import GOOD_NEWS, PROMPT, episodes
-from .local import Known, used_with
+from ...schemas.vocab import STANDING_STATES
+from ..rules.life import GOOD_NEWS, PROMPT
+from .local import Known
 
 if TYPE_CHECKING:
     from ..engine import Engine
+    from ..registry import Registry
 
 CLIENTS_A_PAGE = 200
 
@@ -24,9 +25,7 @@ def courses(engine: Engine) -> Iterator[list[Course]]:
     from ..sync.sessions import attended
 
     settings, registry = engine.settings, engine.registry
-    keys = [key for key, _ in engine.clients()]
-    for start in range(0, len(keys), CLIENTS_A_PAGE):
-        page = keys[start : start + CLIENTS_A_PAGE]
+    for page in _pages(engine):
         with engine.store.reading(engine.source) as tx:
             people = forms.read_clients(tx, page)
             series = series_of(tx, page, registry, settings.zone, settings.read_tags)
@@ -39,15 +38,30 @@ def courses(engine: Engine) -> Iterator[list[Course]]:
 
 
 def standing(engine: Engine, known: Known) -> dict[str, tuple[int, int]]:
-    """Flags that the rules call for today, by rule: now, and with these constants. Holds are left aside."""
-    now: Counter[str] = Counter()
-    then: Counter[str] = Counter()
-    for page in courses(engine):
-        changed = [replace(course, instrument=used_with(course.instrument, known)) for course in page]
-        for counted, read in ((now, page), (then, changed)):
-            engine.registry.prepare(read)
-            for course in read:
-                for rule in engine.registry.rules_for(course.instrument.id):
-                    if rule.kind in (PROMPT, GOOD_NEWS):
-                        counted[rule.id] += sum(one.closed is None for one in episodes(rule, course))
-    return {rule: (now[rule], then[rule]) for rule in sorted(now.keys() | then.keys()) if now[rule] or then[rule]}
+    """Flags that stand after all is rescored, by rule: as things are, and with these constants. A rehearsal of
+    `handrail rescore`, so that holds, stale courses, discharges and vetoes count as they will."""
+    from ..sync.lock import exclusive
+
+    with exclusive(engine.store, "rescoring"):
+        now, then = (_rehearsed(engine, one) for one in (engine.registry, engine.registry.with_constants(known)))
+    return {rule: (now[rule], then[rule]) for rule in sorted(now.keys() | then.keys())}
+
+
+def _rehearsed(engine: Engine, registry: Registry) -> Counter[str]:
+    from ..store import flags
+    from ..sync.rescore import rescore
+
+    store, source, found = engine.store, engine.source, Counter[str]()
+    with store.rehearsal():
+        rescore(store, source, engine.settings, registry, engine.now(), engine.progress)
+        for page in _pages(engine):
+            with store.reading(source) as tx:
+                rows = [row for rows in flags.of_clients(tx, page).values() for row in rows]
+            found.update(row.rule for row in rows if row.kind in (PROMPT, GOOD_NEWS) and row.state in STANDING_STATES)
+    return found
+
+
+def _pages(engine: Engine) -> Iterator[list[str]]:
+    keys = [key for key, _ in engine.clients()]
+    for start in range(0, len(keys), CLIENTS_A_PAGE):
+        yield keys[start : start + CLIENTS_A_PAGE]
