@@ -127,7 +127,7 @@ class Licence:
     notice: str
 
 
-@dataclass(frozen=True)  # without slots: its lines by their ids are kept once they were asked for
+@dataclass(frozen=True)  # without slots: its lines and scores by their ids are kept once they were asked for
 class Instrument:
     """A form: its lines, its scores and everything that may be said of it. Comes from a data file.
 
@@ -166,7 +166,11 @@ class Instrument:
 
     def score(self, score_id: str) -> ScoreDefinition:
         """The score definition of that id. Raises KeyError."""
-        return {score.id: score for score in self.scores}[score_id]
+        return self._scores[score_id]
+
+    @cached_property
+    def _scores(self) -> dict[str, ScoreDefinition]:
+        return {score.id: score for score in self.scores}
 
 
 # --- answers and scores ------------------------------------------------------------------------------------------

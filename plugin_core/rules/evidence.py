@@ -5,8 +5,9 @@ Only called for forms at which a flag opens (or that a reader asks about), so cl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any
 
 from ...schemas.records import (
@@ -24,6 +25,7 @@ from ...schemas.vocab import Blank
 from ..words import mark, spoken, tr
 from . import words
 from .bands import constants, rule_constant
+from .once import once
 from .view import APART, NO_SCORE, STRAIGHT, Baseline, Track, View, answer
 
 MOST_MOVED = 3
@@ -79,7 +81,7 @@ def _score_step(course: Course, definition: ScoreDefinition, index: int) -> Step
     form = course.forms[index]
     parts = [
         term
-        for name, table in _terms(course.instrument, definition)
+        for name, table in _terms(course.instrument, definition.id)
         if (value := answer(form, name)) is not None and (term := table.get(value)) is not None
     ]
     whole = len(parts) == len(definition.items)
@@ -93,24 +95,20 @@ def _score_step(course: Course, definition: ScoreDefinition, index: int) -> Step
     return Step(what, f"({' + '.join(parts)}) / {len(parts)}", form.value(definition.id))
 
 
-_known_terms: dict[tuple[int, str], tuple[Instrument, list[tuple[str, dict[int, str]]]]] = {}
-
-
-def _terms(instrument: Instrument, definition: ScoreDefinition) -> list[tuple[str, dict[int, str]]]:
+@once
+def _terms(instrument: Instrument, score: str) -> list[tuple[str, dict[int, str]]]:
     """For each line of a score what every answer looks like in its sum, turned round or not."""
-    key = id(instrument), definition.id
-    kept = _known_terms.get(key)
-    if kept is not None and kept[0] is instrument:
-        return kept[1]
-    if len(_known_terms) > 64:
-        _known_terms.clear()
     made = []
-    for name in definition.items:
-        item = instrument.item(name)
-        ends = item.values[0] + item.values[-1]
-        made.append((name, {value: f"({ends} − {value})" if item.reverse else str(value) for value in item.values}))
-    _known_terms[key] = instrument, made
+    for name in instrument.score(score).items:
+        item, ends = instrument.item(name), turned(instrument, name)
+        made.append((name, {value: str(value) if ends is None else f"({ends} − {value})" for value in item.values}))
     return made
+
+
+def turned(instrument: Instrument, name: str) -> int | None:
+    """Of a line that is worded the other way, what its answer is taken from; None of any other."""
+    item = instrument.item(name)
+    return item.values[0] + item.values[-1] if item.reverse else None
 
 
 _last: tuple[Course, str, dict[Any, Any]] | None = None
@@ -169,24 +167,32 @@ def passed_over(view: View, track: Track, since: int, until: int) -> list[Step]:
     return [Step(tr("Forms between these that were passed over"), dates_of(view.course, left), float(len(left)))]
 
 
-def line_moves(view: View, definition: ScoreDefinition, baseline: Baseline, index: int, sign: int) -> list[LineMove]:
-    """The lines that moved most in the direction that carried the score, at most three, by raw answer.
+def line_moves(course: Course, base: Sequence[int], index: int, signs: Mapping[str, int]) -> list[LineMove]:
+    """The lines that moved most from the forms of the baseline to this one, at most three, by raw answer, in the
+    direction that carried their score: `signs` says for each score which that is.
 
     `before` is the mean of the baseline's answers to that line. A line that is blank on either side is left out.
     """
-    forms, found = view.course.forms, []
-    for name in definition.items:
-        item = view.course.instrument.item(name)
-        earlier = [value for i in baseline.forms if (value := answer(forms[i], name)) is not None]
-        now = answer(forms[index], name)
-        if not earlier or now is None:
-            continue
-        before = sum(earlier) / len(earlier)
-        carried = (now - before) * sign * (-1 if item.reverse else 1)
-        if carried > 0:
-            found.append((carried, LineMove(name, item.text, before, now)))
-    found.sort(key=lambda pair: -pair[0])
-    return [move for _, move in found[:MOST_MOVED]]
+    last, first, found = course.forms[index].answers, [course.forms[i].answers for i in base], []
+    for score, sign in signs.items():
+        for name, text, way in _ways(course.instrument, score):
+            now = last.get(name)
+            earlier = [value for given in first if isinstance(value := given.get(name), int)]
+            if not isinstance(now, int) or not earlier:  # a blank is a text
+                continue
+            before = sum(earlier) / len(earlier)
+            carried = (now - before) * sign * way
+            if carried > 0:
+                found.append((carried, name, text, before, now))
+    found.sort(key=itemgetter(0), reverse=True)
+    return [LineMove(name, text, before, now) for _, name, text, before, now in found[:MOST_MOVED]]
+
+
+@once
+def _ways(instrument: Instrument, score: str) -> list[tuple[str, str, int]]:
+    """The lines of a score: id, text, and -1 where a line is worded the other way, else 1."""
+    items = map(instrument.item, instrument.score(score).items)
+    return [(item.id, item.text, -1 if item.reverse else 1) for item in items]
 
 
 def moves_words(moves: Sequence[LineMove]) -> str:
@@ -223,7 +229,7 @@ def shift(view: View, track: Track, index: int, sign: int, inside: Sequence[str]
     forms = baseline_used(view, baseline, shown, definition.items)
     forms.append(used(course.forms[before[0]], tr("first"), shown, definition.items))
     forms.append(used(course.forms[index], tr("second"), shown, definition.items))
-    moves = line_moves(view, definition, baseline, index, sign)
+    moves = line_moves(course, baseline.forms, index, {definition.id: sign})
     return Evidence(
         reason="",
         forms=tuple(forms),

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from collections.abc import Callable, Sequence
+from datetime import date
+from functools import cache, lru_cache
+from operator import itemgetter
+from string import Formatter
 
-from ...schemas.records import Constant, Course, Evidence, LineMove, Step
+from ...schemas.records import Constant, Course, Evidence, Instrument, LineMove, Step
 from ..rules import words
 from ..rules.bands import constants as band_constants
 from ..rules.bands import limits
-from ..rules.evidence import lines_of, moves_words, used
+from ..rules.evidence import line_moves, lines_of, moves_words, turned, used
+from ..rules.once import once
 from ..rules.view import answer
-from ..words import tr
+from ..words import spoken, tr
 from . import texts
 from .constants import Constants, constants
 from .pages import FIRST_FORMS, Followable, Place
 from .pages import lines_of as model_lines
 
 SHOWN_FORMS = 3
-MOST_MOVED = 3
 BASE_DAYS = 6 * 7
 _LITTLE = 0.1
 """Weeks that add less than this stand in one line together."""
 _NUMBERS = ("level", "level_error", "rise", "rise_error", "change", "change_error")
+_WORKING = (*_NUMBERS, "held", "fade", "earlier")
 _TWO = "%.2f " * len(_NUMBERS)
 
 
@@ -36,17 +40,17 @@ def explain(found: Followable, stretch: tuple[int, ...], place: Place, spacing: 
     roles = dict.fromkeys(window, tr("looked at")) | dict.fromkeys(base, tr("baseline"))
     moves = line_moves(course, base, stretch[-1], {"warning": 1, "growth": -1})
     return Evidence(
-        reason=_reason(found, base, last, place, limit, moves, known),
+        reason=_reason(found, base, last, place, limit, moves),
         forms=tuple(
             used(course.forms[i], roles[i], ("growth", "warning"), model_lines(course.instrument))
             for i in sorted(roles)
         ),
         steps=(
             *seen_steps(found, place, sorted(roles)),
-            *_week_steps(found, stretch, place, known),
+            *_week_steps(found, stretch, place),
             *_limit_steps(place.number, limit, spacing, budget, known),
         ),
-        constants=_constants(course, known, budget),
+        constants=_constants(course.instrument, budget),
         moves=tuple(moves),
         clears_when=tr(texts.CLEARS, limit=words.exact(limit)),
     )
@@ -60,14 +64,15 @@ def base_of(found: Followable, stretch: Sequence[int]) -> list[int]:
 
 def mean_of(course: Course, index: int, score: str) -> float:
     """The mean of the lines that were answered, turned round where they are worded the other way."""
-    kept = course.forms[index].value(score)
+    form = course.forms[index]
+    kept = form.value(score)
     if kept is not None:
         return kept
     values = []
     for name in course.instrument.score(score).items:
-        if (value := answer(course.forms[index], name)) is not None:
-            item = course.instrument.item(name)
-            values.append(item.values[0] + item.values[-1] - value if item.reverse else value)
+        if (value := answer(form, name)) is not None:
+            ends = turned(course.instrument, name)
+            values.append(value if ends is None else ends - value)
     return sum(values) / len(values)
 
 
@@ -80,108 +85,106 @@ def baseline_text(found: Followable, base: Sequence[int], score: str) -> str:
 
 
 def _reason(
-    found: Followable,
-    base: Sequence[int],
-    last: Sequence[int],
-    place: Place,
-    limit: float,
-    moves: Sequence[LineMove],
-    known: Constants,
+    found: Followable, base: Sequence[int], last: Sequence[int], place: Place, limit: float, moves: Sequence[LineMove]
 ) -> str:
-    course, instrument = found.view.course, found.view.course.instrument
-    both = {name: instrument.score(name) for name in ("growth", "warning")}
-    filling: dict[str, str | int] = {}
-    for name, definition in both.items():
-        filling |= {f"{name}_{key}": text for key, text in lines_of(definition).items()}
-        filling[name] = words.listed([words.one(mean_of(course, i, name)) for i in last])
-    bands = [limits(both[name].change) for name in ("warning", "growth")]
-    errors = dict.fromkeys(words.one(one.pair.sem) for one in bands if one)
-    change = both["warning"].change
+    course = found.view.course
     held = float(place.followed.held[place.row, place.column].sum())
     return tr(
         texts.REASON,
-        **filling,
+        **_scores(course.instrument),
+        **{name: words.listed([words.one(mean_of(course, i, name)) for i in last]) for name in ("growth", "warning")},
         baseline=baseline_text(found, base, "warning"),
         growth_first=words.one(sum(mean_of(course, i, "growth") for i in base) / len(base)),
-        error=words.listed(list(errors)),
         forms=words.count(len(last)),
         dates=words.days([course.forms[i].authored.date() for i in last]),
-        origin=words.origin(change.origin if change else "assumed"),
         confidence=texts.CONFIDENCE[_confidence(place.number, limit)],
         weeks=words.count(max(1, round(held))),
-        window=known.look_back + 1,
+        window=constants().look_back + 1,
         moves=moves_words(moves),
     )
+
+
+@once
+def _scores(instrument: Instrument) -> dict[str, str]:
+    """What the reason says of the two scores: how many lines they have, their errors, and where these come from."""
+    both = {name: instrument.score(name) for name in ("growth", "warning")}
+    filling = {f"{name}_{key}": text for name, score in both.items() for key, text in lines_of(score).items()}
+    bands = [limits(both[name].change) for name in ("warning", "growth")]
+    errors = dict.fromkeys(words.one(one.pair.sem) for one in bands if one)
+    change = both["warning"].change
+    origin = words.origin(change.origin if change else "assumed")
+    return {**filling, "error": words.listed(list(errors)), "origin": origin}
 
 
 def _confidence(number: float, limit: float) -> str:
     return "clear" if number > 2 * limit else "fair" if number > 1.4 * limit else "some"
 
 
-def line_moves(course: Course, base: Sequence[int], index: int, signs: Mapping[str, int]) -> list[LineMove]:
-    """The lines that moved most from the first forms to this one, at most three, in the direction of their score."""
-    found = []
-    for score, sign in signs.items():
-        for name in course.instrument.score(score).items:
-            item, now = course.instrument.item(name), answer(course.forms[index], name)
-            earlier = [value for i in base if (value := answer(course.forms[i], name)) is not None]
-            if now is None or not earlier:
-                continue
-            before = sum(earlier) / len(earlier)
-            carried = (now - before) * sign * (-1 if item.reverse else 1)
-            if carried > 0:
-                found.append((carried, LineMove(name, item.text, before, now)))
-    found.sort(key=lambda pair: -pair[0])
-    return [move for _, move in found[:MOST_MOVED]]
-
-
 def seen_steps(found: Followable, place: Place, forms: Sequence[int]) -> list[Step]:
     """What the model read from each form that is shown."""
-    course, steps = found.view.course, []
+    course, seen, steps = found.view.course, place.seen, []
+    what, working, result = tr(texts.SEEN), tr(texts.SEEN_WORKING), tr(texts.SEEN_RESULT)
+    numbers = [part[place.row].tolist() for part in (seen.growth, seen.warning, seen.style, seen.drawn)]
     for index in forms:
-        column = place.forms.index(index) if index in place.forms else None
-        if column is None:
+        if index not in place.forms:
             continue
-        at = place.row, column
+        growth, warning, style, drawn = (two(part[place.forms.index(index)]) for part in numbers)
         steps.append(
             Step(
-                tr(texts.SEEN, day=words.day(course.forms[index].authored.date())),
-                tr(
-                    texts.SEEN_WORKING,
+                what.format(day=words.day(course.forms[index].authored.date())),
+                working.format(
                     growth_mean=words.exact(mean_of(course, index, "growth")),
-                    growth=two(place.seen.growth[at]),
+                    growth=growth,
                     warning_mean=words.exact(mean_of(course, index, "warning")),
-                    warning=two(place.seen.warning[at]),
+                    warning=warning,
                 ),
-                tr(texts.SEEN_RESULT, style=two(place.seen.style[at]), drawn=two(place.seen.drawn[at])),
+                result.format(style=style, drawn=drawn),
             )
         )
     return steps
 
 
-def _week_steps(found: Followable, stretch: tuple[int, ...], place: Place, known: Constants) -> list[Step]:
+def _week_steps(found: Followable, stretch: tuple[int, ...], place: Place) -> list[Step]:
     """How far the condition held in each week that adds something, newest first, and their sum."""
-    followed, at = place.followed, (place.row, place.column)
-    first = found.view.course.forms[stretch[0]].authored.date()
-    what, working, earlier = tr(texts.WEEK), tr(texts.WEEK_WORKING), tr(texts.EARLIER)
+    followed, at, language = place.followed, (place.row, place.column), spoken()
+    first = found.view.course.forms[stretch[0]].authored.toordinal()
+    working, ordered = _in_order(tr(texts.WEEK_WORKING))
+    earlier = tr(texts.EARLIER)
     columns = [followed.held, followed.weeks]
     columns += [part for pair in (followed.level, followed.rise, followed.change) for part in pair]
     steps, left = [], 0.0
-    filling = {"earlier": earlier}
-    for back, (held, week, *numbers) in enumerate(zip(*(part[at].tolist() for part in columns), strict=True)):
-        fade = known.fade**back
+    fades = _fades(language, followed.held.shape[-1])
+    for (fade, faded), held, week, *numbers in zip(fades, *(part[at].tolist() for part in columns), strict=True):
         share = held * fade
         if share < _LITTLE:
             left += share
             continue
-        filling.update(zip(_NUMBERS, (_TWO % tuple(numbers)).replace("-", "−").split(), strict=True))
-        filling["held"], filling["fade"] = words.exact(held), words.exact(fade)
-        day = words.day(_day(first, week + place.offset))
-        steps.append(Step(what.format(day=day), working.format_map(filling), round(share, 4)))
+        written = (_TWO % tuple(numbers)).replace("-", "−").split()
+        what = _week_of(language, first + round(7 * (week + place.offset)))
+        steps.append(Step(what, working % ordered((*written, words.exact(held), faded, earlier)), round(share, 4)))
     if left > 0:
         steps.append(Step(tr(texts.OTHER_WEEKS), "", round(left, 4)))
     steps.append(Step(tr(texts.SUM), "", place.number))
     return steps
+
+
+@lru_cache(4000)
+def _week_of(_language: str, day: int) -> str:
+    return tr(texts.WEEK, day=words.day(date.fromordinal(day)))
+
+
+@cache
+def _fades(_language: str, weeks: int) -> list[tuple[float, str]]:
+    """How much each week counts, newest first, and that as it is written."""
+    return [(fade, words.exact(fade)) for fade in (constants().fade ** back for back in range(weeks))]
+
+
+@cache
+def _in_order(template: str) -> tuple[str, Callable[[tuple[str, ...]], tuple[str, ...]]]:
+    """The working of a week as `%` takes it, in half the time of `format`, and its fields in their order there."""
+    parts = list(Formatter().parse(template))
+    order = [_WORKING.index(name) for _, name, _, _ in parts if name]
+    return "".join(text.replace("%", "%%") + ("%s" if name else "") for text, name, _, _ in parts), itemgetter(*order)
 
 
 def _limit_steps(number: float, limit: float, spacing: float, budget: int, known: Constants) -> list[Step]:
@@ -195,16 +198,14 @@ def _limit_steps(number: float, limit: float, spacing: float, budget: int, known
     ]
 
 
-def _day(first: date, week: float) -> date:
-    return first + timedelta(days=round(7 * week))
-
-
 def two(value: float) -> str:
     """A number of the model with two decimals and a true minus."""
     return f"{value:.2f}".replace("-", "−")
 
 
-def _constants(course: Course, known: Constants, budget: int) -> tuple[Constant, ...]:
+@once
+def _constants(instrument: Instrument, budget: int) -> tuple[Constant, ...]:
+    known = constants()
     asked, limit = known.condition, known.limits[str(budget)]
     numbers = {
         "limit": limit.weekly,
@@ -212,16 +213,21 @@ def _constants(course: Course, known: Constants, budget: int) -> tuple[Constant,
         "level": asked.level,
         "rise": asked.rise,
         "floor": asked.floor,
+        "growth": asked.growth,
+        "fade": known.fade,
     }
-    numbers |= {"growth": asked.growth, "fade": known.fade}
-    own = tuple(
+    own = (
         Constant(texts.CONSTANTS[name].format(budget=budget), value, "rule", "docs/signal.md")
         for name, value in numbers.items()
     )
-    errors: tuple[Constant, ...] = ()
-    for name in ("warning", "growth"):
-        definition = course.instrument.score(name)
-        bands = limits(definition.change)
-        if definition.change is not None and bands is not None:
-            errors += band_constants(definition.title, definition.change, bands.pair)[:2]
-    return (*errors, *own)
+    return *error_constants(instrument, "warning"), *error_constants(instrument, "growth"), *own
+
+
+@once
+def error_constants(instrument: Instrument, score: str) -> tuple[Constant, ...]:
+    """What the error of a score follows from; nothing where it is not known."""
+    definition = instrument.score(score)
+    bands = limits(definition.change)
+    if definition.change is None or bands is None:
+        return ()
+    return band_constants(definition.title, definition.change, bands.pair)[:2]

@@ -7,13 +7,12 @@ from dataclasses import replace
 
 from ...schemas.records import Constant, Evidence, Step
 from ..rules import words
-from ..rules.bands import constants as band_constants
 from ..rules.bands import limits
-from ..rules.evidence import lines_of, moves_words, used
+from ..rules.evidence import line_moves, lines_of, moves_words, used
 from ..words import tr
 from . import texts
 from .constants import constants
-from .explain import base_of, baseline_text, line_moves, mean_of, seen_steps, two
+from .explain import base_of, baseline_text, error_constants, mean_of, seen_steps, two
 from .news import SIGNS
 from .pages import Followable, Place
 from .pages import lines_of as model_lines
@@ -73,9 +72,6 @@ def _part(found: Followable, stretch: tuple[int, ...], place: Place, score: str)
     course, base, last = found.view.course, base_of(found, stretch), stretch[-SHOWN_FORMS:]
     definition = course.instrument.score(score)
     bands, moves = limits(definition.change), line_moves(course, base, last[-1], {score: SIGNS[score]})
-    constants_of: tuple[Constant, ...] = ()
-    if definition.change is not None and bands is not None:
-        constants_of = band_constants(definition.title, definition.change, bands.pair)[:2]
     return Evidence(
         reason=tr(
             texts.NEWS.source[score],
@@ -90,7 +86,7 @@ def _part(found: Followable, stretch: tuple[int, ...], place: Place, score: str)
         ),
         forms=(),
         steps=(*_steps(place, score), _means_step(found, stretch, score)),
-        constants=constants_of,
+        constants=error_constants(course.instrument, score),
         moves=tuple(moves),
         clears_when="",
     )
