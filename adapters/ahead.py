@@ -27,6 +27,10 @@ class Ahead(Generic[T]):
         except BaseException as error:  # noqa: BLE001 - handed to the caller, in whose thread it belongs
             self._error = error
 
+    def is_done(self) -> bool:
+        """Whether there is nothing to wait for any more."""
+        return not self._thread.is_alive()
+
     def result(self) -> T:
         """Waits for the value, or raises what the call raised."""
         self._thread.join()

@@ -91,6 +91,7 @@ class _Deadline:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         _here.deadline = None
         self._timer.cancel()
+        self._timer.join()  # no thread stays behind a request: a process of several cannot be copied (sync/beside.py)
         self._sock = None
 
 

@@ -48,12 +48,12 @@ def _served(postmaster: int) -> float:
 def _child(folder: Path, way: str) -> None:
     from dataclasses import replace
 
-    from handrail.plugin_core.store import database
+    from handrail.plugin_core.store import opening
 
     from .engine import _sync
 
     if way == WITHOUT:
-        database._postgresql_begin.__code__ = (lambda conn: None).__code__
+        opening.postgresql_begin.__code__ = (lambda conn: None).__code__
     host = load(folder / "host.toml")
     settings = replace(host.settings_of("bench"), store=host.address(host.roles.worker).render_as_string(False))
     before = _computed()

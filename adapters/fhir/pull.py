@@ -7,7 +7,7 @@ than before (F6). It is given page by page where the server keeps the order aske
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -99,7 +99,8 @@ class Puller:
                 if following is not None:
                     ahead = Ahead(partial(self._load, following))
                 at.look(links.get("self"), links.get("next"))
-                yield at.page(loaded.page, loaded.date, last=following is None)
+                page = at.page(loaded.page, loaded.date, last=following is None)
+                yield page if ahead is None else replace(page, next_is_here=ahead.is_done)
         finally:
             if ahead is not None:  # the caller went away: end what is in flight instead of waiting for it
                 self._server.http.transport.interrupt()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -66,7 +66,8 @@ class Page:
     `cursor` may be stored once everything else here is committed; it is None where the order of the source does not
     allow a resume in the middle (F12, F13) - then only the last page carries one.
     `set_aside` are entries that could not even be read; `gone` the ids that the platform says are deleted.
-    `sorted` is False when the server did not keep the order that was asked for.
+    `sorted` is False when the server did not keep the order that was asked for. `next_is_here` says whether the next
+    page need not be waited for any more; then it is begun before this one is stored. None: nobody knows.
     """
 
     responses: Sequence[RemoteResponse]
@@ -75,6 +76,7 @@ class Page:
     gone: Sequence[str] = ()
     warnings: Sequence[str] = ()
     sorted: bool = True
+    next_is_here: Callable[[], bool] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

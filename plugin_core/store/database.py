@@ -26,7 +26,7 @@ from .. import private
 from ..errors import KeyProblem, StoreError
 from ..words import mark, tr
 from ..words.kept import why_of
-from . import disks, seal, whole
+from . import disks, opening, seal, whole
 from .tables import keys, practices, sources
 
 HEAD = "0006"
@@ -136,8 +136,11 @@ class Store:
             conn = conn.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         return conn
 
-    def write(self, work: Callable[[Tx], T], source: int = 0) -> T:
+    def write(self, work: Callable[[Tx], T], source: int = 0, *, again: bool = False) -> T:
         """Runs `work` in one transaction and commits it; repeats it whole when the database says "later".
+
+        :param again: what a power cut takes back is done again by the next run, as a page whose cursor goes with it.
+            SQLite then does not wait for the disk; PostgreSQL does, since it may come back while this process runs on.
 
         `work` must only depend on what it reads inside, and have no effect outside. Where the answer to the COMMIT was
         lost, the server is asked whether it took, so that nothing is entered in the audit trail twice (F76).
@@ -149,7 +152,8 @@ class Store:
         begun = time.monotonic()
         for attempt in range(1, TRIES + 1):
             try:
-                with self.engine.connect().execution_options(handrail_write=True) as conn, conn.begin():
+                options = {"handrail_write": True, "handrail_again": again}
+                with self.engine.connect().execution_options(**options) as conn, conn.begin():
                     if unsure is not None and _took(conn, unsure[0]):
                         return unsure[1]
                     unsure = None
@@ -314,11 +318,11 @@ def engine_of(
         engine = create_engine(parsed, hide_parameters=True, connect_args=waits, **driver)
         if driver:
             event.listen(engine, "do_connect", whole.opener(master))
-        event.listen(engine, "connect", _sqlite_connect)
-        event.listen(engine, "begin", _sqlite_begin)
+        event.listen(engine, "connect", opening.sqlite_connect)
+        event.listen(engine, "begin", opening.sqlite_begin)
         return engine
     engine = create_engine(parsed, hide_parameters=True, pool_pre_ping=True, pool_size=kept)
-    event.listen(engine, "begin", _postgresql_begin)
+    event.listen(engine, "begin", opening.postgresql_begin)
     return engine
 
 
@@ -350,33 +354,6 @@ def _create_private(path: Path) -> None:
         raise StoreError(
             tr("The store cannot be made at {path} ({why}). Choose another folder.", path=path, why=why_of(error))
         ) from None
-
-
-def _sqlite_connect(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # we say BEGIN ourselves, else the driver delays it to the first write
-    cursor = connection.cursor()
-    try:
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA wal_autocheckpoint=8000")  # 32 MB: each page of forms touches the same index pages
-        cursor.execute("PRAGMA cache_size=-8192")
-        cursor.execute("PRAGMA temp_store=MEMORY")  # never into a folder that others share (S19)
-    finally:
-        cursor.close()
-
-
-def _sqlite_begin(conn: Connection) -> None:
-    conn.exec_driver_sql("BEGIN IMMEDIATE" if conn.get_execution_options().get("handrail_write") else "BEGIN")
-
-
-def _postgresql_begin(conn: Connection) -> None:
-    """Says whose the transaction is, for row security. It ends with the transaction, so that a pooled connection that
-    somebody else takes next carries nothing over (S48). Who says nothing sees no rows."""
-    options = conn.get_execution_options()
-    if practice := options.get("handrail_practice"):
-        conn.exec_driver_sql("SELECT set_config('handrail.practice', %s, true)", (practice,))
-    if patience := options.get("handrail_patience"):
-        conn.exec_driver_sql("SELECT set_config('lock_timeout', %s, true)", (f"{round(patience * 1000)}ms",))
 
 
 def version(engine: Engine) -> str | None:

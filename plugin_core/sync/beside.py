@@ -1,9 +1,9 @@
 """A second process that works beside this one: a copy of it that is asked one thing after another and only ever reads.
 
 Python uses one core a process. Where many courses are to be read, a copy of the process reads about half of the pages
-while this one reads its own and writes all; of each page of a first pull a copy judges a part (judging.py). All writes,
-hooks and messages stay here. Whatever becomes of the copy, nothing
-depends on it: what it does not answer is done here. It ends when it is let go of, and when this process dies.
+while this one reads its own and writes all; the pages of a first pull a copy judges (judging.py). All writes, hooks and
+messages stay here. Whatever becomes of the copy, nothing depends on it: what it does not answer is done here. It ends
+when it is let go of, and when this process dies.
 
 Only on Linux, only for a process of one thread, and only with a second core: elsewhere everything is done here.
 """
@@ -55,32 +55,59 @@ class Beside:
     def __init__(self, work: Callable[[Any], Any]) -> None:
         theirs, self._ask = _pipe()
         self._answer, ours = _pipe()
+        self._come = bytearray()  # of answers, while a question went out
         self._child = os.fork()
         if self._child == 0:
             _serve(theirs, ours, work)
         os.close(theirs)
         os.close(ours)
+        os.set_blocking(self._ask, False)
 
     def ask(self, question: Any) -> None:
         """Asks; what is asked before it is answered waits. Raises Gone."""
+        rest = _message(pickle.dumps(question))
         try:
-            _send(self._ask, pickle.dumps(question))
+            while rest:
+                # Both pipes may be full: the copy then reads no question before somebody reads its answer.
+                readable, writable, _ = select.select([self._answer], [self._ask], [])
+                if writable:
+                    rest = rest[os.write(self._ask, rest) :]
+                elif readable:
+                    self._read()
         except OSError:
             raise Gone from None
 
     def ready(self) -> bool:
         """Whether the answer, or the end, is there."""
-        return bool(select.select([self._answer], [], [], 0)[0])
+        return bool(self._come) or bool(select.select([self._answer], [], [], 0)[0])
+
+    def wait(self) -> None:
+        """Returns once the answer, or the end, is there."""
+        if not self._come:
+            select.select([self._answer], [], [])
 
     def answer(self) -> Any:
         """Waits for the next answer, in the order of the questions. Raises Gone."""
-        try:
-            found = _receive(self._answer)
-        except OSError:
-            found = None
-        if not found:
+        found = self._taken(int.from_bytes(self._taken(HEAD), "big"))
+        if found == _FAILED:
             raise Gone
         return pickle.loads(found)  # noqa: S301 - our own copy wrote it
+
+    def _taken(self, size: int) -> bytes:
+        while len(self._come) < size:
+            self._read()
+        found = bytes(memoryview(self._come)[:size])
+        del self._come[:size]
+        return found
+
+    def _read(self) -> None:
+        try:
+            part = os.read(self._answer, PAGE_BYTES)
+        except OSError:
+            part = b""
+        if not part:
+            raise Gone
+        self._come += part
 
     def close(self) -> None:
         """Ends the copy; it holds nothing that would need an orderly end."""
@@ -192,8 +219,12 @@ def _keep_only(*kept: int) -> None:
         below = number + 1
 
 
-def _send(pipe: int, message: bytes) -> None:
-    rest = memoryview(len(message).to_bytes(HEAD, "big") + message)
+def _message(content: bytes) -> memoryview:
+    return memoryview(len(content).to_bytes(HEAD, "big") + content)
+
+
+def _send(pipe: int, content: bytes) -> None:
+    rest = _message(content)
     while rest:
         rest = rest[os.write(pipe, rest) :]
 

@@ -171,7 +171,7 @@ class Evaluate:
             reach("rules-before-commit")
             return urgent
 
-        urgent, noted = self.store.write(write, self.source)
+        urgent, noted = self.store.write(write, self.source, again=True)
         reach("rules-after-commit")
         changes.told += [*urgent.new, *urgent.again]
         done.counts.update(raised=len(urgent.new), raised_again=len(urgent.again))

@@ -1,7 +1,7 @@
 """One page from the platform into the store: known? mapped? valid? scored? - and all of it in one transaction.
 
-The order is by cost: a repeat is recognised by the hash of what its mapping reads in it, before anything is judged or
-scored, so that an overlapping window costs little (F65). What cannot be read is set aside with its reason; the page
+A page is begun (a copy of this process may be judging it, judging.py) and then finished: where the next one is here
+already, that is begun in between. What cannot be read is set aside with its reason; the page
 goes on (F48), unless so much of it breaks that the source must have changed its shape (F49).
 """
 
@@ -13,12 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import msgspec
-
 from ...schemas.base import parse_time
 from ...schemas.records import Flag, Quarantined, Response
 from ...schemas.responses import ResponseSchema
-from ...schemas.vocab import SCORED_STATUSES, QuarantineReason
+from ...schemas.vocab import QuarantineReason
 from ..contracts import HookContext, Page, Refusal, RemoteResponse
 from ..errors import HandrailError, NotTheApi
 from ..mapping import FormReader
@@ -29,12 +27,10 @@ from ..store import Store, Tx, book, forms, mend
 from ..store.sql import Row, to_ms
 from ..words import kept, tr
 from . import hooks
-from .judging import NOT_CONTENT, Fresh, Good, Halves, Judged, Judging
+from .judging import Asked, Good, Judged, Judging, Pages
 from .points import reach
 from .redirects import Redirects
 
-_encode = msgspec.json.Encoder().encode
-_SCORED = {status.value for status in SCORED_STATUSES}
 STREAM = "responses"
 BROKEN_SHARE = 0.5
 BROKEN_LEAST = 20
@@ -53,9 +49,6 @@ class Ingested:
     clients: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
     urgent: list[Flag] = field(default_factory=list)
-
-
-_Came = tuple[str, RemoteResponse, forms.Known | None]  # its key, as it came, what the store has of it
 
 
 @dataclass(slots=True)
@@ -77,6 +70,21 @@ class _Work:
     urgent: Found = field(default_factory=Found)
 
 
+@dataclass(slots=True)
+class Begun:
+    """A page that is not stored yet: our forms by key, and those of them that are with the copy.
+
+    `known` is what the store had of these when the page was begun.
+    """
+
+    page: Page
+    done: Ingested = field(default_factory=Ingested)
+    work: _Work = field(default_factory=_Work)
+    ours: dict[str, RemoteResponse] = field(default_factory=dict)
+    known: dict[str, forms.Known] = field(default_factory=dict)
+    handed: list[Asked] = field(default_factory=list)
+
+
 class Ingest:
     """Takes pages of one source into the store.
 
@@ -94,8 +102,11 @@ class Ingest:
         self.redirects = Redirects(store, source)
         self.watch = Watch(registry, store.sealer)
         self.unstored = Unstored(registry, reader, self.schema, self.watch, self._owner_of, context.as_of)
-        self._judging = Judging(store.sealer, source, registry, self.schema, self.redirects, self.watch, context.as_of)
-        self._halves = Halves(self._judging.whole)
+        self._judging = Judging(
+            store.sealer, source, registry, self.schema, reader, self.redirects, self.watch, context.as_of
+        )
+        self._pages = Pages(self._judging.whole)
+        self._open: Begun | None = None
         self._key = store.sealer.hasher("response", str(source))
         self._client_key = self._judging.client_key
 
@@ -104,39 +115,92 @@ class Ingest:
 
     @contextmanager
     def many(self) -> Iterator[None]:
-        """Many pages are coming: a copy of this process takes a part of each, where no plugin wants to see records."""
+        """Many pages are coming: a copy of this process judges them, where no plugin wants to see records."""
         asked = ("prepare_responses", "responses_stored")
         if not any(True for hook in asked for _ in self.registry.plugins.implementations(hook)):
-            self._halves.begin()
+            self._pages.begin()
         try:
             yield
         finally:
-            self._halves.end()
+            self._pages.end()
 
     def redirected(self) -> None:
         """A merge was found in this run: whose a form is has changed."""
-        self._halves.end()
+        self._pages.end()
         self.redirects.load()
 
+    def pages(self, pages: Iterator[Page]) -> Iterator[tuple[Page, Ingested]]:
+        """Stores page after page; gives what became of each before the next one is waited for.
+
+        One that is here already is begun before the last one is stored, so that the copy has something to do meanwhile.
+        """
+        begun: Begun | None = None
+        while True:
+            try:
+                after = self._next(pages)
+            except Exception:
+                if begun is not None:
+                    yield begun.page, self.finish(begun)
+                raise
+            if begun is not None:
+                yield begun.page, self.finish(begun)
+            if after is None:
+                return
+            begun = after
+            if not _next_is_here(begun.page) and begun.handed:
+                self._pages.wait()
+            if not _next_is_here(begun.page):
+                yield begun.page, self.finish(begun)
+                begun = None
+
+    def _next(self, pages: Iterator[Page]) -> Begun | None:
+        if (page := next(pages, None)) is None:
+            return None
+        reach("page-fetched")
+        return self.begin(page)
+
     def page(self, page: Page, *, by_id: bool = False) -> Ingested:
-        """Stores a page with its cursor.
+        """Stores a page with its cursor, at once: as `begin` and `finish`."""
+        return self.finish(self.begin(page), by_id=by_id)
+
+    def begin(self, page: Page) -> Begun:
+        """Begins a page: only reads. One that was begun before may still be open, and no more than one."""
+        begun = Begun(page)
+        for broken in page.set_aside:
+            begun.work.set_aside[self._key(broken.remote_id)] = broken
+        begun.done.counts["pulled"] = len(page.responses) + len(page.set_aside)
+        begun.ours = self._ours(page.responses, begun.done)
+        if self.redirects.erased:
+            self._leave_erased(begun.ours, begun.work, begun.done)
+        self._hand_over(begun)
+        self._open = begun
+        return begun
+
+    def _hand_over(self, begun: Begun) -> None:
+        """Gives forms of the page to the copy, but none that the page before it has as well: what the store will have
+        of these is not known yet."""
+        if share := self._pages.share(len(begun.ours)):
+            before = self._open.ours if self._open is not None else ()
+            begun.known, begun.handed = self._asked([key for key in begun.ours if key not in before][:share], begun)
+            self._pages.ask(begun.handed)
+
+    def finish(self, begun: Begun, *, by_id: bool = False) -> Ingested:
+        """Stores a page that was begun, with its cursor. Pages are finished in the order in which they were begun.
 
         :param by_id: the forms were asked for one by one, so that many bad ones among them say nothing of the source.
         :raises NotTheApi: most of the page cannot be read; nothing of it is stored (F49).
         """
-        done = Ingested()
-        work = _Work()
-        for broken in page.set_aside:
-            work.set_aside[self._key(broken.remote_id)] = broken
-        done.counts["pulled"] = len(page.responses) + len(page.set_aside)
-        ours = self._recognised(page.responses, work, done)
+        if self._open is begun:
+            self._open = None
+        page, work, done = begun.page, begun.work, begun.done
         try:
-            self._read(ours, work, done)
+            self._read(begun)
             if not by_id:
                 # Unchanged forms count as read: what is set aside comes again with each overlap, they do, too.
                 self._check_shape(work.fresh + done.counts["unchanged"] + len(page.set_aside), len(work.set_aside))
         except HandrailError:
-            self._urgent_alone([one for one in page.responses if self._key(one.id) in {*work.news, *work.set_aside}])
+            news = {*work.news, *work.set_aside, *(key for key, _, _ in begun.handed)}
+            self._urgent_alone([one for one in page.responses if self._key(one.id) in news])
             raise
         if work.set_aside or work.inactive:
             waiting = {*work.set_aside, *work.inactive}.difference(work.left)
@@ -149,41 +213,18 @@ class Ingest:
 
     # --- recognising ---------------------------------------------------------------------------------------------
 
-    def _recognised(self, pulled: Sequence[RemoteResponse], work: _Work, done: Ingested) -> list[_Came]:
-        """Those of our forms that are to be read, with what the store has of them."""
-        ours = self._ours(pulled, done)
-        if self.redirects.erased:
-            self._leave_erased(ours, work, done)
+    def _asked(self, keys: Sequence[str], begun: Begun) -> tuple[dict[str, forms.Known], list[Asked]]:
+        """What the store has of these forms, and those of which it has nothing newer."""
         with self.store.reading(self.source) as tx:
-            have = forms.known(tx, ours)
-        return [(key, remote, have.get(key)) for key, remote in ours.items()]
-
-    def _fresh(self, ours: Sequence[_Came], work: _Work, done: Ingested) -> list[Fresh]:
-        """Those that are new or changed and could be read through their mapping."""
-        fresh: list[Fresh] = []
-        for key, remote, old in ours:
-            scored = remote.status in _SCORED
-            flat = self.reader.read(remote) if scored else None
-            content, written = self._content(flat) if isinstance(flat, dict) else ("", b"")
-            if old is not None:
-                if (content and old.content == content) or _older(remote, old.updated_ms):
-                    done.counts["unchanged"] += 1
-                    continue
-                done.clients.add(old.client)
-                if (stamp := _ms(remote.updated)) is not None:
-                    work.stamps[key] = stamp
-                if scored and old.active:
-                    work.replaced.append(key)
-            work.fresh += 1
-            if isinstance(flat, dict):
-                fresh.append(Fresh(key, flat, content, old is not None, written))
-            elif flat is not None:
-                work.set_aside[key] = flat
+            have = forms.known(tx, keys)
+        asked = []
+        for key in keys:
+            remote, old = begun.ours[key], have.get(key)
+            if old is not None and _older(remote, old.updated_ms):
+                begun.done.counts["unchanged"] += 1
             else:
-                done.counts["not_finished" if remote.status != forms.WITHDRAWN else "entered_in_error"] += 1
-                work.inactive[key] = remote.status
-        work.news += [one.key for one in fresh]
-        return fresh
+                asked.append((key, remote, None if old is None else old.content))
+        return have, asked
 
     def _ours(self, pulled: Sequence[RemoteResponse], done: Ingested) -> dict[str, RemoteResponse]:
         """The forms that are mapped, by key; of two of the same id the newer."""
@@ -235,41 +276,29 @@ class Ingest:
         if work.urgent.flags:
             self.store.write(write, self.source)
 
-    def _content(self, flat: dict[str, Any]) -> tuple[str, bytes]:
-        """Everything that bears on answers and scores, and its hash; versions and server times do not, nor does another
-        edition of the instrument's file: `rescore` reads stored forms anew by it, the platform need not send them.
-
-        Empty, and so never equal to another, where a text cannot be encoded: the schema sets such a form aside (F52).
-        """
-        try:
-            written = _encode({name: value for name, value in flat.items() if name not in NOT_CONTENT})
-        except UnicodeEncodeError:
-            return "", b""
-        return self.store.sealer.fingerprint(written), written
-
     # --- reading and judging -------------------------------------------------------------------------------------
 
-    def _read(self, ours: Sequence[_Came], work: _Work, done: Ingested) -> None:
-        """Reads, judges, scores and seals the forms of a page, a part of them in the copy of this process."""
-        remotes = {key: remote for key, remote, _ in ours}
-        cut = self._halves.share(len(ours))
-        theirs = self._fresh(ours[:cut], work, done)
-        asked = self._halves.ask(theirs)
+    def _read(self, begun: Begun) -> None:
+        """Reads, judges, scores and seals the forms of a page, or takes from the copy what it made of them."""
+        handed = {key for key, _, _ in begun.handed}
+        known, asked = self._asked([k for k in begun.ours if k not in handed and k not in begun.known], begun)
         try:
-            mine = self._fresh(ours[cut:], work, done)
-            self._take(self._judged(mine if asked else theirs + mine, done), remotes, work, done)
             if asked:
-                self._take(self._halves.answer(theirs), remotes, work, done)
+                self._take(self._judged(asked, begun), known, begun)
+            if begun.handed:
+                self._take(self._pages.answer(begun.handed), begun.known, begun)
         except BaseException:
-            self._halves.end()  # it may have an answer that nobody has fetched
+            self._pages.end()  # it may have an answer that nobody has fetched
             raise
 
-    def _judged(self, fresh: Sequence[Fresh], done: Ingested) -> Judged:
+    def _judged(self, asked: Sequence[Asked], begun: Begun) -> Judged:
         """What is to be written of these forms, after the plugins have seen them."""
         found = Judged()
+        fresh = self._judging.read(asked, found)
+        begun.work.news += found.news  # a plugin that fails ends this page, and their safety answers count all the same
         good = self._prepared(self._judging.judge(fresh, found), found)
         self._judging.score(good, found)
-        done.stored += [response for _, response in good]
+        begun.done.stored += [response for _, response in good]
         return found
 
     def _prepared(self, good: list[Good], found: Judged) -> list[Good]:
@@ -286,21 +315,39 @@ class Ingest:
                 taken.append((one, answer))
         return taken
 
-    def _take(self, found: Judged, remotes: Mapping[str, RemoteResponse], work: _Work, done: Ingested) -> None:
+    def _take(self, found: Judged, known: Mapping[str, forms.Known], begun: Begun) -> None:
         """Adds what was found of some forms to what is to be written of the page."""
+        work, done = begun.work, begun.done
         work.rows += found.rows
         work.good += [row["key"] for row in found.rows]
         work.clients |= found.clients
         work.moved |= found.moved
         work.urgent.flags += found.urgent.flags
         work.urgent.problems += found.urgent.problems
-        work.set_aside |= {key: _aside(remotes[key], *why) for key, why in found.aside.items()}
+        work.set_aside |= {key: _aside(begun.ours[key], *why) for key, why in found.aside.items()}
+        for key, status in found.unscored.items():
+            done.counts["not_finished" if status != forms.WITHDRAWN else "entered_in_error"] += 1
+            work.inactive[key] = status
         done.counts.update(
+            unchanged=len(found.unchanged),
             replaced=found.replaced,
             new=len(found.rows) - found.replaced,
             with_a_score_missing=found.score_missing,
             with_another_total=found.another_total,
         )
+        read = {*found.news, *found.aside, *found.unscored}
+        work.fresh += len(read)
+        for key in read & known.keys():
+            self._supersede(key, known[key], begun)
+
+    def _supersede(self, key: str, old: forms.Known, begun: Begun) -> None:
+        """A form that the store has came in another way than it has it."""
+        remote = begun.ours[key]
+        begun.done.clients.add(old.client)
+        if (stamp := _ms(remote.updated)) is not None:
+            begun.work.stamps[key] = stamp
+        if old.active and key not in begun.work.inactive:
+            begun.work.replaced.append(key)
 
     def _check_shape(self, judged: int, broken: int) -> None:
         """A page of which most cannot be read is not skipped record by record (F49)."""
@@ -335,7 +382,7 @@ class Ingest:
             reach("page-before-commit")
             return touched, released, new_aside, urgent
 
-        touched, released, new_aside, urgent = self.store.write(write, self.source)
+        touched, released, new_aside, urgent = self.store.write(write, self.source, again=True)
         reach("page-after-commit")
         self._urgent(urgent, work, done)
         done.counts["may_hold_safety_answers"] += sum(
@@ -371,3 +418,7 @@ def _older(remote: RemoteResponse, stored_ms: int | None) -> bool:
         return False
     ms = _ms(remote.updated)
     return ms is not None and ms < stored_ms
+
+
+def _next_is_here(page: Page) -> bool:
+    return page.next_is_here is not None and page.next_is_here()

@@ -1,13 +1,13 @@
-"""The middle of a page's way into the store: forms as their mapping read them are judged, scored and sealed.
+"""The middle of a page's way into the store: forms are read through their mapping, judged, scored and sealed.
 
-Nothing here reads or writes the store, so a copy of this process may do a part of each page (`Beside`): half of a first
+Nothing here reads or writes the store, so a copy of this process may do it for whole pages (`Beside`): most of a first
 pull's time is spent here. Everything else of a page, all writes, hooks and messages, stays in the one process, and a
-page is whole again before it is written: its order, and what is told before the next page is asked for, are the same.
+page is whole again before it is written: its order, and what is told before the next page is waited for, are the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -15,9 +15,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ...schemas.records import Response
+from ...schemas.records import Quarantined, Response
 from ...schemas.responses import ResponseSchema, judge
-from ...schemas.vocab import QuarantineReason
+from ...schemas.vocab import SCORED_STATUSES, QuarantineReason
+from ..contracts import RemoteResponse
+from ..mapping import FormReader
 from ..registry import Registry
 from ..safety.arrival import Found, Watch
 from ..scoring import differences
@@ -29,25 +31,24 @@ from . import beside
 from .redirects import Redirects
 
 FUTURE = timedelta(days=1)
-LEAST = 100  # new forms of a page below which nothing is handed over
-SHARE = 0.58  # of a page for the copy: this process also recognises, fetches and writes
+LEAST = 100  # forms of a page below which nothing is handed over
+SHARE = 1.0  # of a page for the copy: this process also recognises, fetches and writes
+_SCORED = {status.value for status in SCORED_STATUSES}
+_NOT_CONTENT = ("id", "version", "updated")
+_encode = msgspec.json.Encoder().encode
+
+
+Asked = tuple[str, RemoteResponse, str | None]
+"""A form that is to be judged: its key, as it came, the content hash of what the store has of it (None: nothing)."""
 
 
 class Fresh(NamedTuple):
-    """A form that is new or changed: its key, as its mapping reads it, its content hash and what was hashed.
-
-    `written` is all of `flat` but the names in `NOT_CONTENT`, as JSON; empty where that cannot be written.
-    """
+    """A form that is new or changed: its key, as its mapping reads it, its content hash, whether it replaces one."""
 
     key: str
     flat: dict[str, Any]
     content: str
     replaces: bool
-    written: bytes
-
-
-NOT_CONTENT = ("id", "version", "updated")
-_decode = msgspec.json.Decoder().decode
 
 
 Good = tuple[Fresh, Response]
@@ -58,9 +59,14 @@ Why = tuple[QuarantineReason, str, str]
 class Judged:
     """What is to be written of some forms of a page; `aside`: reason, where and message of those that failed.
 
-    `clients` are platform references by our key, `moved` the record that a form came with, where that is another's now.
+    `unchanged` are those that the store has as they are, `news` those that were read through their mapping, `unscored`
+    those of a status that is not (key -> status). `clients` are platform references by our key, `moved` the record that
+    a form came with, where that is another's now.
     """
 
+    unchanged: list[str] = field(default_factory=list)
+    news: list[str] = field(default_factory=list)
+    unscored: dict[str, str] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
     clients: dict[str, str] = field(default_factory=dict)
     moved: dict[str, str] = field(default_factory=dict)
@@ -74,6 +80,7 @@ class Judged:
 class Judging:
     """Judges, scores and seals forms of one source.
 
+    :param reader: the confirmed mappings of the platform.
     :param redirects: whose a form is, when that is not the client whose name it bears.
     :param as_of: the moment of this run; a form from more than a day later is set aside.
     """
@@ -84,6 +91,7 @@ class Judging:
         source: int,
         registry: Registry,
         schema: ResponseSchema,
+        reader: FormReader,
         redirects: Redirects,
         watch: Watch,
         as_of: datetime,
@@ -91,16 +99,49 @@ class Judging:
         self._tx = Tx(None, sealer, source)  # type: ignore[arg-type]  # only seals here
         self._registry = registry
         self._schema = schema
+        self._reader = reader
         self._redirects = redirects
         self._watch = watch
         self._latest = as_of + FUTURE
         self.client_key = lru_cache(4096)(sealer.hasher("client", str(source)))
 
-    def whole(self, fresh: Sequence[Fresh]) -> Judged:
-        """Both steps, where no plugin wants to see the records in between."""
+    def whole(self, asked: Sequence[Asked]) -> Judged:
+        """All steps, where no plugin wants to see the records in between."""
         found = Judged()
-        self.score(self.judge(fresh, found), found)
+        self.score(self.judge(self.read(asked, found), found), found)
         return found
+
+    def read(self, asked: Iterable[Asked], found: Judged) -> list[Fresh]:
+        """Those that are new or changed and could be read through their mapping; what the others are is added to
+        `found`. A repeat is known by its content, before anything is judged or scored (F65)."""
+        fresh: list[Fresh] = []
+        for key, remote, stored in asked:
+            if remote.status not in _SCORED:
+                found.unscored[key] = remote.status
+                continue
+            flat = self._reader.read(remote)
+            if isinstance(flat, Quarantined):
+                found.aside[key] = flat.reason, flat.where, flat.message
+                continue
+            content = self._content(flat)
+            if content and content == stored:
+                found.unchanged.append(key)
+            else:
+                fresh.append(Fresh(key, flat, content, stored is not None))
+        found.news += [one.key for one in fresh]
+        return fresh
+
+    def _content(self, flat: dict[str, Any]) -> str:
+        """A hash of everything that bears on answers and scores; versions and server times do not, nor does another
+        edition of the instrument's file: `rescore` reads stored forms anew by it, the platform need not send them.
+
+        Empty, and so never equal to another, where a text cannot be encoded: the schema sets such a form aside (F52).
+        """
+        try:
+            written = _encode({name: value for name, value in flat.items() if name not in _NOT_CONTENT})
+        except UnicodeEncodeError:
+            return ""
+        return self._tx.sealer.fingerprint(written)
 
     def judge(self, fresh: Sequence[Fresh], found: Judged) -> list[Good]:
         """The records that pass the schema; why the others do not is added to `found`."""
@@ -142,43 +183,40 @@ class Judging:
         return client, ref
 
 
-class Halves:
-    """Hands a part of each page to a copy of this process; what the copy does not answer is done here.
-
-    Forms go over as the bytes that were hashed: making others would cost a tenth of what is handed over.
+class Pages:
+    """Hands pages to a copy of this process; what the copy does not answer is done here.
 
     :param work: judges forms, as `Judging.whole`.
     """
 
-    def __init__(self, work: Callable[[list[Fresh]], Judged]) -> None:
+    def __init__(self, work: Callable[[Sequence[Asked]], Judged]) -> None:
         self._work = work
         self._copy: beside.Beside | None = None
-
-    def _there(self, part: list[tuple[Any, ...]]) -> Judged:
-        """What the copy does."""
-        return self._work([_unpacked(*one) for one in part])
 
     def begin(self) -> None:
         """Makes the copy, where that is possible. Before any thread is started, such as one that fetches ahead."""
         if self._copy is None and beside.possible():
-            self._copy = beside.Beside(self._there)
+            self._copy = beside.Beside(self._work)
 
     def share(self, forms_of_page: int) -> int:
         """How many forms of a page of so many are for the copy."""
         return int(forms_of_page * SHARE) if self._copy is not None and forms_of_page >= LEAST else 0
 
-    def ask(self, part: list[Fresh]) -> bool:
-        """Hands them over; False: there is nobody to do them, or one of them has a text that cannot be written."""
-        if self._copy is None or not part or not all(one.written for one in part):
-            return False
-        try:
-            self._copy.ask([_packed(one) for one in part])
-        except beside.Gone:
-            self.end()
-        return self._copy is not None
+    def ask(self, part: Sequence[Asked]) -> None:
+        """Hands them over, to be answered after those that were handed over before."""
+        if self._copy is not None:
+            try:
+                self._copy.ask(part)
+            except beside.Gone:
+                self.end()
 
-    def answer(self, part: list[Fresh]) -> Judged:
-        """What has become of the forms that were handed over."""
+    def wait(self) -> None:
+        """Returns as soon as an answer can be had."""
+        if self._copy is not None:
+            self._copy.wait()
+
+    def answer(self, part: Sequence[Asked]) -> Judged:
+        """What has become of the forms that were handed over first of those not answered yet."""
         try:
             if self._copy is not None:
                 found: Judged = self._copy.answer()
@@ -192,13 +230,3 @@ class Halves:
         if self._copy is not None:
             self._copy.close()
             self._copy = None
-
-
-def _packed(one: Fresh) -> tuple[Any, ...]:
-    return (one.written, one.key, one.content, one.replaces, *map(one.flat.get, NOT_CONTENT))
-
-
-def _unpacked(written: bytes, key: str, content: str, replaces: bool, *others: str | None) -> Fresh:
-    flat = _decode(written)
-    flat.update((name, value) for name, value in zip(NOT_CONTENT, others, strict=True) if value is not None)
-    return Fresh(key, flat, content, replaces, written)

@@ -214,9 +214,7 @@ class Sync:
             self._pages(run, cursor)
 
     def _pages(self, run: _Run, cursor: Cursor | None) -> None:
-        for page in self.adapter.pull(cursor):
-            reach("page-fetched")
-            done = self.ingest.page(page)
+        for page, done in self.ingest.pages(self.adapter.pull(cursor)):
             run.counts.update(done.counts)
             run.sorted = run.sorted and page.sorted
             run.say([*page.warnings, *done.problems], self.spec.title)
@@ -228,7 +226,7 @@ class Sync:
             self.progress("pulling", len(page.responses), None)
 
     def _urgent(self, run: _Run, done: Ingested) -> None:
-        """Safety answers are told of before the next page is asked for; plugins hear of them as of every flag."""
+        """Safety answers are told of before the next page is waited for; plugins hear of them as of every flag."""
         self.telling.of(done.urgent, lambda refs: self._ask(run, refs), run.counts)
         if done.urgent and not self.store.rehearsing:
             rose = tuple(done.urgent)

@@ -1,0 +1,228 @@
+"""Pages that are begun before the last one is stored: in order, nothing twice, nothing lost, and nobody waits."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from handrail.adapters.fhir.adapter import FhirAdapter
+from handrail.adapters.transport import Transport
+from handrail.plugin_core.contracts import Page
+from handrail.plugin_core.errors import Unreachable
+from handrail.plugin_core.store import Store
+from handrail.plugin_core.sync import beside, judging
+from handrail.plugin_core.sync.beside import Beside
+from handrail.plugin_core.sync.ingest import Ingest
+from handrail.schemas.vocab import RunOutcome
+
+from .stage import Stage, second_act, small_practice
+
+Change = Callable[[Iterator[Page]], Iterator[Page]]
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    """A small practice whose platform gives six forms a page."""
+    with Stage(tmp_path / "ahead", page_size=6) as made:
+        small_practice(made)
+        yield made
+
+
+def pulling(monkeypatch: pytest.MonkeyPatch, change: Change) -> None:
+    """Changes the pages as they come from the platform."""
+    right = FhirAdapter.pull
+    monkeypatch.setattr(FhirAdapter, "pull", lambda self, cursor: change(right(self, cursor)))
+
+
+def here(pages: Iterator[Page]) -> Iterator[Page]:
+    """Says of each page that the next is here."""
+    for page in pages:
+        yield replace(page, next_is_here=lambda: True)
+
+
+def copies(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Lets the smallest page go to a copy; gives the list of what copies were asked."""
+    asked: list[Any] = []
+    ask = Beside.ask
+
+    def asking(self: Beside, question: Any) -> None:
+        asked.append(question)
+        ask(self, question)
+
+    monkeypatch.setattr(judging, "LEAST", 1)
+    monkeypatch.setattr(beside, "possible", lambda: sys.platform == "linux")
+    monkeypatch.setattr(Beside, "ask", asking)
+    return asked
+
+
+def acts(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """What becomes of pages, in order: begun or stored, and the first form of the page."""
+    done: list[tuple[str, str]] = []
+    begin, finish = Ingest.begin, Ingest.finish
+
+    def begun(self: Ingest, page: Page) -> Any:
+        done.append(("begun", page.responses[0].id))
+        return begin(self, page)
+
+    def finished(self: Ingest, page: Any, **more: Any) -> Any:
+        done.append(("stored", page.page.responses[0].id))
+        return finish(self, page, **more)
+
+    monkeypatch.setattr(Ingest, "begin", begun)
+    monkeypatch.setattr(Ingest, "finish", finished)
+    return done
+
+
+@pytest.mark.parametrize("change", [here, lambda pages: pages], ids=["the next is here", "as it comes"])
+@pytest.mark.parametrize("with_copy", [True, False], ids=["a copy", "no copy"])
+def test_the_same_is_stored_whether_pages_are_begun_ahead_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Change, with_copy: bool
+) -> None:
+    """A first pull that is faster must leave the same store, also when it is done again over a full one."""
+
+    def story(folder: Path) -> Any:
+        with Stage(folder, page_size=6) as stage:
+            small_practice(stage)
+            stage.sync()
+            second_act(stage)
+            stage.sync()
+            report = stage.sync(full=True)
+            assert report.counts["pulled"] == report.counts["unchanged"] + report.counts["not_finished"] + sum(
+                report.counts.get(name, 0) for name in ("entered_in_error", "set_aside")
+            )
+            return stage.seen()
+
+    plain = story(tmp_path / "plain")
+    if with_copy:
+        asked = copies(monkeypatch)
+    pulling(monkeypatch, change)
+    assert story(tmp_path / "ahead").differs(plain) == {}
+    assert not with_copy or asked, "no copy was asked: the test shows nothing"
+
+
+def test_a_page_is_stored_before_the_next_is_waited_for(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A safety answer on a page must not wait for a platform that takes a minute for the next one."""
+    copies(monkeypatch)
+    pulling(monkeypatch, lambda pages: (replace(page, next_is_here=lambda: False) for page in pages))
+    done = acts(monkeypatch)
+    stage.sync()
+    assert len(done) > 6
+    assert done[::2] == [("begun", page) for _, page in done[::2]]
+    assert done[1::2] == [("stored", page) for _, page in done[::2]]
+
+
+def test_one_page_is_begun_ahead_and_no_more_and_all_are_stored_in_order(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cursor of a page may only be kept after all pages before it."""
+    copies(monkeypatch)
+    pulling(monkeypatch, here)
+    done = acts(monkeypatch)
+    stage.sync()
+    begun = [page for act, page in done if act == "begun"]
+    assert [page for act, page in done if act == "stored"] == begun
+    assert done[:3] == [("begun", begun[0]), ("begun", begun[1]), ("stored", begun[0])]
+    for index in range(len(done)):
+        acts_so_far = [act for act, _ in done[: index + 1]]
+        assert acts_so_far.count("begun") - acts_so_far.count("stored") in (0, 1, 2)
+
+
+def test_a_page_that_is_begun_is_stored_when_the_next_cannot_be_had(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has arrived is kept; a platform that goes away with every third page would else never be read."""
+    copies(monkeypatch)
+
+    def broken(pages: Iterator[Page]) -> Iterator[Page]:
+        for number, page in enumerate(here(pages)):
+            if number == 2:
+                raise Unreachable("The platform went away.")
+            yield page
+
+    pulling(monkeypatch, broken)
+    report = stage.sync()
+    assert report.outcome is RunOutcome.INCOMPLETE
+    assert report.counts["pulled"] == 12
+    assert len(stage.seen().responses) + report.counts.get("set_aside", 0) == 12
+
+
+def test_f16_a_form_on_two_pages_is_stored_as_the_newer_one_with_its_history(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was amended while the list was read, and moved to the next page: the second page is begun before the first is
+    stored, and must not be judged by what the store had then."""
+    asked = copies(monkeypatch)
+
+    def moved(pages: Iterator[Page]) -> Iterator[Page]:
+        first, second, *rest = here(pages)
+        old = first.responses[0]
+        other = next(one for one in second.responses if one.form == old.form and one.lines != old.lines)
+        again = replace_struct(old, lines=other.lines, version="2", updated="2026-11-19T12:00:00Z")
+        yield from (first, replace(second, responses=[again, *second.responses]), *rest)
+
+    pulling(monkeypatch, moved)
+    report = stage.sync()
+    assert asked
+    assert report.counts["replaced"] == 1
+    seen = stage.seen()
+    assert len(seen.history) == 1
+    assert "2" in [row[6] for row in seen.responses]
+
+
+def replace_struct(one: Any, **changes: Any) -> Any:
+    """A response with other fields."""
+    return type(one)(**({name: getattr(one, name) for name in one.__struct_fields__} | changes))
+
+
+def test_f67_a_merge_heard_of_while_a_page_is_with_the_copy_holds_for_that_page(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A form of the old record, judged before the merge was known, would stay with a client who is no longer there."""
+    copies(monkeypatch)
+    pulling(monkeypatch, here)
+    begin = Ingest.begin
+    heard: list[str] = []
+
+    def begun(self: Ingest, page: Page) -> Any:
+        found = begin(self, page)
+        if not heard and "c3-5" in [one.id for one in page.responses]:
+            heard.extend(key for key, _, _ in found.handed)
+            self.redirects._records[self._client_key("Patient/c3")] = (self._client_key("Patient/c1"), "Patient/c1")
+            self.redirects.any = True
+            monkeypatch.setattr(self.redirects, "load", lambda: None)
+            self.redirected()
+        return found
+
+    monkeypatch.setattr(Ingest, "begin", begun)
+    stage.sync()
+    assert heard, "the page was not with the copy: the test shows nothing"
+    late = [row for row in stage.seen().responses if row[0] == "c3-5"]
+    assert [row[1] for row in late] == ["c1"]
+
+
+def test_no_thread_stays_behind_a_request(stage: Stage) -> None:
+    """A process of several threads cannot be copied: a first pull would be slow now and then, nobody would know why."""
+    transport = Transport("handrail/test")
+    for _ in range(50):
+        transport.exchange("GET", f"{stage.base}/metadata", headers={}, body=None, site="the test's platform")
+        assert not any(isinstance(one, threading.Timer) for one in threading.enumerate())
+    transport.close()
+
+
+def test_a_page_does_not_wait_for_the_disk_and_everything_else_does(tmp_path: Path) -> None:
+    """A page that a power cut takes back takes its cursor with it, and comes again. A push that was noted and then lost
+    would be made twice."""
+    with Stage(tmp_path / "disk") as stage, stage.engine() as engine:
+        store: Store = engine.store
+
+        def waits(tx: Any) -> int:
+            return int(tx.conn.exec_driver_sql("PRAGMA synchronous").scalar())
+
+        full, normal = 2, 1
+        found = [store.write(waits), store.write(waits, again=True), store.write(waits)]
+        assert found == [full, normal, full]
