@@ -1,6 +1,9 @@
 """An invented practice for the benchmark: clients, a year of gr18 forms, and their FHIR JSON, seeded.
 
-Nothing here describes a person: names are "Client 17", answers come from a random walk.
+Nothing here describes a person: names are "Client 17", answers come from a random walk. One client in six leans on
+therapy and stands still, the others begin anywhere and grow, slowly as a rule: about as many are prompted about as
+docs/signal.md leads one to expect (R1 about each such client and one of twenty others), and no more evidence is written
+than a practice would see.
 """
 
 from __future__ import annotations
@@ -55,6 +58,18 @@ LINES = (
     ("F1", "I left my last session feeling better.", EXTENT, 1),
     ("F2", "I have done something in a new way in my life because of what we worked on.", EXTENT, 1),
 )
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Where clients begin (from, to) and how far they move from form to form (mean, standard deviation), on 0 to 4."""
+
+    start: tuple[float, float]
+    drift: tuple[float, float]
+
+
+LEANING = Kind((1.0, 1.6), (0.0, 0.03))
+GROWING = Kind((1.7, 3.2), (0.05, 0.05))
 ALWAYS_ANSWERED = 14  # of the 19 lines; up to four of the others are left out, as FHIR servers leave out blanks
 
 
@@ -80,8 +95,9 @@ def forms(count: int, end: datetime, seed: int = 18, *, each: int = FORMS_PER_CL
     rng = random.Random(seed)
     clients = max(1, count // each)
     start = end - timedelta(days=days)
-    levels = [rng.uniform(1.0, 3.4) for _ in range(clients)]
-    drifts = [rng.gauss(0.0, 0.08) for _ in range(clients)]
+    people = [LEANING if client % 6 == 0 else GROWING for client in range(clients)]
+    levels = [rng.uniform(*kind.start) for kind in people]
+    drifts = [rng.gauss(*kind.drift) for kind in people]
     made = []
     for number in range(count):
         turn, client = divmod(number, clients)
