@@ -11,7 +11,9 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ...plugin_core.collecting import Wish
+from ...plugin_core.collecting.cadence import noon
 from ...plugin_core.store import Tx, accounts, asks, forms, overview
+from ...plugin_core.store.sql import from_ms
 from ...plugin_core.words import mark, tr
 from ...schemas.vocab import AskState
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 LOGIN = "demo"
 LOOKED_DAYS = 12
 EVERY_WEEKS = 4
+OPEN_FOR = timedelta(days=8)
+"""From the day of a request to the first on which it has run out."""
 REASON = mark("a bereavement")
 NOTE = mark("Wants to speak of the funeral first. The form can wait.")
 
@@ -31,37 +35,51 @@ NOTE = mark("Wants to speak of the funeral first. The form can wait.")
 def furnish(engine: Engine) -> None:
     """Enrols the clients, lets some requests run out, asks one client by a link, holds one, with a note."""
     today = engine.now().date()
+    zone = engine.settings.zone
     with engine.store.reading(engine.source) as tx:
         rows = [row.key for row in overview.client_rows(tx)]
         newest = {key: found.newest_ms for key, found in overview.forms_of(tx, rows, ()).items()}
     keys = sorted(newest, key=lambda key: newest[key])
     # Every third client is asked more often, so that some are due on any day.
+    weeks = {key: 2 if at % 3 == 0 else EVERY_WEEKS for at, key in enumerate(keys)}
+    due = {key: from_ms(newest[key]).astimezone(zone).date() + timedelta(weeks=weeks[key]) for key in keys}
     begun = today - timedelta(days=360)
-    wishes = [Wish(key, every_weeks=2 if at % 3 == 0 else EVERY_WEEKS, start=begun, consent=begun)
-              for at, key in enumerate(keys)]  # fmt: skip
+    by_link = max((key for key in keys if due[key] < today), key=lambda key: due[key], default=keys[-1])
+    wishes = [Wish(key, every_weeks=weeks[key], start=begun, consent=begun) for key in keys]
     engine.collecting.enrol(wishes, LOGIN)
-    engine.collecting.enrol([replace(wishes[-1], channel="web")], LOGIN)
-    engine.store.write(lambda tx: _asked(tx, keys[:4], keys[-1], engine.now()), engine.source)
+    engine.collecting.enrol([Wish(by_link, channel="web")], LOGIN)
+
+    def write(tx: Tx) -> None:
+        _asked(tx, by_link, due[by_link], engine.now())
+        for key in keys:
+            _missed(tx, key, [noon(day, zone) for day in _ran_out(due[key], weeks[key], today)], engine.now())
+
+    engine.store.write(write, engine.source)
     asked = [row for row in engine.flags() if row.kind == "prompt" and row.flag.shown]
     held = min(((row.client, row.flag.client) for row in asked), default=("", keys[-1]))[1]
     engine.notes.add(held, tr(NOTE), LOGIN)
     engine.hold(held, today + timedelta(days=16), tr(REASON), LOGIN)
 
 
-def _asked(tx: Tx, missed: list[str], by_link: str, now: datetime) -> None:
-    """Requests that ran out: one for each of these clients, two for the first; and one that waits, by a link."""
+def _ran_out(due: date, weeks: int, today: date) -> list[date]:
+    """The newest two days on which a client who has not answered since was asked, and whose time is over."""
+    number = max(0, (today - OPEN_FOR - due).days // (7 * weeks) + 1)
+    return [due + timedelta(weeks=weeks * at) for at in range(number)][-2:]
+
+
+def _asked(tx: Tx, client: str, due: date, now: datetime) -> None:
+    """A request that waits, by a link."""
     yesterday = now - timedelta(days=1)
-    waits = asks.plan(tx, by_link, "gr18", yesterday.date(), "web", now.date() + timedelta(days=13), yesterday)
+    waits = asks.plan(tx, client, "gr18", due, "web", now.date() + timedelta(days=13), yesterday)
     asks.change(tx, waits, now, state=AskState.OPEN, asked=yesterday, attempts=1)
-    for at, key in enumerate(missed):
-        for weeks in (7, 3) if at == 0 else (3,):
-            asked = now - timedelta(weeks=weeks)
-            made = asks.plan(tx, key, "gr18", asked.date(), "platform", _after(asked), asked)
-            asks.change(tx, made, now, state=AskState.EXPIRED, asked=asked, attempts=1)
 
 
-def _after(asked: datetime) -> date:
-    return (asked + timedelta(days=7)).date()
+def _missed(tx: Tx, client: str, times: list[datetime], now: datetime) -> None:
+    """Requests that ran out."""
+    for asked in times:
+        last_day = (asked + OPEN_FOR).date() - timedelta(days=1)
+        made = asks.plan(tx, client, "gr18", asked.date(), "platform", last_day, asked)
+        asks.change(tx, made, now, state=AskState.EXPIRED, asked=asked, attempts=1)
 
 
 def looked_before(engine: Engine, account: str) -> None:

@@ -185,10 +185,13 @@ class Staff:
             if not accounts.use(tx, found.key, self._now()):
                 return None
             key = accounts.key_of(tx, str(found.more["login"]))
-            old = accounts.read(tx, key) or self._made(tx, found, str(found.more["login"]), "", None, frozenset())
-            accounts.save(tx, old)
-            book.record(tx, old.login, "signed-in", old.key)
-            return old
+            old = accounts.read(tx, key)
+            if old is not None:
+                return old
+            made = self._made(tx, found, str(found.more["login"]), "", None, frozenset())
+            accounts.save(tx, made)
+            book.record(tx, made.login, "account-opened", made.key)
+            return made
 
         return self.engine.store.write(write)
 

@@ -194,7 +194,7 @@ def test_a_folder_that_cannot_be_written_is_said_before_anything_is_done(practic
 
 
 def test_a_dry_run_counts_what_the_run_then_does(open_practice: Open) -> None:
-    """Somebody who reads "1 request would be taken back" looks for the client who is no longer asked, and finds none."""
+    """Who reads "requests would be taken back: 1" looks for the client who is not asked any more, and finds none."""
     practice = open_practice(clients=3)
     practice.enrol()
     practice.send()

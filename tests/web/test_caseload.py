@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import time
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from handrail.plugin_core.collecting import Wish
+from handrail.adapters.demo.desk import furnish
+from handrail.plugin_core.collecting import Standing, Wish
+from handrail.plugin_core.collecting.send import SendOptions
 from handrail.plugin_core.store import asks, forms
 from handrail.plugin_core.web.clients import FILTERS, SORTS
 from handrail.schemas.records import Client
@@ -27,6 +30,27 @@ def listed(page: str) -> list[str]:
     """The names in the table, in their order."""
     body = page.split("<tbody>")[1].split("</tbody>")[0] if "<tbody>" in page else ""
     return re.findall(r"<bdi>([^<]*)</bdi></a></th>", body)
+
+
+def test_what_the_demo_shows_of_asking_is_borne_out_by_its_answers(house: House) -> None:
+    """Who tries it out and runs `send` must not see people who "have not answered" turn into people who have."""
+    house.ask(furnish)
+    rows = house.ask(lambda e: e.collecting.due())
+    with house.desk.engine() as engine:
+        newest = {key: one.newest.date() for key, one in house.desk.caseload.people(engine, engine.source).items()
+                  if one.newest is not None}  # fmt: skip
+        would = engine.collecting.send(SendOptions(dry_run=True)).counts
+    assert (would["settled"], would["expired"], would["would_take_back"]) == (0, 0, 0)
+    shown = Counter(row.standing for row in rows)
+    assert shown[Standing.ASKED] == 1
+    assert shown[Standing.DUE] > 3
+    assert sum(row.missed > 0 for row in rows) > 1
+    for row in rows:
+        assert row.due is not None
+        if not row.missed:
+            weeks = re.search(r"(\d) weeks", row.reason)
+            assert weeks is not None
+            assert row.due - newest[row.key] == timedelta(weeks=int(weeks[1]))
 
 
 def test_everybody_is_listed_by_name_and_good_news_like_prompts(house: House, anna: Browser) -> None:

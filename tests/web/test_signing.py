@@ -206,6 +206,18 @@ def test_the_link_of_a_demo_is_made_by_nothing_else(house: House) -> None:
     assert DEMO not in kinds
 
 
+def test_who_comes_in_by_the_link_of_a_demo_stands_in_the_trail_once(house: House) -> None:
+    """The trail is what one believes when nothing else is clear: one sign-in that reads like two is none."""
+    token = house.ask(lambda e: Staff(e).demo_link(Wanted("Demo", "demo", frozenset({"supervisor"}))))
+    browser = house.browser()
+    page = browser.get(f"/link/{token}")
+    assert browser.send(page, f"/link/{token}", {}).status_code == 303
+    with house.desk.engine() as engine, engine.store.reading(engine.source) as tx:
+        trail = [(one.actor, one.action) for one in book.trail(tx, 9)]
+    assert trail.count(("demo", "signed-in")) == 1
+    assert trail.count(("demo", "account-opened")) == 1
+
+
 @pytest.mark.parametrize("password", ["short", "aaaaaaaaaaaaaa", "annaannaanna", "x" * 201])
 def test_a_password_that_is_guessed_first_is_refused(house: House, password: str) -> None:
     """With a reason that says what to do."""
