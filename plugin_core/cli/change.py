@@ -85,10 +85,12 @@ def _functional(mean: float | None, sd: float | None) -> Functional | None:
 
 
 def _read(file: Path, pre: str, post: str) -> tuple[list[str], Pairs]:
-    """All clients with both scores; a row without one of them is left out, one that is no number is refused."""
+    """All clients with both scores. A row without one of them is left out; one that is no number is refused, and so is
+    a second row of a client."""
     from ..signal.published import Pairs
 
     clients: list[str] = []
+    known: set[str] = set()
     before: list[float] = []
     after: list[float] = []
     try:
@@ -100,6 +102,10 @@ def _read(file: Path, pre: str, post: str) -> tuple[list[str], Pairs]:
             for number, row in enumerate(rows, 2):
                 first, second = (_number(row[name], number, name) for name in (pre, post))
                 if first is not None and second is not None:
+                    if row["client"] in known:
+                        told = tr("Row {row} is about a client who has a row already; each client has one.", row=number)
+                        raise UsageError(told)
+                    known.add(row["client"])
                     clients.append(row["client"])
                     before.append(first)
                     after.append(second)

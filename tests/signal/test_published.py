@@ -126,3 +126,11 @@ def test_a_cell_that_is_no_number_is_named_by_its_row(tmp_path: Path, capsys: py
     assert status == 2
     assert "Row 3" in text
     assert "secret" not in text
+
+
+def test_a_client_with_two_rows_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Counted twice, one client would be two who got better. The row is named, the client is not."""
+    status, text = run(tmp_path, capsys, "client,a,b\nsecret,1,2\ny,4,3\nsecret,2,2\n")
+    assert status == 2
+    assert "Row 4" in text
+    assert "secret" not in text
