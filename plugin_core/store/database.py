@@ -77,6 +77,7 @@ class Store:
         self._patience = patience
         self._wrapped: dict[int, bytes] = {}
         self.guard: Callable[[Connection], None] | None = None
+        self.holding: Callable[[Connection], None] | None = None  # while a command has the lock (sync/lock.py)
         opened = pool or engine_of(url, master, create=create, patience=patience)
         self.engine = opened.execution_options(handrail_practice=practice, handrail_patience=patience)
         try:
@@ -157,8 +158,9 @@ class Store:
                     if unsure is not None and _took(conn, unsure[0]):
                         return unsure[1]
                     unsure = None
-                    if self.guard is not None:
-                        self.guard(conn)
+                    for allows in (self.guard, self.holding):
+                        if allows is not None:
+                            allows(conn)
                     done = work(Tx(conn, self.sealer, source))
                     if (number := _number(conn)) is not None:
                         unsure = number, done

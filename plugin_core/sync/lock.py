@@ -3,6 +3,9 @@
 On SQLite a lock file beside the store, which the operating system releases when the process dies, so that a killed one
 never blocks the next; on PostgreSQL an advisory lock of the session, likewise. On a host of many practices workers have
 leases instead, which run out where a worker is gone without a word; commands and workers keep clear of each other.
+
+A session may be cut while its command works on: the server gives the lock to the next one then. So each write of a
+command begins by asking whether its session is still there, and the next one begins when no such write is open.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import json
 import logging
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -27,6 +31,7 @@ from ..store import Store
 from ..words import kept, tr
 
 log = logging.getLogger(__name__)
+WRITING = "writing"
 MOST_HOST = 10  # PostgreSQL keeps 63 letters of a connection's name
 
 
@@ -90,6 +95,8 @@ _TRY = text("SELECT pg_try_advisory_lock(:n)")
 _TRY_FOR_NOW = text("SELECT pg_try_advisory_xact_lock(:n)")
 _GIVE_BACK_ALL = text("SELECT pg_advisory_unlock_all()")
 _GIVE_BACK = text("SELECT pg_advisory_unlock(:n)")
+_WRITING = text("SELECT pg_advisory_xact_lock_shared(:n)")
+_STILL_THERE = text("SELECT 1")
 _SAY = text("SELECT set_config('application_name', :me, false)")
 _HOLDER = text(
     "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'advisory' "
@@ -98,22 +105,62 @@ _HOLDER = text(
 )
 
 
+class LockLost(StoreError):
+    """The database gave the practice's lock away while a command had it; nothing was written after that."""
+
+
+class _Held:
+    """Stands at the beginning of every write transaction of a command that has the lock (`Store.holding`).
+
+    :param conn: the session that has it.
+    :param writing: the number under which writes stand that have begun; who takes the lock next waits for their end.
+    """
+
+    def __init__(self, conn: Connection, writing: dict[str, int]) -> None:
+        self._conn = conn
+        self._writing = writing
+        self._turn = threading.Lock()
+        self._lost = False
+
+    def __call__(self, conn: Connection) -> None:
+        """Raises LockLost: the session is gone, and somebody else may have the practice."""
+        conn.execute(_WRITING, self._writing)
+        with self._turn:
+            try:
+                if not self._lost:
+                    self._conn.execute(_STILL_THERE)
+            except SQLAlchemyError:
+                self._lost = True
+            if self._lost:
+                raise LockLost(
+                    tr(
+                        "The database has cut the connection that kept other commands away from this practice. What "
+                        "was stored is whole, and nothing more was written. Run the command again."
+                    )
+                )
+
+
 @contextmanager
 def _advisory(store: Store, doing: str, part: str) -> Iterator[None]:
     """The lock belongs to the connection: if that is cut, the server has given it back already."""
-    number = {"n": int(store.sealer.hash("lock", *filter(None, [part]))[:15], 16)}
+    number = _number(store, part)
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
     with store.plain(), store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
         if not conn.execute(_TRY, number).scalar():
             who = conn.execute(_HOLDER, number).scalar()
             raise Busy(_at_work(who), since=_since(who))
         if not part:
+            _no_write(conn, _number(store, WRITING))
             _no_worker(conn, store.practice)
         host = socket.gethostname()[:MOST_HOST]
         conn.execute(_SAY, {"me": kept.HOLDER.format(pid=os.getpid(), host=host, doing=doing, since=now)})
         try:
+            if not part:
+                store.holding = _Held(conn, _number(store, WRITING))
             yield
         finally:
+            if not part:
+                store.holding = None
             try:
                 conn.execute(_GIVE_BACK, number)
                 conn.execute(_SAY, {"me": ""})
@@ -125,11 +172,25 @@ def _advisory(store: Store, doing: str, part: str) -> Iterator[None]:
 def _nobody_at_work(store: Store) -> None:
     """A worker's lease is its lock (fleet/lease.py). That no person's command has the practice is looked up here; one
     that begins later finds the lease and goes away."""
-    number = {"n": int(store.sealer.hash("lock")[:15], 16)}
+    number = _number(store, "")
     with store.plain(), store.engine.connect() as conn, conn.begin():
-        if not conn.execute(_TRY_FOR_NOW, number).scalar():
-            who = conn.execute(_HOLDER, number).scalar()
-            raise Busy(_at_work(who), since=_since(who))
+        for one in (number, _number(store, WRITING)):
+            if not conn.execute(_TRY_FOR_NOW, one).scalar():
+                who = conn.execute(_HOLDER, number).scalar()
+                raise Busy(_at_work(who), since=_since(who))
+
+
+def _number(store: Store, part: str) -> dict[str, int]:
+    """The lock's number in the database, the practice's own."""
+    return {"n": int(store.sealer.hash("lock", *filter(None, [part]))[:15], 16)}
+
+
+def _no_write(conn: Connection, writing: dict[str, int]) -> None:
+    """Nobody who has lost the lock is in the middle of a write; who begins one now finds out first."""
+    if not conn.execute(_TRY, writing).scalar():
+        conn.execute(_GIVE_BACK_ALL)
+        raise Busy(_at_work(None))
+    conn.execute(_GIVE_BACK, writing)
 
 
 def _no_worker(conn: Connection, practice: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from handrail.plugin_core.errors import Busy, StoreError
-from handrail.plugin_core.store import Store, forms
+from handrail.plugin_core.store import Store, Tx, book, forms
 from handrail.plugin_core.sync.lock import exclusive
 from sqlalchemy import text
 
@@ -106,19 +106,66 @@ def test_two_practices_in_one_database_do_not_wait_for_each_other(postgres: Post
 def test_a_lost_connection_does_not_hide_the_fault_inside(postgres: Postgres) -> None:
     """PostgreSQL gives the lock back with the session; giving it back again must not raise over what happened."""
     address = postgres.new_database()
-    cut = text("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()")
     with Store(address, PRACTICE, MASTER, create=True) as store:
 
         def cut_and_fail() -> None:
             with exclusive(store, "syncing"):
-                with store.engine.connect() as conn:
-                    conn.execute(cut)
+                cut_the_lock(store)
                 raise ValueError("inside")
 
         with pytest.raises(ValueError, match="inside"):
             cut_and_fail()
         with exclusive(store, "syncing"):
             pass
+
+
+CUT = text("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()")
+
+
+def cut_the_lock(store: Store) -> None:
+    """The session that has a lock is gone, as after a server's restart or behind a firewall that forgets."""
+    with store.engine.connect() as conn:
+        conn.execute(CUT)
+
+
+@pytest.mark.parametrize("taken", [True, False], ids=["another has begun", "nobody has begun"])
+def test_f73_f91_who_has_lost_the_lock_in_the_middle_writes_nothing_more(postgres: Postgres, taken: bool) -> None:
+    """The lock's own session is idle while the platform is asked, so it is the one that gets cut; a second sync begins,
+    and both would push. Nobody can say whether one has begun meanwhile, so it stops in any case."""
+    address = postgres.new_database()
+    with Store(address, PRACTICE, MASTER, create=True) as first, Store(address, PRACTICE, MASTER) as second:
+        with exclusive(first, "syncing"):
+            first.write(lambda tx: book.record(tx, "first", "before"))
+            cut_the_lock(second)
+            if taken:
+                with exclusive(second, "syncing"):
+                    second.write(lambda tx: book.record(tx, "second", "meanwhile"))
+            for _ in range(2):
+                with pytest.raises(StoreError, match="Run the command again"):
+                    first.write(lambda tx: book.record(tx, "first", "after"))
+        with first.reading() as tx:
+            assert [one.action for one in book.trail(tx)] == ["before", "meanwhile"][: 1 + taken]
+        first.write(lambda tx: book.record(tx, "first", "by itself"))  # a desk goes on: it had no lock to lose
+
+
+def test_f73_f91_the_next_one_does_not_begin_while_a_write_is_open(postgres: Postgres) -> None:
+    """The lock is lost between the look at it and the commit: what is committed then was begun by its owner, and is
+    there before the next one reads anything."""
+    address = postgres.new_database()
+    with Store(address, PRACTICE, MASTER, create=True) as first, Store(address, PRACTICE, MASTER) as second:
+
+        def work(tx: Tx) -> None:
+            mine = tx.conn.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()  # it is to live
+            with second.engine.connect() as conn:
+                conn.execute(text(f"{CUT.text} AND pid <> {mine}"))
+            with pytest.raises(Busy), exclusive(second, "syncing"):
+                pytest.fail("got in")
+            book.record(tx, "first", "begun")
+
+        with exclusive(first, "syncing"):
+            first.write(work)
+        with exclusive(second, "syncing"), second.reading() as tx:
+            assert [one.action for one in book.trail(tx)] == ["begun"]
 
 
 def test_a_broken_note_of_the_owner_is_no_obstacle(tmp_path: Path) -> None:

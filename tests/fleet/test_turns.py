@@ -23,6 +23,7 @@ from handrail.plugin_core.manager import Plugins
 from handrail.plugin_core.mending.leaving import want_nothing_there
 from handrail.plugin_core.schedule import alarm
 from handrail.plugin_core.store import keys
+from handrail.plugin_core.sync import points
 
 from tests.peers.servers import Postgres
 from tests.sync.stage import EVEN, LEANING, Stage, form
@@ -91,6 +92,35 @@ def test_f95_a_large_practice_gives_way_and_goes_on_where_it_stopped(town: House
     assert len(ends) >= 4
     assert len(stage.seen().active()) == 95
     assert requests(stage) <= 10 + 3 * len(ends)  # each page once, but for the overlap at each beginning
+
+
+@pytest.mark.parametrize("taken", [True, False], ids=["another has it", "nobody has it"])
+def test_f91_a_turn_whose_connections_are_cut_goes_on_only_while_the_practice_is_its_own(
+    town: House, monkeypatch: pytest.MonkeyPatch, taken: bool
+) -> None:
+    """The database is restarted in the middle of a pull. The lease is a row and no connection: who still has it goes
+    on, on new ones; who has lost it meanwhile writes nothing more."""
+    stage = now_is_now(town.stages["north"])
+    stage.person(f"cut-{taken}")
+    stage.put(form(f"cut-{taken}", f"cut-{taken}", stage.now - timedelta(days=1)))
+    resume(town, "north")
+    role = town.host.roles.worker
+    cut: list[str] = []
+
+    def listener(point: str) -> None:
+        if point == "page-fetched" and not cut:
+            cut.append(point)
+            town.do(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{role}'")
+            if taken:
+                town.do("UPDATE due SET fence = fence + 1, owner = 'another' WHERE practice = 'north'")
+
+    monkeypatch.setattr(points, "listeners", [listener])
+    with working(town) as worker:
+        assert worker.run("north") is (None if taken else Ended.DONE)
+    assert cut
+    assert (f"cut-{taken}" in stage.seen().active()) is not taken
+    assert row(town, "north").owner == ("another" if taken else None)
+    town.do("UPDATE due SET owner = NULL WHERE practice = 'north'")
 
 
 def test_f13_a_pull_that_could_not_go_on_is_not_interrupted(town: House, monkeypatch: pytest.MonkeyPatch) -> None:
