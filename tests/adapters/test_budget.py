@@ -73,7 +73,7 @@ def test_a_long_window_ends_the_run_with_a_sentence_that_says_when_it_goes_on(ma
 
 def test_on_a_host_who_has_to_wait_gives_the_place_to_others(clock: Clock) -> None:
     """A worker's turn ends where its `sleep` refuses to be long; it learns there when the practice goes on."""
-    asked = []
+    asked: list[float] = []
     counted = Counted([])
 
     @contextmanager

@@ -203,7 +203,9 @@ def test_what_a_person_removed_is_not_put_up_again(connect, status: int) -> None
     assert len(written(on, "Task")) == 1
 
 
-def test_f86_a_persons_edit_between_look_and_write_stays(connect) -> None:  # type: ignore[no-untyped-def]
+def test_f86_a_persons_edit_between_look_and_write_stays(  # type: ignore[no-untyped-def]
+    connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """If-Match makes the server refuse the reminder; read again, the request is in progress and keeps their note."""
     on = shelf("Task", put=True)
     with Script(on) as server:
@@ -216,7 +218,7 @@ def test_f86_a_persons_edit_between_look_and_write_stays(connect) -> None:  # ty
                 on.save(path, {**on.stored[path], "status": "in-progress", "note": [{"text": "asked by phone"}]})
             return real(seen, where)
 
-        on._write = edited_first  # type: ignore[method-assign]
+        monkeypatch.setattr(on, "_write", edited_first)
         assert sender.remind(replace(ASK, reminder=1)).sent
     assert on.stored[path]["status"] == "in-progress"
     assert [note["text"] for note in on.stored[path]["note"]] == [
@@ -231,7 +233,8 @@ def test_an_answered_request_is_marked_once_with_its_form(connect) -> None:  # t
     with Script(on) as server:
         sender = connect(server.base, ask_by="task").sender()
         sender.ask(ASK)
-        assert isinstance(sender, Settling)
+        settling = isinstance(sender, Settling)
+        assert settling
         sender.settle(ASK, "r1")
         sender.settle(ASK, "r1")
         sender.withdraw(ASK)

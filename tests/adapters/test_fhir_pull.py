@@ -183,7 +183,7 @@ def test_f18_a_circle_of_pages_is_left(connect, target: str) -> None:  # type: i
 @pytest.mark.parametrize("status", [404, 410])
 def test_f19_an_expired_search_is_begun_again_from_the_safe_place(connect, status: int) -> None:  # type: ignore[no-untyped-def]
     """HAPI drops a search after an hour; the pull of a large practice takes longer."""
-    failed = []
+    failed: list[int] = []
 
     def reply(seen: Seen) -> Answer:
         query = asked(seen)

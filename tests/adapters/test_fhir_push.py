@@ -221,7 +221,7 @@ def test_f86_what_a_person_added_stays_when_we_close(connect) -> None:  # type: 
     assert shelf.stored[path]["status"] == "inactive"
 
 
-def test_f86_an_edit_between_look_and_write_wins(connect) -> None:  # type: ignore[no-untyped-def]
+def test_f86_an_edit_between_look_and_write_wins(connect, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     """If-Match makes the server refuse; then it is read again and left alone."""
     shelf = Shelf(put=True)
     with Script(shelf) as server:
@@ -235,7 +235,7 @@ def test_f86_an_edit_between_look_and_write_wins(connect) -> None:  # type: igno
                 shelf.save(path, {**shelf.stored[path], "status": "inactive"})
             return real(seen, where)
 
-        shelf._write = edited_first  # type: ignore[method-assign]
+        monkeypatch.setattr(shelf, "_write", edited_first)
         done = carrier.deliver(RETRACTED, made.remote_id, made.remote_version)
     assert done.human_edit
     assert shelf.stored[path]["status"] == "inactive"
@@ -314,9 +314,12 @@ def test_not_a_fhir_r4_server_is_said_before_anything_is_written(connect) -> Non
     """R5 means other things by the same words."""
     from handrail.plugin_core.errors import NotTheApi
 
-    for data in ({"resourceType": "CapabilityStatement", "fhirVersion": "5.0.0"}, {"resourceType": "Patient"}, {}):
-        with Script(lambda _, data=data: fhir(data)) as server, pytest.raises(NotTheApi, match="R4"):
+    def refused(data: dict[str, Any]) -> None:
+        with Script(lambda _: fhir(data)) as server, pytest.raises(NotTheApi, match="R4"):
             connect(server.base).test()
+
+    for data in ({"resourceType": "CapabilityStatement", "fhirVersion": "5.0.0"}, {"resourceType": "Patient"}, {}):
+        refused(data)
 
 
 @pytest.mark.parametrize("way", WAYS, ids=["put", "conditional", "search"])

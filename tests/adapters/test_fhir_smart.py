@@ -64,7 +64,8 @@ class Ehr:
 def sign_in(connect) -> Any:  # type: ignore[no-untyped-def]
     def make(base: str, algorithm: str = "RS384", **settings: Any) -> FhirAdapter:
         secrets = {"private_key": KEYS[algorithm]}
-        return connect(base, secrets, auth="smart", client_id="c1", private_key="ref", **settings)
+        adapter: FhirAdapter = connect(base, secrets, auth="smart", client_id="c1", private_key="ref", **settings)
+        return adapter
 
     return make
 
@@ -79,7 +80,8 @@ def test_s13_the_assertion_is_what_smart_asks_for(sign_in, clock, algorithm: str
             list(adapter.pull(None))
             clock.time += 6
         audience = f"http://127.0.0.1:{server.port}/auth/token"
-    keys = KeySet.import_key_set(public_jwks(KEYS[algorithm]))
+    published: Any = public_jwks(KEYS[algorithm])
+    keys = KeySet.import_key_set(published)
     claims = []
     for assertion in ehr.assertions:
         token = jwt.decode(assertion, keys, algorithms=[algorithm])

@@ -238,7 +238,7 @@ def test_f79_a_store_of_a_newer_version_is_left_alone(store_url: str) -> None:
     with pytest.raises(StoreError):
         Store(store_url, "another", MASTER, create=True)
     store = Store.__new__(Store)
-    store.engine = create_engine(store_url)
+    store.engine = create_engine(store_url).execution_options()
     assert everything(store) == before
     store.engine.dispose()
 

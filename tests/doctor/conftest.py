@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from handrail.plugin_core.engine import Engine
 
+from tests.defaults import set_defaults
 from tests.sync.stage import EVEN, LEANING, Stage, questionnaire
 
 
@@ -15,8 +15,7 @@ from tests.sync.stage import EVEN, LEANING, Stage, questionnaire
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """A practice with a little of everything, all in order, at a fixed time."""
     with Stage(tmp_path / "practice") as made:
-        monkeypatch.setitem(Engine.__init__.__kwdefaults__, "now", lambda: made.now)
-        monkeypatch.setitem(Engine.__init__.__kwdefaults__, "sleep", lambda _: None)
+        set_defaults(monkeypatch, now=lambda: made.now, sleep=lambda _: None)
         made.file.write_text(made.file.read_text().replace('"UTC"', '"Europe/Zurich"'))
         made.file.chmod(0o600)
         made.course("a", [EVEN, EVEN, EVEN, LEANING, LEANING])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import methodcaller
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,7 @@ def test_the_share_found_useful_and_the_days_from_form_to_acknowledgement(stage:
     """The form is a week old; three of the five who said something found it useful, the last word counts."""
     rows = stage.ask(lambda e: e.flags())
     for row, useful in zip(rows, ("no", "yes", "no", "unsure", "yes"), strict=True):
-        stage.ask(lambda e, row=row, useful=useful: e.acknowledge(row.flag.key, "anna", useful=useful))
+        stage.ask(methodcaller("acknowledge", row.flag.key, "anna", useful=useful))
     stage.later(days=2)
     stage.ask(lambda e: e.acknowledge(rows[0].flag.key, "anna", useful="yes"))
     found = figures(stage)

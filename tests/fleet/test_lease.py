@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from handrail.plugin_core.fleet.lease import Guard, LeaseLost, renew, step_in, t
 from handrail.plugin_core.fleet.timing import Ended
 from handrail.plugin_core.store import Store, book
 from handrail.plugin_core.sync.lock import exclusive
+from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from tests.core.samples import MASTER, PRACTICE
@@ -94,7 +96,7 @@ def test_f91_the_guard_stops_who_has_lost_the_practice(table: Table, taken_by: s
     with table.open() as conn:
         guard(conn)
     table.later(LEASE + 1)
-    take_away = {
+    take_away: dict[str, Callable[[Connection], object]] = {
         "another worker": lambda conn: None,
         "a pause": lambda conn: due.pause(conn, "north"),
         "an erasure": lambda conn: due.remove(conn, "north"),

@@ -29,7 +29,8 @@ def test_s16_each_sealed_column_notices_an_edit_and_a_swap(stage: Stage) -> None
     fill_the_rest(stage)
 
     def touched(engine: Any) -> list[str]:
-        seen, others = [], []
+        seen: list[str] = []
+        others: list[bytes] = []
         with engine.store.reading(engine.source) as tx:
             for what in sealed.SEALED:
                 column = what.table.c[what.column]
@@ -81,7 +82,7 @@ def test_s15_nothing_readable_in_postgresqls_files_log_and_dump(tmp_path: Path, 
             with engine.store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
                 conn.execute(text("CHECKPOINT"))
                 row = conn.execute(text("SELECT oid, datname FROM pg_database WHERE datname = current_database()"))
-                return tuple(row.one())  # type: ignore[return-value]
+                return tuple(row.one())
 
         oid, database = stage.ask(number)
         data = postgres.folder / "data"

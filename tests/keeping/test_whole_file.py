@@ -70,7 +70,8 @@ def test_a_practice_moves_in_and_out_by_its_backup(tmp_path: Path) -> None:
         before = stage.seen()
         for number, kind in enumerate((DRIVER, "sqlite")):
             file = stage.folder / f"{number}.handrail"
-            stage.ask(lambda e, file=file: e.keeping.backup(file, "anna"))
+            with stage.engine() as engine:
+                engine.keeping.backup(file, "anna")
             stage.store_url = f"{kind}:///store.db"
             stage.write_settings()
             restore(load(stage.file), file, "anna", replace=True)

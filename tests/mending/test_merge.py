@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from operator import methodcaller
 from typing import Any
 
 import pytest
@@ -142,7 +143,7 @@ def test_a_mistaken_merge_is_taken_back(two: Stage) -> None:
     assert [row for row in after.responses if row[0] != "between"] == before.responses
     assert next(row[1] for row in after.responses if row[0] == "between") == "c1"
     assert after.standing() == before.standing()
-    noted = [len(two.ask(lambda e, ref=ref: e.client(ref)).notes) for ref in ("Patient/c1", "Patient/c2")]
+    noted = [len(two.ask(methodcaller("client", ref)).notes) for ref in ("Patient/c1", "Patient/c2")]
     assert noted == [1, 0]
     assert [row[:2] + row[4:] for row in after.clients] == [row[:2] + row[4:] for row in before.clients]
     assert subjects(two) == [("Patient/c1", "active")]
@@ -156,7 +157,8 @@ def test_a_mistaken_merge_gives_back_who_is_asked_and_who_was_discharged(stage: 
         stage.course(client, [EVEN, EVEN])
     stage.sync()
     for client in ("c1", "c2"):
-        stage.ask(lambda e, who=client: e.collecting.enrol([Wish(who, consent=stage.now.date())], "anna"))
+        with stage.engine() as engine:
+            engine.collecting.enrol([Wish(client, consent=stage.now.date())], "anna")
     stage.ask(lambda e: e.mending.discharge("c1", stage.now.date(), "anna"))
     stage.ask(lambda e: e.collecting.opt_out("c1", "anna"))
     before = stage.ask(lambda e: (e.collecting.enrolments(), e.client("c1").ended))

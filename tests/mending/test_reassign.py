@@ -20,7 +20,7 @@ def key_of(stage: Stage, form_id: str) -> str:
 
 def owner(stage: Stage, form_id: str) -> str:
     """Whose a form is in the store."""
-    return next(row[1] for row in stage.seen().responses if row[0] == form_id)
+    return str(next(row[1] for row in stage.seen().responses if row[0] == form_id))
 
 
 def reassign(stage: Stage, form_id: str, client: str) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -26,7 +25,7 @@ class Eager:
 
 
 @pytest.fixture
-def practice(stage: Stage) -> Iterator[Stage]:
+def practice(stage: Stage) -> Stage:
     """Two clients with prompts on the platform."""
     for client in ("c1", "c2"):
         stage.course(client, [EVEN, EVEN, EVEN, LEANING, LEANING])

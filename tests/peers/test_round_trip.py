@@ -9,6 +9,7 @@ import copy
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ def test_a_form_filled_in_by_lhc_forms_is_pulled_and_scored_right(
         stage.later(days=40)  # the platform's own clock is the real one, and dates the third
         assert stage.sync(full=True).counts["new"] == 1
         for client, tags in {"a": set(), "b": set(), "c": {"taken-in-progress", "dated-by-server"}}.items():
-            (course,) = stage.ask(lambda engine, client=client: engine.client(f"Patient/{client}").courses)
+            (course,) = stage.ask(methodcaller("client", f"Patient/{client}")).courses
             (form,) = course.forms
             assert dict(form.answers) == given
             assert dict(form.scores) == expected(instrument, given)

@@ -199,6 +199,10 @@ def test_a_remark_is_shown_wherever_the_form_is(known: Stage) -> None:
 
 def test_a_remark_that_says_nothing_is_refused(known: Stage) -> None:
     """An empty remark, or a novel."""
+
+    def remark(text: str) -> None:
+        known.ask(lambda e: e.rights.remark("c1-3", text, "anna"))
+
     for text in ("", "   ", "x" * 5000):
         with pytest.raises(UsageError, match="between 1 and"):
-            known.ask(lambda e, text=text: e.rights.remark("c1-3", text, "anna"))
+            remark(text)

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from handrail.plugin_core.cli import run
 from handrail.plugin_core.doctor import Check, safety
-from handrail.plugin_core.engine import Engine
 from handrail.plugin_core.errors import SettingsError, UsageError
 from handrail.plugin_core.instruments import builtin_one
 from handrail.plugin_core.safety.channel import initials, people
@@ -20,6 +19,8 @@ from handrail.plugin_core.settings import Mail, SafetyChannel, Settings
 from handrail.schemas.vocab import FlagState
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.defaults import set_defaults
 
 from .ward import BACKUP, CLINICIAN, Ward
 
@@ -160,7 +161,7 @@ def _clock_of_the_test(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
     """The commands go by the clock of the stage."""
     if "ward" in request.fixturenames:
         ward: Ward = request.getfixturevalue("ward")
-        monkeypatch.setitem(Engine.__init__.__kwdefaults__, "now", lambda: ward.now)
+        set_defaults(monkeypatch, now=lambda: ward.now)
 
 
 def call(ward: Ward, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:

@@ -276,7 +276,10 @@ def test_an_answer_amended_to_a_higher_one_is_told_anew(ward: Ward, before: str)
     """What a person saw, and closed, was another answer."""
     ward.answer("f1", value=1)
     ward.sync()
-    {"seen": ward.see, "closed": ward.close, "not seen": lambda: None}[before]()
+    if before == "seen":
+        ward.see()
+    elif before == "closed":
+        ward.close()
     ward.taken()
     ward.later(minutes=1)
     ward.answer("f1", value=3, status="amended", when=ward.now - timedelta(minutes=6))

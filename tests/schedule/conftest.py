@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from handrail.plugin_core import cli
-from handrail.plugin_core.engine import Engine
 
+from tests.defaults import set_defaults
 from tests.sync.stage import Stage
 
 
@@ -35,8 +35,7 @@ Command = Callable[..., Said]
 @pytest.fixture
 def command(stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """Runs `handrail` on the stage's settings, at the stage's time, without waiting."""
-    monkeypatch.setitem(Engine.__init__.__kwdefaults__, "now", lambda: stage.now)
-    monkeypatch.setitem(Engine.__init__.__kwdefaults__, "sleep", lambda _: None)
+    set_defaults(monkeypatch, now=lambda: stage.now, sleep=lambda _: None)
 
     def run(*arguments: str) -> Said:
         capsys.readouterr()

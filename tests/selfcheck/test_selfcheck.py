@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from handrail.plugin_core.cli import run
@@ -34,9 +35,10 @@ def key_of(stage: Stage, name: str) -> str:
     return f"file:{stage.folder / name}.key"
 
 
-def fill(stage: Stage, author: str = "anna", **more: object) -> Own:
+def fill(stage: Stage, author: str = "anna", **more: Any) -> Own:
     """A self-check about the only client."""
-    return stage.ask(lambda e: e.selfchecks.fill(author, "c1", TOLD, key=key_of(stage, author), **more))
+    found: Own = stage.ask(lambda e: e.selfchecks.fill(author, "c1", TOLD, key=key_of(stage, author), **more))
+    return found
 
 
 def begin(stage: Stage, author: str = "anna") -> None:
@@ -116,7 +118,11 @@ def test_taken_back_it_leaves_the_flag_and_its_evidence(stage: Stage) -> None:
 def test_after_twelve_months_it_is_gone_with_the_next_sync(stage: Stage) -> None:
     """clinical.md 9.4: deleted after 12 months, shared or not; a day earlier it is still there."""
     two_views(stage)
-    mine = lambda: stage.ask(lambda e: e.selfchecks.mine("anna", key=key_of(stage, "anna")))  # noqa: E731
+
+    def mine() -> list[Own]:
+        found: list[Own] = stage.ask(lambda e: e.selfchecks.mine("anna", key=key_of(stage, "anna")))
+        return found
+
     stage.later(days=363)
     stage.sync()
     assert len(mine()) == 1
@@ -200,7 +206,11 @@ def test_a_lost_key_of_ones_own_is_forgotten_without_it(
 
 def test_it_falls_due_with_each_second_form_of_the_client(stage: Stage) -> None:
     """clinical.md 2.2. Two forms are there; after a self-check two more are needed."""
-    due = lambda: stage.ask(lambda e: [(row.client, row.forms) for row in e.selfchecks.due("anna", myself=True)])  # noqa: E731
+
+    def due() -> list[tuple[str, int]]:
+        rows = stage.ask(lambda e: e.selfchecks.due("anna", myself=True))
+        return [(row.client, row.forms) for row in rows]
+
     assert due() == [("Invented c1", 2)]
     begin(stage)
     fill(stage)
@@ -218,7 +228,7 @@ def test_it_falls_due_with_each_second_form_of_the_client(stage: Stage) -> None:
 @pytest.mark.parametrize(
     "answers", [{"T1": 5}, {"T1": "3"}, {"T1": True}, {"T9": 1}, {"T1": 2.5}], ids=["5", "text", "true", "T9", "2.5"]
 )
-def test_an_answer_that_the_form_does_not_have_is_refused(stage: Stage, answers: dict[str, object]) -> None:
+def test_an_answer_that_the_form_does_not_have_is_refused(stage: Stage, answers: dict[str, Any]) -> None:
     """Nothing is stored on a guess, here as elsewhere; the sentence does not repeat the answer."""
     begin(stage)
     with pytest.raises(UsageError, match="cannot be stored") as caught:

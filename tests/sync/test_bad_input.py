@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from handrail.adapters.demo.server import _Handler
 from handrail.plugin_core import cli
-from handrail.plugin_core.engine import Engine
 from handrail.plugin_core.store import keys
+
+from tests.defaults import set_defaults
 
 from .stage import EVEN, LEANING, NOW, Stage, form, gr18
 from .test_quarantine import BAD
@@ -40,8 +41,7 @@ Command = Callable[..., Said]
 @pytest.fixture
 def command(stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
     """Runs `handrail` on the stage's settings, at the stage's time, without waiting; looks for secrets in all of it."""
-    monkeypatch.setitem(Engine.__init__.__kwdefaults__, "now", lambda: stage.now)
-    monkeypatch.setitem(Engine.__init__.__kwdefaults__, "sleep", lambda _: None)
+    set_defaults(monkeypatch, now=lambda: stage.now, sleep=lambda _: None)
     spoken: list[str] = []
 
     def run(*arguments: str) -> Said:

@@ -309,9 +309,16 @@ def test_f100_stopped_by_a_person_or_the_system(
 def slow(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every answer of the platform takes a moment, so that a signal meets the sync in its middle."""
     store = stage.demo.store
-    page, create = store.page, store.update
-    monkeypatch.setattr(store, "page", lambda *a, **k: (time.sleep(0.05), page(*a, **k))[1])
-    monkeypatch.setattr(store, "update", lambda *a, **k: (time.sleep(0.05), create(*a, **k))[1])
+
+    def slow(own: Callable[..., Any]) -> Callable[..., Any]:
+        def late(*a: Any, **k: Any) -> Any:
+            time.sleep(0.05)
+            return own(*a, **k)
+
+        return late
+
+    for name in ("page", "update"):
+        monkeypatch.setattr(store, name, slow(getattr(store, name)))
 
 
 def test_the_story_has_something_to_lose(right: Callable[[int], Outcome]) -> None:

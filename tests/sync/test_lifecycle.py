@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from handrail.adapters.fhir.adapter import FhirAdapter
-from handrail.plugin_core.contracts import HookContext, Page, RemoteResponse
+from handrail.plugin_core.contracts import HookContext, Page, RemoteLine, RemoteResponse
 from handrail.plugin_core.engine import Engine
 from handrail.plugin_core.errors import Unreachable
 from handrail.plugin_core.mapping import FormReader
@@ -161,7 +161,7 @@ def _taken(engine: Engine, stage: Stage, *responses: RemoteResponse) -> Ingested
     return ingest.page(Page(responses))
 
 
-def _changed(response: RemoteResponse, **changes: Any) -> Any:
+def _changed(response: RemoteResponse | RemoteLine, **changes: Any) -> Any:
     import msgspec
 
     return msgspec.structs.replace(response, **changes)

@@ -327,14 +327,16 @@ def test_what_a_person_says_while_the_rules_read_is_read_next_time(stage: Stage)
     stage.put(form("c1-9", "c1", stage.now, gr18(EVEN)))
     stage.later(minutes=5)
 
-    def meanwhile(*_: Any) -> None:
+    def meanwhile(*given: Any) -> Any:
+        found = read(*given)
         with stage.engine() as other:
             (key,) = (key for key, _ in other.clients())
             other.store.write(lambda tx: forms.mark_keys_dirty(tx, [key]), other.source)
+        return found
 
     read = Evaluate._changes
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Evaluate, "_changes", lambda *given: (read(*given), meanwhile())[0])
+        patch.setattr(Evaluate, "_changes", meanwhile)
         stage.sync(push=False)
     with stage.engine() as engine, engine.store.reading(engine.source) as tx:
         assert len(forms.dirty(tx, "", 10)) == 1

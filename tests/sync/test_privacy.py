@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 from handrail.adapters.demo.server import _Handler
 from handrail.plugin_core import cli
-from handrail.plugin_core.engine import Engine
 from handrail.plugin_core.errors import HandrailError
+
+from tests.defaults import set_defaults
 
 from .stage import EVEN, LEANING, NOW, PHQ9, Stage, form, gr18
 from .test_bad_input import ANSWERS, answering
@@ -89,8 +90,7 @@ def everything(stage: Stage, capsys: pytest.CaptureFixture[str], *commands: list
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(Engine.__init__.__kwdefaults__, "now", lambda: NOW)
-    monkeypatch.setitem(Engine.__init__.__kwdefaults__, "sleep", lambda _: None)
+    set_defaults(monkeypatch, now=lambda: NOW, sleep=lambda _: None)
 
 
 def quietly(stage: Stage, **options: Any) -> str:
@@ -241,7 +241,12 @@ def test_s5_no_name_answer_or_token_in_an_address(private: Stage, monkeypatch: p
     """Addresses are written into the logs of every proxy on the way."""
     seen: list[str] = []
     serve = _Handler._serve
-    monkeypatch.setattr(_Handler, "_serve", lambda self: (seen.append(self.path), serve(self))[1])
+
+    def noted(self: _Handler) -> None:
+        seen.append(self.path)
+        serve(self)
+
+    monkeypatch.setattr(_Handler, "_serve", noted)
     private.sync()
     assert seen
     for canary in (NAME, "Zaphira", TOKEN, LABEL):

@@ -30,7 +30,12 @@ def test_the_first_push_asks_with_the_count(stage: Stage) -> None:
     """A year of old data must not fill the charts before a person has seen how much it is."""
     two_prompts(stage)
     asked: list[int] = []
-    report = stage.sync(consent=lambda count: bool(asked.append(count)))
+
+    def no(count: int) -> bool:
+        asked.append(count)
+        return False
+
+    report = stage.sync(consent=no)
     assert asked == [2]
     assert stage.shown() == []
     assert report.outcome is RunOutcome.COMPLETE
@@ -195,7 +200,7 @@ def test_f81_the_answer_to_a_write_is_lost(stage: Stage, monkeypatch: pytest.Mon
 
     two_prompts(stage)
     send = _Handler._send
-    lost = []
+    lost: list[str] = []
 
     def cut(self: Any, status: int, body: Any, headers: Any) -> None:
         if self.command == "PUT" and "/Flag/" in self.path and len(lost) < 2:

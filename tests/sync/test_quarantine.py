@@ -151,7 +151,9 @@ def test_a_good_form_that_turns_bad_stops_counting(stage: Stage, what: str) -> N
 
 def test_f51_retry_without_a_change_at_the_source(stage: Stage) -> None:
     """Set aside by our own fault: mended in a new version, one command runs them again."""
-    from .test_plugins import Preparing, Refusal
+    from handrail.plugin_core.contracts import Refusal
+
+    from .test_plugins import Preparing
 
     stage.plugins = [("vendor", Preparing(lambda rs: [Refusal("a fault of ours")] * len(rs)))]
     stage.course("a", [EVEN, EVEN, EVEN, LEANING, LEANING])

@@ -11,6 +11,7 @@ import pytest
 import requests
 from handrail.adapters.fhir.adapter import FhirAdapter
 from handrail.plugin_core.collecting.enrolling import Wish
+from handrail.plugin_core.engine import Engine
 from handrail.plugin_core.errors import PlatformError, Unreachable, Unsupported
 from handrail.plugin_core.store import sessions
 from handrail.schemas.vocab import RunOutcome
@@ -60,11 +61,12 @@ def readings(stage: Stage, client: str) -> list[str]:
 def why(stage: Stage, client: str) -> str | None:
     """What P4 says at the client's newest form."""
 
-    def ask(engine: Any) -> str | None:
+    def ask(engine: Engine) -> str | None:
         (course,) = engine.client(f"Patient/{client}").courses
         return engine.registry.rules["P4"].descriptor.judge(course)[-1].why
 
-    return stage.ask(ask)
+    why: str | None = stage.ask(ask)
+    return why
 
 
 def test_p4_speaks_where_the_platform_gives_eight_sessions_and_not_before(stage: Stage) -> None:

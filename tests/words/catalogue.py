@@ -13,7 +13,7 @@ import io
 import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
@@ -38,15 +38,16 @@ def python_texts(
             )
             if found and found[0] is not None:
                 yield node.lineno, node.func.id, found if len(found) > 1 else found[0], []
-        yield from ((node.lineno, "mark", flat(text), []) for text in _help(node))
+        if isinstance(node, ast.Call | ast.FunctionDef):
+            yield from ((node.lineno, "mark", flat(text), []) for text in _help(node))
 
 
-def _help(node: ast.AST) -> Iterator[str]:
+def _help(node: ast.Call | ast.FunctionDef) -> Iterator[str]:
     """Help that click shows: `help=` of its decorators, and the docstrings of commands and groups."""
     if isinstance(node, ast.Call) and _of_click(node, "option", "command", "group"):
         for given in node.keywords:
             if given.arg in ("help", "short_help") and isinstance(given.value, ast.Constant):
-                yield given.value.value
+                yield str(given.value.value)
     if isinstance(node, ast.FunctionDef) and any(_of_click(one, "command", "group") for one in node.decorator_list):
         yield ast.get_docstring(node) or ""
 
@@ -56,7 +57,7 @@ def _of_click(node: ast.AST, *names: str) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in names
 
 
-METHODS = [("**.py", python_texts), ("**.html", "jinja2"), ("**.txt", "jinja2")]
+METHODS: list[tuple[str, Any]] = [("**.py", python_texts), ("**.html", "jinja2"), ("**.txt", "jinja2")]
 KEYWORDS: dict[str, tuple[int | tuple[int, str], ...] | None] = {
     "tr": None,
     "mark": None,

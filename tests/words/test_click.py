@@ -40,7 +40,7 @@ def _of_click() -> Iterator[str]:
     for name in clickwords.MODULES:
         for node in ast.walk(ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("_", "ngettext"):
-                yield from (one.value for one in node.args[:1] if isinstance(one, ast.Constant))
+                yield from (str(one.value) for one in node.args[:1] if isinstance(one, ast.Constant))
 
 
 def test_a_click_that_says_something_else_is_noticed() -> None:
@@ -102,7 +102,12 @@ def test_no_help_page_holds_a_word_of_clicks_own_in_english(german: Path, capsys
 def test_yes_is_said_in_ones_own_language(monkeypatch: pytest.MonkeyPatch, typed: str, agreed: bool) -> None:
     """A German who types j at "[y/N]" would be asked for ever, or take it for a no."""
     asked: list[str] = []
-    monkeypatch.setattr(click.termui, "visible_prompt_func", lambda text: asked.append(text) or typed)
+
+    def answer(text: str) -> str:
+        asked.append(text)
+        return typed
+
+    monkeypatch.setattr(click.termui, "visible_prompt_func", answer)
     with speaking("de"):
         assert clickwords.agree("Wirklich?") is agreed
     assert "[j/N]" in asked[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from handrail.plugin_core.report.series import notes_on
 from handrail.plugin_core.scoring import Scorer
 from handrail.plugin_core.words import speaking
 from handrail.schemas.records import Instrument
+from handrail.schemas.vocab import Blank
 
 from ..sync.stage import EVEN, LEANING, Stage, gr18
 from . import texts
@@ -121,12 +122,12 @@ def test_the_command_exports_the_form_in_a_language() -> None:
         assert one["linkId"] == other["linkId"]
 
 
-def _german_form(form_id: str, client: str, when: object, answers: dict[str, object]) -> dict[str, object]:
+def _german_form(form_id: str, client: str, when: datetime, answers: dict[str, int | Blank]) -> dict[str, object]:
     asked = questionnaire_of(translated(builtin_one("gr18"), "de"))
     subject = {"reference": f"Patient/{client}"}
     return {
         "resourceType": "QuestionnaireResponse", "id": form_id, "questionnaire": f"{asked['url']}|1",
-        "status": "completed", "subject": subject, "source": subject, "authored": when.isoformat(timespec="seconds"),  # type: ignore[attr-defined]
+        "status": "completed", "subject": subject, "source": subject, "authored": when.isoformat(timespec="seconds"),
         "item": fill(asked, answers),
     }  # fmt: skip
 

@@ -15,6 +15,7 @@ from handrail.plugin_core.errors import SettingsError
 from handrail.plugin_core.report import phrases
 from handrail.plugin_core.rules import words
 from handrail.plugin_core.settings import load
+from handrail.plugin_core.sync.run import Options
 from handrail.plugin_core.words import languages, speaking, spelling, spoken, tr, trn, trp
 from hypothesis import given
 from hypothesis import strategies as st
@@ -141,9 +142,7 @@ def test_the_settings_language_holds_for_each_engine_by_itself(tmp_path: Path) -
     assert titles == ["Growth and reliance", "Wachstum und Anlehnung", "Growth and reliance"]
 
 
-def _all() -> object:
-    from handrail.plugin_core.sync.run import Options
-
+def _all() -> Options:
     return Options(consent=lambda _: True)
 
 

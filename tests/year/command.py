@@ -35,7 +35,7 @@ def _run(file: Path, words: list[str], now: datetime, die: tuple[str, int] | Non
         more.setdefault("sleep", lambda _: None)
         first(self, *args, **more)  # type: ignore[arg-type]
 
-    engine.Engine.__init__ = at_that_time  # type: ignore[method-assign,assignment]
+    engine.Engine.__init__ = at_that_time  # type: ignore[method-assign]
     if die is not None:
         left = [die[1]]
 
