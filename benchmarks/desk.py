@@ -57,9 +57,11 @@ TARGETS = (
 def fill(folder: Path, responses: int, clients: int) -> Path:
     """Fills a store by a sync of an invented practice, unless it is there; gives the settings file."""
     os.environ.update(home(folder))
+    from handrail.plugin_core.paths import default_file
+
     from . import engine
 
-    file = engine.default_file()
+    file = default_file()
     if file.exists():
         return file
     server = fhirserver.Server(0, 500, 0)

@@ -51,7 +51,7 @@ def _waits() -> None:
         def settle(self, seconds: float) -> None:
             """Nothing is on its way."""
 
-    pull.Ahead = Later  # type: ignore[assignment, misc]
+    pull.Ahead = Later  # type: ignore[assignment, attr-defined]
 
 
 WAYS: dict[str, Callable[[], None]] = {"as it is": lambda: None, "plain": _plain, "waits": _waits}
@@ -89,7 +89,7 @@ def _ratio(first: str, second: str, base: str, options: argparse.Namespace, what
         took = {way: _sync(way, base, options.responses)[what] for way in order}
         found.append(took[first] / took[second])
         print(f"  {first} {took[first]:.2f} s, {second} {took[second]:.2f} s", file=sys.stderr, flush=True)
-    return median(found)
+    return float(median(found))
 
 
 def main() -> int:

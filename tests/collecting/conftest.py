@@ -18,7 +18,7 @@ Open = Callable[..., Practice]
 def open_practice(tmp_path: Path) -> Iterator[Open]:
     """Makes practices that are closed at the end."""
     with ExitStack() as stack:
-        yield lambda **more: stack.enter_context(Practice(tmp_path / "practice", **more))  # type: ignore[arg-type]
+        yield lambda **more: stack.enter_context(Practice(tmp_path / "practice", **more))
 
 
 @pytest.fixture

@@ -14,12 +14,14 @@ from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 from handrail.plugin_core.report import phrases
 from handrail.plugin_core.report.page import report_html
 from handrail.plugin_core.rules import words
 from handrail.plugin_core.sync.outcome import OUTCOMES
+from handrail.plugin_core.views import ClientView
 from handrail.schemas.vocab import Blank, DeliveryState, FlagState
 
 from .report_fake import (
@@ -77,15 +79,20 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.texts).split())
 
 
+def html_of(engine: FakeEngine) -> str:
+    """The page of an engine that has no more than what the page reads."""
+    return report_html(engine, as_of=AS_OF)  # type: ignore[arg-type]
+
+
 @cache
 def html_of_invented() -> str:
     """The page of the demo's practice."""
-    return report_html(invented(), as_of=AS_OF)
+    return html_of(invented())
 
 
-def page_of(*views: object, **more: object) -> Page:
+def page_of(*views: ClientView, **more: Any) -> Page:
     """The page of these clients."""
-    return Page(report_html(FakeEngine(views, **more), as_of=AS_OF))  # type: ignore[arg-type]
+    return Page(html_of(FakeEngine(views, **more)))
 
 
 def hostile() -> str:
@@ -99,7 +106,7 @@ def hostile() -> str:
     kept = replace(found, flags=(replace(found.flags[0], kind="prompt"), replace(found.flags[0])))
     report = poisoned(replace(run(), undone=("later",)))
     engine = FakeEngine([kept], name=poisoned("Practice"), aside=[poisoned(set_aside())], runs=[report])
-    return report_html(engine, as_of=AS_OF)
+    return html_of(engine)
 
 
 # --- hostile text (S28) ----------------------------------------------------------------------------------------------
@@ -108,7 +115,7 @@ def hostile() -> str:
 def test_s28_no_text_becomes_an_element_or_an_attribute() -> None:
     """A client may write anything into a name; on the practice's page it could read every other client's answers."""
     page = Page(hostile())
-    calm = Page(report_html(FakeEngine([rising_view(hold=hold())], runs=[run()], aside=[set_aside()]), as_of=AS_OF))
+    calm = Page(html_of(FakeEngine([rising_view(hold=hold())], runs=[run()], aside=[set_aside()])))
     assert {tag for tag, _ in page.elements} <= {tag for tag, _ in calm.elements} | {"li", "ul"}
     for tag, attributes in page.elements:
         assert not [name for name in attributes if name.startswith("on") or name in ("src", "style", "srcset")], tag
@@ -277,10 +284,10 @@ def test_what_is_behind_more_lies_inside_the_first_of_its_form() -> None:
     first = bare_row("First reason.")
     second = replace(first, flag=replace(first.flag, key="f" * 16, rule="P2", shown=False))
     client = rising_view(flags=(first, second))
-    html = report_html(FakeEngine([client]), as_of=AS_OF)
+    html = html_of(FakeEngine([client]))
     assert "More from the same form: Prompt: Growth answers have gone down" in html
     gone = replace(first, flag=replace(first.flag, state=FlagState.CLEARED))
-    alone = report_html(FakeEngine([rising_view(flags=(gone, second))]), as_of=AS_OF)
+    alone = html_of(FakeEngine([rising_view(flags=(gone, second))]))
     assert "More from the same form" not in alone
     before, behind = alone.split("1 more, from a rule that does not prompt in this practice")
     assert "Prompt: Growth answers have gone down" in behind.split("</details>")[0]
@@ -303,9 +310,9 @@ def test_cleared_and_withdrawn_flags_are_counted_and_not_shown_as_standing() -> 
 def test_a_plugins_rule_keeps_the_title_that_it_registered() -> None:
     """A vendor's flag must not stand there as a bare id."""
     engine = FakeEngine([rising_view(flags=(replace(bare_row("R."), flag=replace(bare_row("R.").flag, rule="X9")),))])
-    assert "Prompt: Rule X9" in Page(report_html(engine, as_of=AS_OF)).text
+    assert "Prompt: Rule X9" in Page(html_of(engine)).text
     engine.registry.rules["X9"] = engine.registry.rules["P1"]
-    assert "Prompt: Reliance and outlook answers have gone up" in Page(report_html(engine, as_of=AS_OF)).text
+    assert "Prompt: Reliance and outlook answers have gone up" in Page(html_of(engine)).text
 
 
 def test_forms_set_aside_and_runs_are_told_with_their_reasons() -> None:
@@ -387,7 +394,7 @@ def test_every_colour_has_a_word_or_a_shape_beside_it() -> None:
 def test_the_same_engine_gives_the_same_page() -> None:
     """Two pages of one day that differ would make a reader look for what changed."""
     one = [rising_view(hold=hold())]
-    assert report_html(FakeEngine(one), as_of=AS_OF) == report_html(FakeEngine(one), as_of=AS_OF)
+    assert html_of(FakeEngine(one)) == html_of(FakeEngine(one))
 
 
 def test_it_needs_no_network_and_no_script() -> None:

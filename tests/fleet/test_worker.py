@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from handrail.plugin_core.errors import StoreError
 from handrail.plugin_core.fleet import due, queue
 from handrail.plugin_core.fleet.due import VERSION
+from handrail.plugin_core.fleet.host import QUEUE_SCHEMA
 from handrail.plugin_core.fleet.lease import Lease
 from handrail.plugin_core.fleet.turn import Turn
 from handrail.plugin_core.fleet.work import Running
@@ -65,7 +67,7 @@ def stored(house: House, practice: str) -> int:
 def queued(house: House) -> list[dict[str, Any]]:
     """The queue's table as it is."""
     with house.sql() as conn:
-        return [dict(one) for one in conn.execute(text(f"SELECT * FROM {queue.SCHEMA}.procrastinate_jobs")).mappings()]
+        return [dict(one) for one in conn.execute(text(f"SELECT * FROM {QUEUE_SCHEMA}.procrastinate_jobs")).mappings()]
 
 
 def test_f92_a_worker_that_was_killed_is_replaced_within_a_minute(town: House, gate: Gate) -> None:
@@ -155,7 +157,7 @@ def test_f100_a_platform_that_does_not_answer_does_not_keep_a_worker_alive(town:
 def test_s50_f99_the_queue_holds_ids_and_is_empty_when_all_is_done(town: House, gate: Gate) -> None:
     """What lies in the queue lies in the database's backups, in clear: an id and a version. Finished calls that stayed
     would slow each fetch, until a start takes minutes."""
-    gone = f"UPDATE {queue.SCHEMA}.procrastinate_workers SET last_heartbeat = now() - interval '1 hour'"
+    gone = f"UPDATE {QUEUE_SCHEMA}.procrastinate_workers SET last_heartbeat = now() - interval '1 hour'"
     town.do(gone)  # of workers that were killed here before: their calls are taken out as well
     stage = town.stages["north"]
     now_is_now(stage).person(f"{CANARY}-1", name=f"Ada {CANARY}")
@@ -180,9 +182,9 @@ def everything_in_the_queue(house: House) -> list[Any]:
     """Every row of every table of the queue."""
     with house.sql() as conn:
         names = conn.execute(
-            text("SELECT tablename FROM pg_tables WHERE schemaname = :s"), {"s": queue.SCHEMA}
+            text("SELECT tablename FROM pg_tables WHERE schemaname = :s"), {"s": QUEUE_SCHEMA}
         ).scalars()
-        return [list(conn.execute(text(f'SELECT * FROM {queue.SCHEMA}."{name}"'))) for name in names.all()]
+        return [list(conn.execute(text(f'SELECT * FROM {QUEUE_SCHEMA}."{name}"'))) for name in names.all()]
 
 
 def test_f98_a_call_of_a_newer_version_is_left_and_further_arguments_are_ignored(town: House) -> None:
@@ -205,7 +207,7 @@ def defer(house: House, kind: str, **arguments: Any) -> None:
     from psycopg.types.json import Jsonb
 
     with house.sql() as conn:
-        conn.exec_driver_sql(f"SET LOCAL search_path = {queue.SCHEMA}")
+        conn.exec_driver_sql(f"SET LOCAL search_path = {QUEUE_SCHEMA}")
         conn.exec_driver_sql(
             "INSERT INTO procrastinate_jobs (queue_name, task_name, args) VALUES (%s, %s, %s)",
             (queue.QUEUE, kind, Jsonb(arguments)),
@@ -329,6 +331,10 @@ def test_the_queue_may_vanish(town: House) -> None:
 def test_soak_workers_killed_in_turn_under_load(town: House, gate: Gate) -> None:
     """The short form of `python -m benchmarks.worker --soak`: two workers, one killed every few seconds while forms
     come in; every form is stored once, every flag is on the platform once."""
+
+    def ended(name: str) -> bool:
+        return row(town, name).late_ms == 0 and row(town, name).owner is None
+
     stages = {name: town.stages[name] for name in ("north", "south")}
     for stage in stages.values():
         stage.page_size = 10
@@ -347,9 +353,7 @@ def test_soak_workers_killed_in_turn_under_load(town: House, gate: Gate) -> None
             running[number % 2] = workers[number % 2].__enter__()
         resume(town, *stages)
         for name in stages:
-            until(
-                lambda name=name: row(town, name).late_ms == 0 and row(town, name).owner is None, f"the end of {name}"
-            )
+            until(partial(ended, name), f"the end of {name}")
     finally:
         for worker in workers:
             worker.__exit__(None, None, None)

@@ -11,7 +11,7 @@ import json
 import zipfile
 import zlib
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -131,7 +131,7 @@ def _squeezed(given: Sample, random: Random) -> bytes:
 
 
 def _token(data: bytes, which: int) -> None:
-    reply = Reply(200, {"Content-Type": "application/json"}, data)  # type: ignore[arg-type]
+    reply = Reply(200, {"Content-Type": "application/json"}, data)
     error_of(reply)
     if which:
         return
@@ -174,7 +174,12 @@ BASE = Base.parse(LOCAL)
 
 def _address(data: bytes, _which: int) -> None:
     text = _text(data)
-    for read in (lambda: Base.parse(text).url("a"), lambda: BASE.link(text), lambda: BASE.link("x", page=text)):
+    ways: tuple[Callable[[], object], ...] = (
+        lambda: Base.parse(text).url("a"),
+        lambda: BASE.link(text),
+        lambda: BASE.link("x", page=text),
+    )
+    for read in ways:
         with suppress(HandrailError):
             read()
     with suppress(HandrailError):

@@ -95,7 +95,7 @@ class Tape:
             if asked > 400:
                 raise AssertionError("the adapter goes on asking without an end")
             found = answers.get(_key(method, url, more.get("body")))
-            return found or Reply(404, {"Content-Type": "application/json"}, b"{}")  # type: ignore[arg-type]
+            return found or Reply(404, {"Content-Type": "application/json"}, b"{}")
 
         adapter = None
         self.bench.said.clear()

@@ -122,7 +122,7 @@ class OpenApi(Contract):
             document = {**self.document, "servers": [{"url": f"http://double{self.below}"}], "security": []}
             document["paths"] = {path: _bare(item) for path, item in self.document["paths"].items()}
             config = Config(
-                spec_validator_cls=None,  # some vendors' files are broken elsewhere
+                spec_validator_cls=None,  # type: ignore[arg-type]  # none: some vendors' files are broken elsewhere
                 additional_properties_default_policy="forbid" if self.closed else "allow",
             )
             self._api = OpenAPI.from_dict(document, config=config)
@@ -289,7 +289,7 @@ class GraphQl(Contract):
             yield from ((where, what) for what in self._answer(document, given, exchange.reply))
 
     def _answer(self, document: Any, given: Mapping[str, Any], reply: Reply) -> Iterable[str]:
-        from graphql import execute
+        from graphql import execute_sync
 
         answer = reply.data
         data = answer.get("data") if isinstance(answer, dict) else None
@@ -301,7 +301,7 @@ class GraphQl(Contract):
         def value(source: Any, info: Any, **_: Any) -> Any:
             return source.get(info.path.key) if isinstance(source, dict) else None
 
-        done = execute(
+        done = execute_sync(
             self.schema,
             document,
             root_value=data,

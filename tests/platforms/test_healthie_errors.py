@@ -63,7 +63,9 @@ class TestErrors(Bench):
 
     @pytest.mark.parametrize("end", [None, "", "5"])
     @pytest.mark.parametrize("walk", ["pull", "listing", "forms"])
-    def test_f27_a_cursor_that_does_not_move_ends_with_an_error(self, walk: str, end: str | None) -> None:
+    def test_f27_a_cursor_that_does_not_move_ends_with_an_error(
+        self, walk: str, end: str | None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Taken for the end of the list, what lies behind it would be missed, or be withdrawn as deleted; followed, the
         sync would never end."""
         self.fill(self.double.page_size * 2)
@@ -76,7 +78,7 @@ class TestErrors(Bench):
             found["page_info"] = {"has_next_page": True, "end_cursor": end}
             return found
 
-        self.double._page = stuck  # type: ignore[method-assign]
+        monkeypatch.setattr(self.double, "_page", stuck)
         adapter = self.open()
         with pytest.raises(PlatformError, match="in a circle"):
             list(adapter.pull(None) if walk == "pull" else adapter.listing() if walk == "listing" else adapter.forms())

@@ -20,6 +20,12 @@ TODAY = date(2026, 5, 4)
 PASSWORD = "four words that rhyme not"
 
 
+def json_of(answer: TestResponse) -> Any:
+    """What an answer says; it fails on one that says nothing."""
+    assert answer.json is not None
+    return answer.json
+
+
 class Clock:
     """The practice's clock, which a test moves on."""
 

@@ -11,7 +11,7 @@ import argparse
 import contextlib
 import io
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -76,7 +76,8 @@ def demo_desk(language: str) -> Iterator[tuple[str, str, dict[str, str]]]:
                  "programs": "/programs", "hand-over": "/hand-over", "nothing-here": "/nothing-here",
                  "why": f"/client/{flag.flag.client}/flag/{flag.flag.key}",
                  "numbers": f"/client/{flag.flag.client}/numbers"}  # fmt: skip
-        tests = {"safety": lambda r: r.safety, "prompt": lambda r: r.prompts == 1 and not r.safety and r.fresh,
+        tests: dict[str, Callable[[Row], object]] = {
+                 "safety": lambda r: r.safety, "prompt": lambda r: r.prompts == 1 and not r.safety and r.fresh,
                  "good": lambda r: r.good, "held": lambda r: r.held_until,
                  "quiet": lambda r: not (r.prompts or r.good or r.safety)}  # fmt: skip
         for kind, fits in tests.items():

@@ -307,8 +307,8 @@ def test_eight_guesses_at_once_are_eight_guesses(house: House) -> None:
         time.sleep(0.2)
         return right(self, login, password)
 
-    Staff.by_password = slow
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Staff, "by_password", slow)
 
         def guess(n: int) -> None:
             browser = house.browser()
@@ -322,8 +322,6 @@ def test_eight_guesses_at_once_are_eight_guesses(house: House) -> None:
             one.start()
         for one in threads:
             one.join()
-    finally:
-        Staff.by_password = right
     assert len(checked) <= 1, checked
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from handrail.plugin_core.engine import Engine
@@ -168,7 +169,7 @@ def test_axe_finds_no_barrier_on_any_page(desk: Open, scheme: str, width: int) -
     """WCAG 2.2 AA: contrast, names, order, targets; folded parts and the phone's menu opened, as people meet them."""
     link = desk.house.ask(lambda e: Staff(e).first_link())
     fill_up(desk)
-    screen = {"color_scheme": scheme, "viewport": {"width": width, "height": 800}}
+    screen: dict[str, Any] = {"color_scheme": scheme, "viewport": {"width": width, "height": 800}}
     page = desk.context(**screen).new_page()
     page.goto(f"{desk.base}/link/{link}")
     found = [f"/link {line}" for line in desk.barriers(page)]
@@ -211,7 +212,7 @@ def fill_up(desk: Open) -> str:
             engine.notes.add(most.flag.client, f"{at} {long}", "anna")
 
     desk.house.ask(write)
-    return most.flag.client
+    return str(most.flag.client)
 
 
 def sheets(page: Page, paper: str) -> int:

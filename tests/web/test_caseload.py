@@ -12,6 +12,7 @@ import pytest
 from handrail.adapters.demo.desk import furnish
 from handrail.plugin_core.collecting import Standing, Wish
 from handrail.plugin_core.collecting.send import SendOptions
+from handrail.plugin_core.engine import Engine
 from handrail.plugin_core.store import asks, forms
 from handrail.plugin_core.web.clients import FILTERS, SORTS
 from handrail.schemas.records import Client
@@ -209,11 +210,11 @@ def test_a_client_whose_course_has_ended_is_under_ended(house: House, anna: Brow
 
     key, name = next(iter(house.clients_of().items()))
 
-    def end(engine: object) -> None:
+    def end(engine: Engine) -> None:
         where = clients.c.key == key
         engine.store.write(
             lambda tx: tx.conn.execute(update(clients).where(where).values(ended="2026-05-01")), engine.source
-        )  # type: ignore[attr-defined]
+        )
 
     house.ask(end)
     assert name not in listed(anna.get("/clients").text)

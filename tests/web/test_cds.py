@@ -21,7 +21,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 from werkzeug.test import TestResponse
 
-from .people import House
+from .people import House, json_of
 
 SERVICE = "/cds-services/handrail"
 ISSUER = "https://ehr.example"
@@ -110,7 +110,7 @@ def test_a_chart_with_a_prompt_gets_a_card_as_the_standard_has_it(ehr: Callable[
     answer = one.opened(patient)
     assert answer.status_code == 200
     jsonschema.validate(answer.json, SCHEMA)
-    (card,) = [card for card in answer.json["cards"] if card["uuid"].replace("-", "") == row.flag.key]
+    (card,) = [card for card in json_of(answer)["cards"] if card["uuid"].replace("-", "") == row.flag.key]
     assert card["links"][0]["url"] == f"{ADDRESS}/client/{row.flag.client}"
     assert card["indicator"] == "info"
     (shown,) = {who for who, what in trail(one.house) if what == "card-shown"}
@@ -132,7 +132,7 @@ def test_another_projects_client_takes_every_card(ehr: Callable[..., Ehr], healt
         answer = one.opened(patient)
         done = subprocess.run([healthchain, "-c", read], input=answer.text, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-800:]
-        assert int(done.stdout) == len(answer.json["cards"])
+        assert int(done.stdout) == len(json_of(answer)["cards"])
         shown += int(done.stdout)
     assert shown
 
@@ -154,7 +154,7 @@ def test_a_safety_notice_comes_first_and_cannot_be_waved_away(ehr: Callable[...,
         row = next(r for r in engine.flags() if r.kind == "safety")
         return str(engine.client(row.flag.client).ref).rpartition("/")[2]
 
-    cards = one.opened(one.house.ask(safety)).json["cards"]
+    cards = json_of(one.opened(one.house.ask(safety)))["cards"]
     assert cards[0]["indicator"] == "warning"
     assert "suggestions" not in cards[0]
     assert "overrideReasons" not in cards[0]
@@ -179,10 +179,10 @@ def test_a_patient_of_another_server_is_another_person(ehr: Callable[..., Ehr]) 
     """Ids are small numbers in many systems: a card in a stranger's chart would be about somebody else."""
     one = ehr(fhir=("https://fhir.ehr.example/r4",))
     patient, _ = prompted(one.house)
-    assert one.opened(patient, fhirServer="https://fhir.ehr.example/r4/").json["cards"]
+    assert json_of(one.opened(patient, fhirServer="https://fhir.ehr.example/r4/"))["cards"]
     refused = one.opened(patient, fhirServer="https://elsewhere.example/r4")
     assert refused.status_code == 412
-    assert "cards" not in refused.json
+    assert "cards" not in json_of(refused)
 
 
 def test_with_two_record_systems_the_server_must_be_named(ehr: Callable[..., Ehr]) -> None:
@@ -200,8 +200,8 @@ def test_prefetch_may_be_missing(ehr: Callable[..., Ehr]) -> None:
     """The standard lets a record system leave it out."""
     one = ehr()
     patient, _ = prompted(one.house)
-    assert one.opened(patient, prefetch=None).json["cards"]
-    assert one.opened(patient, prefetch={"patient": None}).json["cards"]
+    assert json_of(one.opened(patient, prefetch=None))["cards"]
+    assert json_of(one.opened(patient, prefetch={"patient": None}))["cards"]
 
 
 TOKENS: dict[str, Callable[[Ehr], str | None]] = {
@@ -243,7 +243,7 @@ def test_only_a_token_that_fits_counts(ehr: Callable[..., Ehr], what: str) -> No
     answer = one.post(body, token=TOKENS[what](one))
     assert answer.status_code == 401
     assert answer.mimetype == "application/problem+json"
-    assert "cards" not in answer.json
+    assert "cards" not in json_of(answer)
     assert patient not in answer.text
 
 
@@ -279,7 +279,7 @@ def test_what_became_of_a_card_is_noted(ehr: Callable[..., Ehr]) -> None:
     """Seen in the chart is seen: the same prompt must not wait in Handrail as new."""
     one = ehr()
     patient, row = prompted(one.house)
-    (card,) = [c for c in one.opened(patient).json["cards"] if c["uuid"].replace("-", "") == row.flag.key]
+    (card,) = [c for c in json_of(one.opened(patient))["cards"] if c["uuid"].replace("-", "") == row.flag.key]
     chosen = [{"id": card["suggestions"][0]["uuid"]}]
     told = {"card": card["uuid"], "outcome": "accepted", "acceptedSuggestions": chosen}
     assert one.post({"feedback": [told]}, f"{SERVICE}/feedback").status_code == 200
@@ -293,7 +293,7 @@ def test_a_reason_is_a_look_and_no_reason_is_none(ehr: Callable[..., Ehr]) -> No
     """A card that is closed unread must stay new."""
     one = ehr()
     patient, row = prompted(one.house)
-    card = next(c for c in one.opened(patient).json["cards"] if c["uuid"].replace("-", "") == row.flag.key)
+    card = next(c for c in json_of(one.opened(patient))["cards"] if c["uuid"].replace("-", "") == row.flag.key)
     path = f"{SERVICE}/feedback"
     one.post({"feedback": [{"card": card["uuid"], "outcome": "overridden"}]}, path)
     state = one.house.ask(lambda e: next(r for r in e.flags() if r.flag.key == row.flag.key).flag.state)
@@ -324,7 +324,7 @@ def test_discovery_and_preflight(ehr: Callable[..., Ehr]) -> None:
     assert "authorization" in preflight.headers["Access-Control-Allow-Headers"]
     stranger = one.client.options(SERVICE, headers=headers | {"Origin": "https://evil.example"})
     assert "Access-Control-Allow-Origin" not in stranger.headers
-    (service,) = one.client.get("/cds-services", headers=headers).json["services"]
+    (service,) = json_of(one.client.get("/cds-services", headers=headers))["services"]
     assert (service["id"], service["hook"]) == ("handrail", "patient-view")
 
 

@@ -25,7 +25,7 @@ class Tablet(Asked):
         super().__init__(house)
         self.front = house.browser("front-desk", login="berta")
         self.tablet = house.browser("front-desk", login="carla")
-        self.begun = self.tablet.send(self.tablet.get("/hand-over", **AT), "/kiosk/begin", **AT)
+        self.begun = self.tablet.send(self.tablet.get("/hand-over", **AT), "/kiosk/begin", None, **AT)
 
     def code(self) -> str:
         """A code, made at the front desk."""
@@ -164,7 +164,7 @@ def test_the_tablet_leads_nowhere_but_to_forms(at: Tablet) -> None:
         page = at.tablet.get(path, **AT)
         assert "Password" in page.text
         assert at.house.clients_of()[at.client] not in page.text
-    assert at.tablet.send(at.tablet.get("/kiosk", **AT), "/kiosk/end", **AT).status_code == 303
+    assert at.tablet.send(at.tablet.get("/kiosk", **AT), "/kiosk/end", None, **AT).status_code == 303
     assert at.tablet.get("/kiosk", **AT).status_code == 403
 
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -85,7 +85,7 @@ class _Answers(BaseHTTPRequestHandler):
         self.server.codes.discard(code)
         self._send({"access_token": "a", "token_type": "Bearer", "id_token": self.server.id_token()})
 
-    def _send(self, what: dict[str, Any], status: int = 200) -> None:
+    def _send(self, what: Mapping[str, Any], status: int = 200) -> None:
         body = json.dumps(what).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")

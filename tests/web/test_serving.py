@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -97,7 +98,7 @@ def ask(house: House, path: str, cookie: str = "", **head: str) -> tuple[int, by
 def test_sixteen_readers_and_a_writer_get_on(served: House) -> None:
     """A sync writes while people read: nobody gets a fault, an old page or somebody else's page."""
     names = {ref: set(served.clients_of(ref).values()) for ref in served.clinicians()}
-    tokens = {}
+    tokens: dict[str, str] = {}
     for ref in names:
         account = served.account("clinician", login=f"u-{len(tokens)}", clinician=ref)
         tokens[ref] = served.ask(lambda e, account=account: Staff(e).begin(account))
@@ -154,7 +155,12 @@ def test_the_proxys_word_on_the_address_counts_only_when_there_is_one(open_house
     seen: list[str | None] = []
     with running(house.desk) as server:
         house_app = server.application
-        server.application = lambda env, start: (seen.append(env.get("REMOTE_ADDR")), house_app(env, start))[1]
+
+        def noted(env: Any, start: Any) -> Any:
+            seen.append(env.get("REMOTE_ADDR"))
+            return house_app(env, start)
+
+        server.application = noted
         ask(house, "/health", **{"X-Forwarded-For": "203.0.113.9"})
     assert seen == ["127.0.0.1"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -46,8 +46,8 @@ class _Smart(_Answers):
         else:
             super().do_GET()
 
-    def _send(self, what: dict[str, Any], status: int = 200) -> None:
-        super()._send(what | self.server.context if "access_token" in what else what, status)
+    def _send(self, what: Mapping[str, Any], status: int = 200) -> None:
+        super()._send({**what, **self.server.context} if "access_token" in what else what, status)
 
 
 @pytest.fixture
@@ -182,7 +182,7 @@ def test_only_staff_is_let_in(house: House, server: RecordServer, user: str | No
 def test_what_comes_back_must_fit(house: House, server: RecordServer, change: dict[str, str]) -> None:
     """A way back that somebody else began, or a code that nobody gave."""
     server.context = {"patient": patient_of(house)[0]}
-    assert launched(house, server, **change).status_code in (400, 403)
+    assert launched(house, server, None, **change).status_code in (400, 403)
 
 
 def test_a_way_back_counts_in_its_own_browser_and_once(house: House, server: RecordServer) -> None:

@@ -45,7 +45,11 @@ def test_those_who_wait_are_written_in_one_transaction(house: House, monkeypatch
     """Each commit waits for the disk: eight of them one after the other would be eight waits."""
     writes: list[int] = []
     write = Store.write
-    counted = lambda self, *a, **k: (writes.append(1), write(self, *a, **k))[1]  # noqa: E731
+
+    def counted(*a: Any, **k: Any) -> Any:
+        writes.append(1)
+        return write(*a, **k)
+
     assert at_once(house, 6, monkeypatch, counted) == [None] * 6
     assert len(writes) == 1
     with house.desk.engine() as engine, engine.store.reading(engine.source) as tx:

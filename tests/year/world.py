@@ -32,7 +32,7 @@ class Person:
 
     id: str
     answers: float
-    later: Mapping[str, int]
+    later: Mapping[str, float]
     therapist: str
     start: date
 
