@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import requests
 from handrail.adapters.demo.answers import fill
@@ -170,7 +170,7 @@ class Stage:
         settings = load(self.file)
         Store(settings.store_url, settings.practice, keys.master(settings.key_reference), create=True).close()
 
-    def __enter__(self) -> Stage:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -186,7 +186,7 @@ class Stage:
     def write_settings(self, **changes: Any) -> None:
         """Writes the settings file; `changes` of base, carriers, page_size, on, store, more."""
         has = {"base": self.base, "carriers": self.carriers, "page_size": self.page_size, "more": self.more}
-        facts = has | {"on": True, "store": self.store_url} | changes
+        facts: dict[str, Any] = {**has, "on": True, "store": self.store_url, **changes}
         text = SETTINGS.format(
             store=facts["store"],
             base=facts["base"],
