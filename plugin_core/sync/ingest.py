@@ -179,10 +179,11 @@ class Ingest:
     def _hand_over(self, begun: Begun) -> None:
         """Gives forms of the page to the copy, but none that the page before it has as well: what the store will have
         of these is not known yet."""
-        if share := self._pages.share(len(begun.ours)):
+        if self._pages.takes(len(begun.ours)):
             before = self._open.ours if self._open is not None else ()
-            begun.known, begun.handed = self._asked([key for key in begun.ours if key not in before][:share], begun)
-            self._pages.ask(begun.handed)
+            begun.known, begun.handed = self._asked([key for key in begun.ours if key not in before], begun)
+            if begun.handed:
+                self._pages.ask(begun.handed)
 
     def finish(self, begun: Begun, *, by_id: bool = False) -> Ingested:
         """Stores a page that was begun, with its cursor. Pages are finished in the order in which they were begun.

@@ -32,7 +32,6 @@ from .redirects import Redirects
 
 FUTURE = timedelta(days=1)
 LEAST = 100  # forms of a page below which nothing is handed over
-SHARE = 1.0  # of a page for the copy: this process also recognises, fetches and writes
 _SCORED = {status.value for status in SCORED_STATUSES}
 _NOT_CONTENT = ("id", "version", "updated")
 _encode = msgspec.json.Encoder().encode
@@ -75,6 +74,10 @@ class Judged:
     replaced: int = 0
     score_missing: int = 0
     another_total: int = 0
+
+    def is_of(self, asked: Sequence[Asked]) -> bool:
+        """Whether it says of each of these forms, and of no other, what is to become of it."""
+        return {key for key, _, _ in asked} == {*self.unchanged, *self.news, *self.unscored, *self.aside}
 
 
 class Judging:
@@ -198,9 +201,9 @@ class Pages:
         if self._copy is None and beside.possible():
             self._copy = beside.Beside(self._work)
 
-    def share(self, forms_of_page: int) -> int:
-        """How many forms of a page of so many are for the copy."""
-        return int(forms_of_page * SHARE) if self._copy is not None and forms_of_page >= LEAST else 0
+    def takes(self, forms_of_page: int) -> bool:
+        """Whether a page of so many forms is for the copy: this process also recognises, fetches and writes."""
+        return self._copy is not None and forms_of_page >= LEAST
 
     def ask(self, part: Sequence[Asked]) -> None:
         """Hands them over, to be answered after those that were handed over before."""
@@ -220,7 +223,9 @@ class Pages:
         try:
             if self._copy is not None:
                 found: Judged = self._copy.answer()
-                return found
+                if found.is_of(part):  # a form that nobody speaks of would never come again
+                    return found
+                self.end()
         except beside.Gone:
             self.end()
         return self._work(part)

@@ -174,6 +174,33 @@ def test_f16_a_form_on_two_pages_is_stored_as_the_newer_one_with_its_history(
     assert "2" in [row[6] for row in seen.responses]
 
 
+def test_f63_a_page_of_which_the_store_has_all_and_newer_costs_the_next_page_nothing(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A platform was put back from its backup: nothing of such a page is for the copy. Were its answer waited for, each
+    later page would take that of the page before, and its own forms would be lost."""
+    asked = copies(monkeypatch)
+    stage.sync()
+    before = set(stage.seen().active())
+    added: set[str] = set()
+
+    def put_back(pages: Iterator[Page]) -> Iterator[Page]:
+        for number, page in enumerate(here(pages)):
+            if number % 2:
+                changed = [replace_struct(one, id=f"{one.id}-new") for one in page.responses]
+                added.update(f"{one.id}-new" for one in page.responses if one.id in before)
+            else:
+                changed = [replace_struct(one, updated="2020-01-01T00:00:00Z") for one in page.responses]
+            yield replace(page, responses=changed)
+
+    asked.clear()
+    pulling(monkeypatch, put_back)
+    stage.sync(full=True)
+    assert asked
+    assert len(added) > 10
+    assert set(stage.seen().active()) == before | added
+
+
 def replace_struct(one: Any, **changes: Any) -> Any:
     """A response with other fields."""
     return type(one)(**({name: getattr(one, name) for name in one.__struct_fields__} | changes))
