@@ -27,6 +27,12 @@ DEFAULT_BUDGET = 5
 FEW_FORMS = Reading(None, why=mark("not yet: three forms that can be used are needed"))
 FEW_WEEKS = Reading(None, why=mark("not yet: fewer than 12 weeks since the first form"))
 ALONE = Reading(None, why=mark("not judged: no other form that can be used in the 20 weeks before"))
+AFTER_GAP = Reading(
+    None,
+    why=mark(
+        "not yet: after more than 20 weeks without a form that can be used it takes three forms and 12 weeks again"
+    ),
+)
 
 
 def rule_r1(apart: frozenset[str] = KEPT_APART, budget: int = DEFAULT_BUDGET) -> RuleSpec:
@@ -113,9 +119,13 @@ def judge(course: Course, *, apart: frozenset[str], budget: int) -> Sequence[Rea
     known = constants()
     readings = [place if isinstance(place, Reading) else FEW_FORMS for place in found.places]
     for stretch in found.read:
-        spacings = spacing_of([found.view.days[index] for index in stretch], known)
+        days = [found.view.days[index] for index in stretch]
+        spacings, begun = spacing_of(days, known), 0
         for nth, index in enumerate(stretch):
             reason = guard(found, stretch, nth, known)
+            begun = nth if nth and days[nth] - days[nth - 1] > 7 * known.look_back else begun
+            if begun and reason is None and guard(found, stretch[begun:], nth - begun, known):
+                reason = AFTER_GAP  # the weeks without a form would be filled in by what came after them
             readings[index] = reason or _reading(found, stretch, nth, spacings[nth], budget)
     return readings
 

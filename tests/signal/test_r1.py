@@ -14,6 +14,7 @@ from handrail.plugin_core.rules.life import episodes
 from handrail.plugin_core.rules.view import APART, STRAIGHT
 from handrail.plugin_core.signal.constants import BUDGETS, constants
 from handrail.plugin_core.signal.rule import (
+    AFTER_GAP,
     ALONE,
     FEW_FORMS,
     FEW_WEEKS,
@@ -130,13 +131,33 @@ def test_ten_forms_on_one_day_are_one() -> None:
     assert episodes(R1, found) == []
 
 
-def test_the_first_form_after_two_years_raises_nothing() -> None:
-    """What went on in between is not known."""
+def test_the_first_weeks_after_a_gap_of_two_years_raise_nothing() -> None:
+    """What went on in between is not known: two forms a week apart say nothing of the weeks before them, yet the model
+    would fill these in, and the reason would speak of most of the last 21 weeks."""
     forms = [scored(GR18, lines(2, 1), n * 2, name=f"a{n}") for n in range(8)]
-    forms += [scored(GR18, lines(0, 4), 118 + n * 2, name=f"b{n}") for n in range(3)]
+    forms += [scored(GR18, lines(0, 4), 118 + n * 2, name=f"b{n}") for n in range(9)]
     readings = read(course(*forms))
+    assert readings[7].met is not None
     assert readings[8] == ALONE
-    assert all(one.met is not None for one in readings[9:])
+    assert readings[9:14] == [AFTER_GAP] * 5
+    assert all(one.met for one in readings[14:])
+    assert [one.opened for one in episodes(R1, course(*forms))] == [14]
+
+
+@pytest.mark.parametrize("first", [1, 2])
+def test_a_gap_after_the_very_first_forms_counts_as_well(first: int) -> None:
+    """Somebody who came twice, stayed away for a year and begins anew is in the first weeks again."""
+    forms = [scored(GR18, lines(2, 1), n, name=f"a{n}") for n in range(first)]
+    forms += [scored(GR18, lines(0, 4), 52 + n, name=f"b{n}") for n in range(14)]
+    readings = read(course(*forms))
+    assert all(one.met is None for one in readings[: first + 12])
+    assert readings[first + 12].met
+
+
+def test_forms_that_all_lie_far_apart_are_never_judged_and_say_why() -> None:
+    """Two forms a year show no stretch of time at all."""
+    readings = read(of([(0, 4)] * 6, every=26))
+    assert all(one.met is None and one.why for one in readings)
 
 
 def test_constant_answers_are_passed_over() -> None:
