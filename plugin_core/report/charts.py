@@ -38,7 +38,7 @@ from .series import (
 if TYPE_CHECKING:
     from ..signal.picture import Picture
 
-LEFT, RIGHT, TOP, BOTTOM = 50.0, 10.0, 20.0, 26.0
+LEFT, RIGHT, TOP, BOTTOM = 62.0, 10.0, 20.0, 26.0
 DATE_WIDTH = 76.0
 STEPS = (0.5, 1, 2, 5, 10, 20, 25, 50, 100)
 MOST_TICKS = 5

@@ -104,6 +104,7 @@ def facts(view: ClientView, person: Person, look: Look | None) -> dict[str, Any]
             day=day(today),
         ),
         "latest": (today + LONGEST_HOLD).isoformat(),
+        "whole": request.args.get("print") == "whole",
         "said": SAID.get(request.args.get("said", "")) or "",
         "draft": drafts.once(),
         "remarks": [*phrases.ended(view), *phrases.remarks_of(view)],

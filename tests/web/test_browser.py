@@ -236,6 +236,52 @@ def test_a_clients_page_prints_on_one_sheet(desk: Open) -> None:
     assert not page.locator("button").first.is_visible()
 
 
+def test_a_clients_page_prints_whole_where_somebody_wants_it(desk: Open) -> None:
+    """A note for the colleague who stands in, cut after two lines, ends where it gets important."""
+    fullest = fill_up(desk)
+    page = desk.context(token(desk, *EVERYTHING)).new_page()
+    page.goto(f"{desk.base}/client/{fullest}")
+    cut = "[...document.querySelectorAll('.told')].filter((one) => one.scrollHeight > one.clientHeight + 1).length"
+    page.emulate_media(media="print")
+    assert page.evaluate(cut)
+    assert page.locator(".noted").filter(visible=True).count() == 1
+    page.emulate_media(media="screen")
+    page.get_by_role("link", name="With all texts").click()
+    page.get_by_role("link", name="On one sheet").wait_for()
+    page.emulate_media(media="print")
+    assert page.evaluate(cut) == 0
+    assert page.locator(".noted").filter(visible=True).count() == 4
+    assert not page.locator("summary", has_text="Write a note").is_visible()
+    assert sheets(page, "A4") > 1
+
+
+@pytest.mark.parametrize("width", [320, 768])
+def test_no_row_of_a_table_is_a_tower(desk: Open, width: int) -> None:
+    """A column that is squeezed to a word a line makes one entry as high as the screen, and nobody reads the table."""
+    row = prompt(desk)
+    page = desk.context(token(desk, *EVERYTHING), viewport={"width": width, "height": 800}).new_page()
+    for path, least in (("/trail", 20), (f"/client/{row.flag.client}/flag/{row.flag.key}", 10)):
+        page.goto(desk.base + path)
+        heights = page.eval_on_selector_all("tbody tr", "rows => rows.map((one) => one.getBoundingClientRect().height)")
+        assert len(heights) >= least
+        assert max(heights) < 260, path
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_no_number_of_a_picture_is_cut_off(desk: Open, width: int) -> None:
+    """An axis that says "7 most" of a form that goes to 27 is a false number."""
+    cut = """() => [...document.querySelectorAll('svg.course text')].filter((one) => {
+      const box = one.getBoundingClientRect(), whole = one.ownerSVGElement.getBoundingClientRect()
+      return box.left < whole.left - 0.5 || box.right > whole.right + 0.5 }).map((one) => one.textContent)"""
+    page = desk.context(token(desk, *EVERYTHING), viewport={"width": width, "height": 800}).new_page()
+    views = {key: desk.house.ask(lambda e, key=key: e.client(key)) for key in desk.house.clients_of()}
+    for form in ("phq9", "gr18"):
+        key = next(key for key, view in views.items() if any(course.instrument.id == form for course in view.courses))
+        page.goto(f"{desk.base}/client/{key}/numbers")
+        assert page.locator("svg.course text").count() > 5
+        assert page.evaluate(cut) == []
+
+
 PHONE = {"width": 390, "height": 844}
 
 
