@@ -166,6 +166,8 @@ class Messages:
             self._journal.note(name, None)
             raise
         mid = _mid(answer)
+        if mid is None and answer.status < 300 and not _faulty(answer):
+            return Delivered(None, refused=tr(UNKNOWN))  # it was taken, and the answer does not say as what
         if mid is None:
             self._journal.note(name, None)
             if answer.status == 503:  # not taken (RFC 9110, 15.6.4)
@@ -242,6 +244,12 @@ def _row(answer: Answer) -> Json | None:
     if isinstance(data, list):
         data = next(iter(data), None)
     return data if isinstance(data, dict) and data else None
+
+
+def _faulty(answer: Answer) -> bool:
+    """Whether OpenEMR lists what was wrong with a request, which some of its routes do with status 200."""
+    data = answer.data if isinstance(answer.data, dict) else {}
+    return bool(data.get("validationErrors") or data.get("internalErrors"))
 
 
 def _mid(answer: Answer) -> str | None:

@@ -17,7 +17,7 @@ from handrail.plugin_core.testing import AdapterConformance, Filled
 from handrail.schemas.vocab import RemoteState
 
 from .contract import Contract, Exempt
-from .doubles.base import Reply
+from .doubles.base import Reply, Request
 from .doubles.openemr import ADA, BEN, CLIENT_ID, WHO, OpenEmrDouble
 
 ONE = "1f" * 16
@@ -165,6 +165,39 @@ class TestOpenEmr(AdapterConformance):
         again = self.open().carrier("message").deliver(self.notice(ONE), None, None)
         assert "cannot be read back" in (again.refused or "")
         assert len(self.double.messages) == 1
+
+    @pytest.mark.parametrize("body", [b"", b'<br />Warning: PHP notice {"mid": 5}', b'{"data": []}', b"[7]"])
+    def test_f84a_a_message_that_was_taken_without_an_id_is_not_sent_again(self, body: bytes) -> None:
+        """A notice of PHP before the answer hides the id of a message that stands there: told as refused, it would be
+        written once more with the next change."""
+        self._answers(201, body)
+        for _ in range(2):
+            done = self.open().carrier("message").deliver(self.notice(ONE), None, None)
+            assert "cannot be read back" in (done.refused or "")
+        assert len(self.double.messages) == 1
+
+    @pytest.mark.parametrize("name", ["validationErrors", "internalErrors"])
+    def test_a_message_that_openemr_finds_faulty_is_refused_whatever_the_status(self, name: str) -> None:
+        """OpenEMR's services list what was wrong beside empty data; nothing was stored, and it may be tried again."""
+        handle = self._answers(200, f'{{"{name}": {{"body": "is missing"}}, "data": []}}'.encode())
+        self.double.messages.clear()
+        done = self.open().carrier("message").deliver(self.notice(ONE), None, None)
+        assert "does not accept a message" in (done.refused or "")
+        self.double.handle = handle  # type: ignore[method-assign]
+        self.double.messages.clear()
+        assert self.open().carrier("message").deliver(self.notice(ONE), None, None).created
+
+    def _answers(self, status: int, body: bytes) -> Any:
+        """From now on the message is stored and this is what comes back; gives the server as it was."""
+        handle = self.double.handle
+
+        def odd(request: Request) -> Reply:
+            reply = handle(request)
+            taken = request.method == "POST" and request.path.endswith("/message")
+            return Reply(status, body=body, headers={"Content-Type": "application/json"}) if taken else reply
+
+        self.double.handle = odd  # type: ignore[method-assign]
+        return handle
 
     def test_where_nothing_can_be_noted_nothing_is_sent(self, tmp_path: Path) -> None:
         """A prompt that nobody wrote down could stand twice; and a full disk is no reason for a traceback."""
