@@ -21,7 +21,7 @@ test: $(VENV)/.test ## all tests, the real servers among them, on up to four pro
 	$(BIN)/python -m tests.peers.install --all
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
-check: $(VENV)/.test $(SUPPLY)/.done ## lint, types, directions, licences, known holes in what is pinned
+check: $(VENV)/.test $(SUPPLY)/.done ## lint, types of all (tests, benchmarks), directions, licences, known holes in what is pinned
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m tests.typecheck

@@ -22,7 +22,7 @@ MAPPED = {
     "docs/examples/handrail-acme/handrail_acme": "handrail_acme",
     "docs/examples/handrail-acme/tests/double.py": "handrail_acme_double.py",
 }
-FOLDERS = tuple(MAPPED)
+FOLDERS = (*MAPPED, "tests", "benchmarks")
 
 
 def mapped() -> None:

@@ -98,7 +98,7 @@ def arrivals(clients: float, begin: int, minutes: int, rng: np.random.Generator)
     rate = clients * MINUTE / WEEK * (BY_HOUR / BY_HOUR.mean())[hours]
     counts = rng.poisson(rate)
     times = begin + np.repeat(np.arange(minutes), counts) * MINUTE + rng.integers(0, MINUTE, counts.sum())
-    return np.sort(times).astype(np.int64)
+    return np.asarray(np.sort(times), np.int64)
 
 
 def least_calls(house: House, looks: float, new: int) -> float:

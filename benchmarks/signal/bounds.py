@@ -49,7 +49,7 @@ def best_possible(world: World, manner: Manner = REFERENCE) -> Floats:
             seen = _likelihood(world, client, int(week), manner, blur)
             weight += seen[0][cells[0][:, week]] + seen[1][cells[1][:, week]]
             if week >= LEAST_WEEKS:
-                share = np.exp(weight - weight.max())
+                share: Floats = np.exp(weight - float(np.max(weight)))
                 out[client, week] = float((share * ripe[:, week]).sum() / share.sum())
     return out
 
@@ -64,7 +64,7 @@ def _likelihood(world: World, client: int, week: int, manner: Manner, blur: Floa
             raw = answered.raw[client, week, line]
             if raw != MISSING:
                 total += np.log(_probability(world, client, int(line), raw, manner))
-        top = total.max()
+        top = float(np.max(total))
         found.append(np.log(blur @ np.exp(total - top) + 1e-4))
     return found[0], found[1]
 
