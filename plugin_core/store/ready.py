@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-from sqlalchemy import Column, ColumnElement, Select, Text, bindparam, func, select
+from sqlalchemy import Column, ColumnElement, CursorResult, Select, Text, bindparam, func, select
 
 from .database import Tx
 from .sql import CHUNK, chunks
@@ -37,19 +37,29 @@ class OfKeys:
         self._query = (query if where is None else query.where(where)).order_by(*order)
         self._keyed = keyed
         self._made: dict[str, Select[Any]] = {}
+        self._plain: tuple[str, list[str]] | None = None
 
     def rows(self, tx: Tx, keys: Iterable[str]) -> list[tuple[Any, ...]]:
         """The rows, as the driver gives them."""
-        name = tx.conn.dialect.name
-        if (statement := self._made.get(name)) is None:
-            statement = self._made[name] = self._query.where(self._among(name))
         found: list[tuple[Any, ...]] = []
         for part in chunks(keys, CHUNK):
-            asked: Any = _encode(part).decode() if name == "sqlite" else part
-            result = tx.conn.execute(statement, {"s": tx.source, "k": asked})
+            result = self._asked(tx, part)
             found += result.cursor.fetchall()
             result.close()
         return found
+
+    def _asked(self, tx: Tx, keys: list[str]) -> CursorResult[Any]:
+        name = tx.conn.dialect.name
+        if (statement := self._made.get(name)) is None:
+            statement = self._made[name] = self._query.where(self._among(name))
+        if name != "sqlite":
+            return tx.conn.execute(statement, {"s": tx.source, "k": keys})
+        if self._plain is None:  # as the driver takes it, at half of what SQLAlchemy adds to a question
+            made = statement.compile(dialect=tx.conn.dialect)
+            self._plain = str(made), list(made.positiontup or ())
+        sql, order = self._plain
+        given = {"s": tx.source, "k": _encode(keys).decode()}
+        return tx.conn.exec_driver_sql(sql, tuple(map(given.__getitem__, order)))
 
     def _among(self, dialect: str) -> ColumnElement[bool]:
         """As `sql.among`."""
