@@ -25,13 +25,14 @@ log = logging.getLogger(__name__)
 QUEUE = "handrail"
 STALLED_SECONDS = 60.0
 SLOW_SECONDS = 1.0
+SAY_EVERY = 3600.0  # seconds: often enough for whoever looks, and a database that was away once hides no slow queue
 KEPT_HOURS = 24
 
 
 class Watched(JobManager):
     """Looks how long it takes to fetch a call: the first thing that grows when a queue does (F99)."""
 
-    slowest = 0.0
+    _said = -SAY_EVERY
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
         """As Procrastinate does."""
@@ -40,9 +41,14 @@ class Watched(JobManager):
             return await super().fetch_job(queues, worker_id)
         finally:
             taken = time.monotonic() - begun
-            if taken > max(SLOW_SECONDS, self.slowest):
-                log.warning("fetching a call took %.1f s; look at the size of %s.procrastinate_jobs", taken, SCHEMA)
-            self.slowest = max(self.slowest, taken)
+            if taken > SLOW_SECONDS and begun - self._said >= SAY_EVERY:
+                self._said = begun
+                log.warning(
+                    "fetching a call took %.1f s; where the database was not away for that time, look at the size of "
+                    "%s.procrastinate_jobs",
+                    taken,
+                    SCHEMA,
+                )
 
 
 def conninfo(url: URL) -> str:

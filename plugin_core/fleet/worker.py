@@ -22,6 +22,7 @@ from itertools import count
 from secrets import token_hex
 
 from procrastinate import App
+from procrastinate.exceptions import ConnectorException
 from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL
 
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 TIDY_SECONDS = 60.0
 TIDY_COUNTS_EVERY = 60  # rounds: once an hour
 CONNECTIONS = 3  # a turn reads, writes and counts requests
+CLOCK_SECONDS = 30.0
 POLL_SECONDS = 5.0  # without LISTEN (a connection pooler in between), calls are found by looking
 
 
@@ -95,36 +97,62 @@ class Worker:
     def _prepare(self, *, queued: bool = True) -> None:
         with plainly(self.pool):
             demand_version(self.pool)
+            self._look_at_the_clock()
             if queued:
                 with self.pool.begin() as conn:
                     if queue.make(conn):
                         log.info("the queue's tables were made")
 
+    def _look_at_the_clock(self) -> None:
+        """Leases and due times go by the database's clock. What a turn itself does by this computer's (who is asked
+        when, tokens for a platform, the times in reports) goes wrong where that is wrong, and nobody would know."""
+        begun = time.time()
+        with self.pool.begin() as conn:
+            ahead = due.database_now(conn) / 1000 - (begun + time.time()) / 2
+        if abs(ahead) > CLOCK_SECONDS:
+            log.warning(
+                "the clock of this computer and that of the database differ by %d seconds: let both take the time from "
+                "one place (NTP)",
+                round(abs(ahead)),
+            )
+
     async def _serve(self) -> None:
         made = self.host.worker
         loop = self._loop = asyncio.get_running_loop()
         loop.set_default_executor(ThreadPoolExecutor(made.parallel + 2, thread_name_prefix="turn"))
-        app = queue.for_worker(self._url, self._called, made.parallel)
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, self.stop)
-        async with app.open_async():
-            tidying = asyncio.create_task(self._tidy(app))
-            self._main = asyncio.create_task(
-                app.run_worker_async(
-                    queues=[queue.QUEUE],
-                    concurrency=made.parallel,
-                    fetch_job_polling_interval=POLL_SECONDS,
-                    delete_jobs="always",
-                    install_signal_handlers=False,
-                )
-            )
-            log.info("worker %s works for %s practices at once", self.work.owner, made.parallel)
+        self._main = asyncio.create_task(self._listen())
+        log.info("worker %s works for %s practices at once", self.work.owner, made.parallel)
+        try:
+            await self._main
+        except asyncio.CancelledError:
+            log.info("worker %s has stopped", self.work.owner)
+
+    async def _listen(self) -> None:
+        """Takes calls until it is cancelled. The queue gives up on a database that is away for half a minute; then it
+        is opened anew until the database is back, so that a long restart needs nobody who starts workers again."""
+        while True:
+            app = queue.for_worker(self._url, self._called, self.host.worker.parallel)
             try:
-                await self._main
-            except asyncio.CancelledError:
-                log.info("worker %s has stopped", self.work.owner)
-            finally:
-                tidying.cancel()
+                async with app.open_async():
+                    await self._take_calls(app)
+            except ConnectorException:
+                log.warning("the queue cannot be reached; it is tried again every %d seconds", POLL_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _take_calls(self, app: App) -> None:
+        tidying = asyncio.create_task(self._tidy(app))
+        try:
+            await app.run_worker_async(
+                queues=[queue.QUEUE],
+                concurrency=self.host.worker.parallel,
+                fetch_job_polling_interval=POLL_SECONDS,
+                delete_jobs="always",
+                install_signal_handlers=False,
+            )
+        finally:
+            tidying.cancel()
 
     def _called(self, practice: str, asked: int) -> None:
         """A call has come. One of a newer version is left to a newer worker: the practice stays due in our table."""

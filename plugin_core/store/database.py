@@ -415,7 +415,11 @@ _BY_STATE = {"28": _REFUSED, "3D": _REFUSED, "42501": _REFUSED, "53100": _FULL, 
 _PASSING_STATES = ("08", "40", "55P03", "57P01", "57P02", "57P03")
 _PASSING = re.compile(r"locked|busy|connection|terminat|server closed", re.IGNORECASE)
 _PLAIN = (
-    ("password|role .* does not exist|database .* does not exist|no pg_hba.conf|for database|to set role", _REFUSED),
+    (
+        "password|role .* does not exist|permitted to log in|database .* does not exist|no pg_hba.conf|for database|"
+        "to set role",
+        _REFUSED,
+    ),
     ("disk is full|no space left", _FULL),
     ("readonly|read-only|permission denied", _READ_ONLY),
     ("locked|busy", _HELD),
