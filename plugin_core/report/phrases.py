@@ -68,6 +68,9 @@ USEFUL = Texts(
         None: mark("usefulness not said"),
     }
 )
+RECORD_SYSTEM = "record system "
+"""Before its name where a record system, and no person, stands as the author of something."""
+
 SHAPES = {"safety": "!", "prompt": "?", "good-news": "+", "note": "·"}
 
 _ON_PLATFORM = Texts(
@@ -152,12 +155,20 @@ def sent_of(row: FlagRow) -> str:
     return tr("not sent to the platform")
 
 
+def who(author: str) -> str:
+    """An author in words: what is answered on a card in the chart bears no person's name (CDS Hooks sends none)."""
+    system = author.removeprefix(RECORD_SYSTEM)
+    if system == author:
+        return author
+    return tr("somebody in the record system {system} (it does not say who)", system=system)
+
+
 def seen(item: Acknowledgement) -> str:
     """An acknowledgement in words."""
     if item.kind == CLOSED:
         return tr("Closed by {author} on {day}: {done}", author=item.author, day=words.day(item.at), done=item.note)
     useful = USEFUL.get(item.useful) or str(item.useful)
-    told = tr("Seen by {author} on {day} ({useful})", author=item.author, day=words.day(item.at), useful=useful)
+    told = tr("Seen by {author} on {day} ({useful})", author=who(item.author), day=words.day(item.at), useful=useful)
     return f"{told}: {item.note}" if item.note else told
 
 

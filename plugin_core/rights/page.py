@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from ...schemas.records import Course
 from ..report.charts import series_svg
+from ..report.phrases import who
 from ..report.series import FEWEST, Mark, Series, main_scores, plain, series_of
 from ..words import Texts, mark, tr
 from ..words.kept import told
@@ -230,9 +231,9 @@ def _remark(one: Json) -> str:
 
 def _note(one: Json) -> Json:
     said = [
-        tr(SEEN_NOTE, day=moment(_when(seen["at"])), author=seen["author"], note=seen["note"])
+        tr(SEEN_NOTE, day=moment(_when(seen["at"])), author=who(seen["author"]), note=seen["note"])
         if seen["note"]
-        else tr(SEEN, day=moment(_when(seen["at"])), author=seen["author"])
+        else tr(SEEN, day=moment(_when(seen["at"])), author=who(seen["author"]))
         for seen in one["seen"]
     ]
     said += [tr(LETTER, day=moment(_when(letter["sent"]))) for letter in one["letters"] if letter["sent"]]

@@ -41,6 +41,10 @@ TITLE = mark("Handrail: something to look at before the next session")
 SAFETY = mark("Handrail: a notice waits that a person has to see. Please open Handrail.")
 GOOD_NEWS = mark("Handrail: something to be glad about with your client")
 DETAIL = mark("A prompt for a conversation. Open Handrail for the answers that it rests on.")
+NAMELESS = mark(
+    "What you choose on this card is noted without your name, as seen in this record system. To note it under your "
+    "name, open Handrail."
+)
 OPEN = mark("Open Handrail")
 SEEN = mark("I have seen this")
 DESCRIPTION = mark("Says when there is something to look at in a client's answers before the session.")
@@ -164,7 +168,7 @@ def _open(row: FlagRow) -> bool:
 def _card(row: FlagRow, system: RecordSystem) -> dict[str, Any]:
     urgent = row.kind == "safety"
     title = SAFETY if urgent else GOOD_NEWS if row.kind == "good-news" else TITLE
-    detail = tr(DETAIL)
+    detail = tr(DETAIL) if urgent else f"{tr(DETAIL)}\n\n{tr(NAMELESS)}"
     if system.reasons and not urgent:  # the practice has said that clinicians alone see its cards
         detail = f"{row.flag.evidence.reason}\n\n{detail}"
     link: dict[str, Any] = {"label": tr(OPEN), "url": here.address() + url_for("client.page", client=row.flag.client)}

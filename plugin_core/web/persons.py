@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from ..report.phrases import RECORD_SYSTEM
 from . import here
 
 ANYBODY = re.compile(r"(?:.*/)?([A-Z][A-Za-z]{1,63}/[A-Za-z0-9\-.]{1,64})")
@@ -29,7 +30,7 @@ def number_of(system: str, reference: str) -> str | None:
 def actor(system: str, reference: str = "") -> str:
     """What the audit trail calls a record system, and the person in it where it says who that is."""
     number = number_of(system, reference)
-    return f"record system {system}" + ("" if number is None else f", person {number[:DIGITS]}")
+    return f"{RECORD_SYSTEM}{system}" + ("" if number is None else f", person {number[:DIGITS]}")
 
 
 def names(people: Iterable[tuple[str, str]]) -> dict[str, str]:

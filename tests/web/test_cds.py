@@ -13,6 +13,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from handrail.plugin_core.report.phrases import seen
 from handrail.plugin_core.settings_web import RecordSystem
 from handrail.plugin_core.store import book
 from handrail.plugin_core.web.tokens import LIFE, Tokens
@@ -286,6 +287,9 @@ def test_what_became_of_a_card_is_noted(ehr: Callable[..., Ehr]) -> None:
     again = one.house.ask(lambda e: next(r for r in e.flags() if r.flag.key == row.flag.key))
     assert again.flag.state is FlagState.ACKNOWLEDGED
     assert again.acknowledgements[0].author == "record system ehr"
+    assert "noted without your name" in card["detail"], "whoever presses it must know what is written down"
+    said = "Seen by somebody in the record system ehr (it does not say who) on 4 May 2026"
+    assert seen(again.acknowledgements[0]).startswith(said), "and whoever reads it, that a name is missing"
     assert card["uuid"] not in one.opened(patient).text, "it is not shown again"
 
 
