@@ -1,8 +1,8 @@
-"""`python -m benchmarks.signal [calibrate|figures|styles] --clients N`: the signal's limits or its figures.
+"""`python -m benchmarks.signal [calibrate|figures|styles|years] --clients N`: the signal's limits or its figures.
 
 `calibrate` writes the limits of the budgets into plugin_core/signal/constants.json. `figures` (the default) runs every
 world on seeds that were used for nothing else and puts tables and plots into docs/. `styles` looks at answering styles
-alone, with more clients: a fifth of the benign has too few false alarms otherwise.
+alone, with more clients: a fifth of the benign has too few false alarms otherwise. `years` looks beyond the first year.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from handrail.plugin_core.signal.constants import constants
 
-from . import beside, tables
+from . import beside, tables, years
 from .calibration import calibrate
 from .detectors import PLAIN
 from .plots import plot
@@ -25,7 +25,7 @@ BEGIN, END = "<!-- made by python -m benchmarks.signal: begin -->", "<!-- end --
 def main() -> None:
     """Reads the arguments and does what they say."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.signal", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("figures", "calibrate", "styles"), default="figures")
+    parser.add_argument("what", nargs="?", choices=("figures", "calibrate", "styles", "years"), default="figures")
     parser.add_argument("--clients", type=int, default=16000, help="in each world, over all seeds")
     parser.add_argument("--bound", type=int, default=4000, help="clients in each world of the best possible detector")
     parser.add_argument("--print-only", action="store_true", help="leave docs/ as they are")
@@ -36,6 +36,9 @@ def main() -> None:
     if chosen.what == "styles":
         found = {name: tables.runs(chosen.clients, name, ("R1",)) for name in ("weekly", "four-weekly")}
         print(tables.by_style(found))
+        return
+    if chosen.what == "years":
+        print("\n".join(years.by_year(chosen.clients, name) for name in ("weekly", "four-weekly")))
         return
     text, picture = _figures(chosen.clients, chosen.bound)
     print(text)

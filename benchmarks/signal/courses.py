@@ -148,10 +148,10 @@ def draw(rng: np.random.Generator, n: int, intake_sd: float = 0.85) -> Courses:
     return Courses(chosen, g + wander(rng, n), d + wander(rng, n), relief)
 
 
-def wander(rng: np.random.Generator, n: int) -> Floats:
+def wander(rng: np.random.Generator, n: int, weeks: int = WEEKS) -> Floats:
     """A stationary Ornstein-Uhlenbeck path for each client."""
     keep = np.exp(-1 / WANDER_WEEKS)
-    steps = rng.normal(0, WANDER_SD, (n, WEEKS))
-    for week in range(1, WEEKS):
+    steps = rng.normal(0, WANDER_SD, (n, weeks))
+    for week in range(1, weeks):
         steps[:, week] = keep * steps[:, week - 1] + np.sqrt(1 - keep**2) * steps[:, week]
     return steps

@@ -26,11 +26,12 @@ class Truth:
 
 
 def condition(g: Floats, d: Floats, end: Any) -> Any:
-    """In which weeks the condition holds, (n, WEEKS) of booleans; never after a client's last week `end`."""
-    n = len(g)
-    holds = np.zeros((n, WEEKS), bool)
+    """In which weeks the condition holds, booleans of the shape of `g` and `d`, (n, weeks); never after a client's last
+    week `end`."""
+    n, weeks = g.shape
+    holds = np.zeros((n, weeks), bool)
     now = np.zeros(n, bool)
-    for week in range(WEEKS):
+    for week in range(weeks):
         grown = g[:, week] - g[:, max(0, week - 13)]
         level, rise = d[:, week], d[:, week] - d[:, 0]
         begins = ((level >= 1.0) | ((rise >= 0.8) & (level >= 0.3))) & (grown < 0.25)
