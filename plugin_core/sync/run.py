@@ -273,7 +273,8 @@ class Sync:
             reach("clients-before-commit")
             return len(moved), merged
 
-        moved, merged = self.store.write(write, self.source)
+        merges = any(client is not None and client.replaced_by for client in answers.values())
+        moved, merged = self.store.write(write, self.source, again=not merges)  # a merge stands in the trail
         run.counts.update(new_therapists=moved, clients_merged=merged)
         if merged:
             self.ingest.redirected()
