@@ -193,7 +193,7 @@ class Engine:
         chosen = options or Options()
         begun = self.now()
         if not chosen.dry_run:
-            self.collecting.online.take_in()  # what clients sent while another process was at work
+            self.collecting.take_in()  # what clients sent while another process was at work
             self.safety.tell()  # what waits to be told does not wait for the platform, or for another sync
         with exclusive(self.store, "syncing"):
             run = Sync(

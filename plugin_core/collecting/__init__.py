@@ -55,6 +55,15 @@ class Collecting:
 
         return Online(self.engine)
 
+    def take_in(self) -> None:
+        """Brings what clients have sent from our own pages among the forms; what must wait is tried again."""
+        from ..store import visits
+
+        with self.engine.store.reading(self.engine.source) as tx:
+            there = visits.any_here(tx)
+        if there:
+            self.online.take_in()
+
     @property
     @in_practice_language
     def consent_text(self) -> str:

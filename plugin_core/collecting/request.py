@@ -19,7 +19,6 @@ from . import hand
 from .cadence import day_of, noon
 from .enrolling import consent_text
 from .facts import HandOver
-from .online import Online
 
 if TYPE_CHECKING:
     from ..engine import Engine
@@ -55,7 +54,7 @@ class Requests:
             consent_text=consent_text(settings),
             sender=lambda: self._sender,
             post=self._post,
-            link=lambda ask: Online(self.engine).link(ask.key),
+            link=lambda ask: self.engine.collecting.online.link(ask.key),
             mails=bool(settings.mail.host and settings.mail.sender),
             delivers=self.engine.spec.capabilities.sends and self.engine.spec.capabilities.delivers,
         )

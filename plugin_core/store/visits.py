@@ -7,14 +7,16 @@ finished is deleted when its time is over; one that was sent stays until it has 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, select, update
 
-from .accounts import Login, as_login, seal_more
 from .database import Tx
 from .sql import upsert
 from .tables import logins
+
+if TYPE_CHECKING:
+    from .accounts import Login
 
 OPEN, SENT, DONE, CODE = "form", "form-sent", "form-done", "form-code"
 """Ticked so far; sent and not yet among the forms; arrived (nothing sealed; its link is known as used); a code."""
@@ -61,10 +63,24 @@ def _mine(tx: Tx, key: str) -> Any:
 
 
 def _row(tx: Tx, kind: str, item: Visit, seen_ms: int) -> dict[str, Any]:
+    from .accounts import seal_more  # not before there is anything: each sync asks whether there is
+
     more = {name: value for name, value in asdict(item).items() if name not in _PLAIN}
     return {"practice": tx.sealer.practice, "key": item.key, "kind": kind, "subject": item.ask, "source": tx.source,
             "client": item.client, "begun_ms": item.begun_ms, "seen_ms": seen_ms, "until_ms": item.until_ms,
             "sealed": seal_more(tx, item.key, more)}  # fmt: skip
+
+
+def _kept(tx: Tx, row: Any) -> Visit:
+    from .accounts import as_login
+
+    return _of(as_login(tx, row))
+
+
+def any_here(tx: Tx) -> bool:
+    """Whether there is anything of such forms at all: most practices have no pages for clients."""
+    where = (logins.c.practice == tx.sealer.practice) & logins.c.kind.in_((OPEN, SENT, DONE, CODE))
+    return tx.conn.execute(select(logins.c.key).where(where).limit(1)).first() is not None
 
 
 def read(tx: Tx, key: str) -> tuple[str, Visit | None]:
@@ -72,7 +88,7 @@ def read(tx: Tx, key: str) -> tuple[str, Visit | None]:
     row = tx.conn.execute(select(logins).where(_mine(tx, key))).first()
     if row is None or row.source != tx.source or row.kind not in (OPEN, SENT, DONE, CODE):
         return "", None
-    return row.kind, None if row.kind == DONE else _of(as_login(tx, row))
+    return row.kind, None if row.kind == DONE else _kept(tx, row)
 
 
 def keep(tx: Tx, item: Visit, now_ms: int) -> bool:
@@ -97,7 +113,7 @@ def waiting(tx: Tx) -> list[Visit]:
     """What was sent and is not among the forms yet, the oldest first."""
     where = (logins.c.practice == tx.sealer.practice) & (logins.c.kind == SENT) & (logins.c.source == tx.source)
     found = tx.conn.execute(select(logins).where(where).order_by(logins.c.seen_ms, logins.c.key))
-    return [_of(as_login(tx, row)) for row in found]
+    return [_kept(tx, row) for row in found]
 
 
 def arrived(tx: Tx, key: str, until_ms: int) -> None:

@@ -240,7 +240,7 @@ def test_the_doctor_names_a_form_that_a_plugin_refuses_and_that_waits(stage: Sta
     assert not any(name in found.finding for _, name in stage.ask(lambda e: e.clients()))
     assert of_paper(stage) == [], "to look stores nothing"
     stage.plugins.clear()
-    stage.ask(lambda e: e.collecting.online.take_in())
+    stage.ask(lambda e: e.collecting.take_in())
     assert stage.ask(told) == []
 
 

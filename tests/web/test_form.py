@@ -170,7 +170,7 @@ def test_an_expired_link_and_what_was_ticked_for_it_are_over(asked: Asked) -> No
     assert gone.status_code == 410
     assert "time for this form is over" in gone.text
     assert asked.post("send", asked.all_at(2)).status_code == 410
-    asked.house.ask(lambda e: e.collecting.online.take_in())
+    asked.house.ask(lambda e: e.collecting.take_in())
     assert asked.kept() == ("", None)
 
 
