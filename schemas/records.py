@@ -158,19 +158,15 @@ class Instrument:
 
     def item(self, item_id: str) -> Item:
         """The line of that id. Raises KeyError."""
-        return self._lines[item_id]
-
-    @cached_property
-    def _lines(self) -> dict[str, Item]:
-        return {item.id: item for item in reversed(self.items)}
+        return self._by_id[0][item_id]
 
     def score(self, score_id: str) -> ScoreDefinition:
         """The score definition of that id. Raises KeyError."""
-        return self._scores[score_id]
+        return self._by_id[1][score_id]
 
     @cached_property
-    def _scores(self) -> dict[str, ScoreDefinition]:
-        return {score.id: score for score in self.scores}
+    def _by_id(self) -> tuple[dict[str, Item], dict[str, ScoreDefinition]]:
+        return {item.id: item for item in reversed(self.items)}, {score.id: score for score in self.scores}
 
 
 # --- answers and scores ------------------------------------------------------------------------------------------
