@@ -162,7 +162,7 @@ def _settle(group: _Group, layouts: Layouts, context: AdapterContext, dialogue: 
     if isinstance(made, str):
         return made
     if not dialogue.agree(tr("Read such files like this?")):
-        return tr("nobody has confirmed it")
+        return tr("nobody has confirmed it (on a terminal handrail connect files, elsewhere with --confirm)")
     at = datetime.fromtimestamp(context.now(), UTC)
     layouts.save(replace(made, confirmed=at, confirmed_by=dialogue.who))
     return ""

@@ -18,9 +18,11 @@ QUIET_CHOICES = 12
 
 
 class Said:
-    """A `Dialogue` without a person: what was given with `--answer` and `--confirm`; keeps what would be shown."""
+    """A `Dialogue` without a person: what was given with `--answer` and `--confirm`. What is found is shown all the
+    same, as somebody reads it before or after they confirm; without `app` it is only kept, for JSON."""
 
-    def __init__(self, answers: Mapping[str, str], confirm: bool) -> None:
+    def __init__(self, answers: Mapping[str, str], confirm: bool, app: App | None = None) -> None:
+        self._app = app
         self._answers = answers
         self._confirm = confirm
         self._used: set[str] = set()
@@ -38,9 +40,11 @@ class Said:
         return sorted(set(self._answers) - self._used)
 
     def show(self, title: str, rows: Sequence[tuple[str, str]], problems: Sequence[str] = ()) -> None:
-        """See `Dialogue`."""
+        """See `Dialogue`: problems first."""
         facts = [{"what": what, "is": how} for what, how in rows]
         self.shown.append({"title": title, "facts": facts, "problems": list(problems)})
+        if self._app is not None:
+            _print(self._app, title, rows, problems)
 
     def choose(self, name: str, question: str, choices: Mapping[str, str], proposed: str | None) -> str | None:
         """See `Dialogue`."""
@@ -66,27 +70,7 @@ class Said:
 class Asked(Said):
     """A `Dialogue` on a terminal. What has one answer is not asked at first, only shown; `everything` asks it."""
 
-    def __init__(self, app: App, answers: Mapping[str, str], confirm: bool) -> None:
-        super().__init__(answers, confirm)
-        self._app = app
-        self.everything = False
-
-    def show(self, title: str, rows: Sequence[tuple[str, str]], problems: Sequence[str] = ()) -> None:
-        """See `Dialogue`: problems first."""
-        from rich import box
-        from rich.table import Table
-        from rich.text import Text
-
-        from ..report.series import plain
-
-        super().show(title, rows, problems)
-        click.echo(f"\n{plain(title)}")
-        for problem in problems:
-            click.echo("  " + tr("Look at this: {what}", what=plain(problem)))
-        table = Table(box=box.SIMPLE, show_header=False, pad_edge=False)
-        for what, how in rows:
-            table.add_row(Text(plain(what)), Text(plain(how)))
-        self._app.print(table)
+    everything = False
 
     def _without(self, question: str, choices: Mapping[str, str], proposed: str | None) -> str | None:
         if proposed is not None and not self.everything:
@@ -98,6 +82,22 @@ class Asked(Said):
         yes = self._confirm or click.confirm(question, default=False)
         self.declined = self.declined or not yes
         return yes
+
+
+def _print(app: App, title: str, rows: Sequence[tuple[str, str]], problems: Sequence[str]) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from ..report.series import plain
+
+    click.echo(f"\n{plain(title)}")
+    for problem in problems:
+        click.echo("  " + tr("Look at this: {what}", what=plain(problem)))
+    table = Table(box=box.SIMPLE, show_header=False, pad_edge=False)
+    for what, how in rows:
+        table.add_row(Text(plain(what)), Text(plain(how)))
+    app.print(table)
 
 
 def pick(question: str, choices: Mapping[str, str], proposed: str | None) -> str | None:
@@ -120,15 +120,17 @@ def pick(question: str, choices: Mapping[str, str], proposed: str | None) -> str
 
 
 def arranged(
-    app: App, engine: Engine, answers: Mapping[str, str], confirm: bool, *, terminal: bool
+    app: App, engine: Engine, answers: Mapping[str, str], confirm: bool, *, terminal: bool, silent: bool
 ) -> tuple[Said, list[str]]:
     """Lets the platform settle what its forms hang on (see `AdapterSpec.arrange`); gives what is still open.
 
+    :param terminal: somebody is there to be asked.
+    :param silent: nothing is printed.
     :raises UsageError: an answer was given that nothing asked for.
     """
     from ..opening import context_of
 
-    dialogue = Asked(app, answers, confirm) if terminal else Said(answers, confirm)
+    dialogue = (Asked if terminal else Said)(answers, confirm, None if silent else app)
     spec = engine.spec
     if spec.arrange is None:
         if answers:

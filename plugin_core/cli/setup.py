@@ -168,7 +168,7 @@ def connect(
     with Engine(replace(app.settings, platform=connection, push=pushing)) as engine:
         sign_in(engine, spec, connection, login, terminal=_on_terminal())
         terminal = _on_terminal() and not as_json
-        dialogue, still_open = arranged(app, engine, _pairs(answers), confirm_all, terminal=terminal)
+        dialogue, still_open = arranged(app, engine, _pairs(answers), confirm_all, terminal=terminal, silent=as_json)
         identity = engine.identity()
         _accept(engine, identity, moved=moved)
         _save(app, connection, pushing.on, pushing.carriers, pushing.reasons)

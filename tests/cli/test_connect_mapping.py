@@ -99,6 +99,20 @@ def test_saying_no_leaves_everything_as_it_was(connect: Connect, practice: Path)
     assert mapped(practice) == []
 
 
+@pytest.mark.parametrize("confirm", [False, True])
+def test_what_was_found_in_a_file_is_shown_without_a_terminal_too(
+    connect: Connect, practice: Path, confirm: bool
+) -> None:
+    """Encoding, separator and order of dates decide what every answer means: somebody who runs the command by a script
+    or over a line without a terminal would else confirm them unseen."""
+    export(practice)
+    done = connect(*(["--confirm"] if confirm else []))
+    assert done.exit_code == 0
+    for found in ("export.csv", "encoding", "utf-8", "cells are parted by", "Client ID", "9999-99-99"):
+        assert found in done.stdout
+    assert ("elsewhere with --confirm" in " ".join(done.stdout.split())) is not confirm
+
+
 def test_a_person_gives_numbers_to_options_that_nobody_knows(connect: Connect, practice: Path) -> None:
     """The platform's own words for the options; each is asked once and stands in the file."""
     export(practice, last=("Nope", "Bit", "Lots", "Always"))
