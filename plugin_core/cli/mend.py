@@ -140,6 +140,8 @@ def merge(app: App, old: str, new: str | None, reason: str | None, back: bool, b
         app.json({"from": done.before, "to": done.after, "forms": done.forms, "flags": dict(done.flags)})
         return 0
     click.echo(tr("Moved: {number} forms, with everything that belongs to them.", number=done.forms))
+    if new is not None:  # by our key: whoever gave a name finds that record by no name any more
+        click.echo(tr("To take it back: handrail merge {record} --back", record=done.before))
     _flags(done.flags, problems)
     return 0
 

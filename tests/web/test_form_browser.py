@@ -77,6 +77,25 @@ def test_by_touch_with_what_is_ticked_kept_at_once(phone: Phone) -> None:
     assert [url for url in phone.desk.asked if not url.startswith(phone.desk.base)] == []
 
 
+def test_what_was_ticked_last_is_kept_when_the_page_is_left_at_once(phone: Phone) -> None:
+    """The bus comes, the telephone goes into the pocket: what was ticked must be there in the evening."""
+    page = phone.page()
+    address = page.url
+    slow = page.context.new_cdp_session(page)
+    line = {"offline": False, "latency": 1500, "downloadThroughput": -1, "uploadThroughput": -1}
+    slow.send("Network.enable")
+    slow.send("Network.emulateNetworkConditions", line)
+    for number in range(6):
+        page.locator("fieldset").nth(number).get_by_role("radio").nth(3).tap(no_wait_after=True)
+    page.goto("about:blank")
+    slow.send("Network.emulateNetworkConditions", line | {"latency": 0})
+    for _ in range(20):  # it travels while the next page is asked for already
+        page.goto(address)
+        if page.locator("input:checked").count() == 6:
+            break
+    expect(page.locator("input:checked")).to_have_count(6)
+
+
 def test_without_javascript_one_line_at_a_time(phone: Phone) -> None:
     """Nothing but links and buttons."""
     page = phone.page(java_script_enabled=False)

@@ -7,7 +7,7 @@ let waiting = new Set();
 let sending = false;
 let over = false;
 
-// One line at a time goes out; what fails stays and goes out with the next one.
+// One line at a time goes out; what fails stays and goes out with the next one. A page that is left takes it along.
 async function keep() {
   if (sending || over || !waiting.size) return;
   sending = true;
@@ -21,7 +21,7 @@ async function keep() {
   });
   let said = form.dataset.fails;
   try {
-    const answer = await fetch(form.action, { method: "POST", body, headers: { "X-Handrail-Kept": "1" } });
+    const answer = await fetch(form.action, { method: "POST", body, headers: { "X-Handrail-Kept": "1" }, keepalive: true });
     if (answer.status === 204) said = form.dataset.keeps;
     else if (answer.status === 410 || answer.status === 409) { said = form.dataset.over; over = true; }
     else now.forEach((name) => waiting.add(name));
@@ -40,6 +40,7 @@ if (form) {
       keep();
     }
   });
+  addEventListener("pagehide", () => { sending = false; keep(); });
   // A form that was sent is not sent a second time by a second tap.
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) event.preventDefault();
