@@ -241,7 +241,7 @@ def test_no_thread_stays_behind_a_request(stage: Stage) -> None:
     transport.close()
 
 
-def test_a_page_does_not_wait_for_the_disk_and_everything_else_does(tmp_path: Path) -> None:
+def test_f70_a_page_does_not_wait_for_the_disk_and_everything_else_does(tmp_path: Path) -> None:
     """A page that a power cut takes back takes its cursor with it, and comes again. A push that was noted and then lost
     would be made twice."""
     with Stage(tmp_path / "disk") as stage, stage.engine() as engine:
