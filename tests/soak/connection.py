@@ -1,6 +1,6 @@
-"""A whole life of a practice over a connection that breaks: a real server, mitmproxy before it, faults by a seed.
+"""A whole life of a practice over a connection that breaks: real servers, mitmproxy before them, faults by a seed.
 
-    python -m tests.soak connection [--seeds 50] [--first 1] [--clients 200]
+    python -m tests.soak connection [--server sekmet] [--seeds 50] [--first 1] [--clients 200]
 
 For each seed the same forms are synced through faults, again and again until a run is quiet; then some are amended,
 withdrawn and added on the server, and all is synced once more. The store in clear and the flags on the server must be
@@ -15,9 +15,9 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,15 @@ from typing import Any
 from handrail.schemas.vocab import RunOutcome
 
 from tests.peers.between import KINDS, Between
-from tests.peers.servers import Sekmet
-from tests.sync.reading import Seen
+from tests.peers.servers import Medplum, Sekmet, Server
+from tests.sync.reading import Place, Seen
 from tests.sync.stage import EVEN, GROWN, LEANING, NOW, SHRUNK, Json, Stage, form, gr18, put_all
 
 FORMS_EACH = 10
 EVERY = 21
 MOST_RUNS = 60
+VERSION = 6  # the version's place in a row of `Seen.responses`
+SAID = 3000  # signs of what differs
 STORIES = (
     [EVEN] * 10,
     [EVEN] * 8 + [GROWN] * 2,
@@ -66,14 +68,39 @@ class Life:
         return found
 
 
-class Behind(Sekmet):
-    """sekmet that is called by the proxy's address, and that can be put back to what it was."""
+class Behind(Server):
+    """A server that is called by the proxy's address, and that can be put back to what it was.
 
-    front: str | None = None
+    `path` is where FHIR begins.
+    """
 
-    def called(self, front: str) -> None:
-        """Its links lead to the proxy from the next start on; what it holds now is what `reset` brings back."""
-        self.front = front
+    path: str
+
+    def fill(self, front: str, clients: int) -> None:
+        """It holds the first act from the next `reset` on; its links lead to the proxy then."""
+        raise NotImplementedError
+
+    def reset(self) -> None:
+        """Runs again with the first act, and with nothing else."""
+        raise NotImplementedError
+
+    @property
+    def direct(self) -> str:
+        """Its FHIR base URL, past the proxy."""
+        return f"http://127.0.0.1:{self.port}{self.path}"
+
+
+class BehindSekmet(Behind, Sekmet):
+    """sekmet with search, which keeps all in a folder."""
+
+    path = "/fhir"
+
+    def __init__(self) -> None:
+        super().__init__(search=True)
+
+    def fill(self, front: str, clients: int) -> None:
+        """See `Behind`: the folder is kept beside."""
+        put_all(self.direct, first_act(clients))
         self._halt()
         settings = self.folder / "settings.json"
         told = json.loads(settings.read_text(encoding="utf-8"))
@@ -81,11 +108,29 @@ class Behind(Sekmet):
         shutil.copytree(self.folder / "data", self.folder / "kept")
 
     def reset(self) -> None:
-        """Runs again with what it held at `called`."""
+        """See `Behind`."""
         self._halt()
         shutil.rmtree(self.folder / "data", ignore_errors=True)
         shutil.copytree(self.folder / "kept", self.folder / "data")
         self._launch()
+
+
+class BehindMedplum(Behind, Medplum):
+    """Medplum's router, which keeps all in memory: a batch that is not atomic, versions without an order."""
+
+    path = "/fhir/R4"
+
+    def fill(self, front: str, clients: int) -> None:
+        """See `Behind`. Its links follow the name that it is called by."""
+        self.clients = clients
+
+    def reset(self) -> None:
+        """See `Behind`."""
+        self.restart()
+        put_all(self.direct, first_act(self.clients))
+
+
+SERVERS: Mapping[str, type[Behind]] = {"sekmet": BehindSekmet, "medplum": BehindMedplum}
 
 
 # --- what the practice holds ------------------------------------------------------------------------------------------
@@ -143,33 +188,46 @@ class Scene:
         self.server = server
         self.between = between
         self.clients = clients
-        put_all(server.base, first_act(clients))
-        server.called(between.root)
+        server.fill(between.root, clients)
 
     def life(self, folder: Path, seed: str | None, rate: float = 0.2, kinds: Sequence[str] = KINDS) -> Life:
         """One practice from its first sync on; without a seed nothing is broken."""
         self.server.reset()
-        with Stage(folder, server=f"{self.between.root}/fhir", page_size=100) as stage:
+        with Stage(folder, server=f"{self.between.root}{self.server.path}", page_size=100) as stage:
             stores, shown, self.runs, self.faults = [], [], 0, Counter[str]()
-            for act in (None, second_act):
-                if act:
+            acts: dict[tuple[str, str], str] = {}
+            for act in (1, 2):
+                if act == 2:
                     stage.later(minutes=30)
-                    put_all(self.server.base, act(self.clients))
+                    put_all(self.server.direct, second_act(self.clients))
+                acts = self._versions(act) | acts
                 self.between.faults(f"{seed} {act}", rate if seed else 0, kinds)
                 self.runs += until_quiet(stage)
                 self.faults.update(self.between.happened())
                 self.between.faults("", 0)
-                stores.append(stage.seen())
+                stores.append(by_act(stage.seen(), acts))
                 shown.append(stage.shown())
             return Life(tuple(stores), tuple(shown), len(stage.place().all("Provenance")))
 
+    def _versions(self, act: int) -> dict[tuple[str, str], str]:
+        """The act in which the server got each version: Medplum's names for them are others each time."""
+        forms = Place(self.server.direct, None).all("QuestionnaireResponse")
+        return {(one["id"], one["meta"]["versionId"]): f"of act {act}" for one in forms}
+
+
+def by_act(store: Seen, acts: Mapping[tuple[str, str], str]) -> Seen:
+    """The same with the act that a form's version is of in place of its name."""
+    act = [acts.get((row[0], row[VERSION]), row[VERSION]) for row in store.responses]
+    rows = [(*row[:VERSION], one, *row[VERSION + 1 :]) for row, one in zip(store.responses, act, strict=True)]
+    return replace(store, responses=rows)
+
 
 @contextmanager
-def scene(clients: int, start: Callable[[Any], Any] | None = None) -> Iterator[Scene]:
-    """The servers, started; `start` is the fixture `start_peer` where a test wants them."""
+def scene(name: str, clients: int, start: Callable[[Any], Any] | None = None) -> Iterator[Scene]:
+    """A server of `SERVERS` and the proxy, started; `start` is the fixture `start_peer` where a test wants them."""
     with ExitStack() as stack:
         begin = start or stack.enter_context
-        server = begin(Behind(search=True))
+        server = begin(SERVERS[name]())
         between = begin(Between(server.port))
         yield Scene(server, between, clients)
 
@@ -177,21 +235,29 @@ def scene(clients: int, start: Callable[[Any], Any] | None = None) -> Iterator[S
 def main(arguments: Sequence[str]) -> int:
     """Plays the seeds; 1 when one of them ended otherwise than the undisturbed life."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak connection")
+    parser.add_argument("--server", choices=list(SERVERS), help="by default one after the other")
     parser.add_argument("--seeds", type=int, default=50)
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--clients", type=int, default=200, help="each has ten forms; 200 by default")
     options = parser.parse_args(arguments)
     bad = 0
-    with tempfile.TemporaryDirectory(prefix="handrail-soak-") as folder, scene(options.clients) as on:
-        right = on.life(Path(folder) / "right", None)
-        print(f"undisturbed: {len(right.stores[0].responses)} forms, {len(right.shown[1])} flags shown", flush=True)
-        for seed in range(options.first, options.first + options.seeds):
-            begun = time.monotonic()
-            found = on.life(Path(folder) / f"seed-{seed}", f"seed {seed}").differs(right)
-            bad += bool(found)
-            said = "the same" if not found else f"DIFFERS {found}"
-            print(
-                f"seed {seed}: {said}; {time.monotonic() - begun:.1f} s; {on.runs} runs; {dict(on.faults)}", flush=True
-            )
-            shutil.rmtree(Path(folder) / f"seed-{seed}", ignore_errors=True)
+    for name in [options.server] if options.server else SERVERS:
+        with tempfile.TemporaryDirectory(prefix="handrail-soak-") as folder, scene(name, options.clients) as on:
+            bad += _play(on, name, Path(folder), range(options.first, options.first + options.seeds))
     return 1 if bad else 0
+
+
+def _play(on: Scene, name: str, folder: Path, seeds: Sequence[int]) -> int:
+    """Plays the seeds on a server; gives how many ended otherwise."""
+    right = on.life(folder / "right", None)
+    print(f"{name}, undisturbed: {len(right.stores[0].responses)} forms, {len(right.shown[1])} flags shown", flush=True)
+    bad = 0
+    for seed in seeds:
+        begun = time.monotonic()
+        found = on.life(folder / f"seed-{seed}", f"seed {seed}").differs(right)
+        bad += bool(found)
+        said = "the same" if not found else f"DIFFERS {found}"[:SAID]
+        taken = time.monotonic() - begun
+        print(f"{name}, seed {seed}: {said}; {taken:.1f} s; {on.runs} runs; {dict(on.faults)}", flush=True)
+        shutil.rmtree(folder / f"seed-{seed}", ignore_errors=True)
+    return bad

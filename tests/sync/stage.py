@@ -337,3 +337,5 @@ def put_all(base: str, resources: Iterable[Json], at_once: int = 50) -> None:
         body = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
         answer = requests.post(base, json=body, headers={"Content-Type": "application/fhir+json"}, timeout=120)
         assert answer.ok, answer.text[:500]
+        statuses = {one["response"]["status"][:3] for one in answer.json()["entry"]}  # Medplum keeps what it can of it
+        assert statuses <= {"200", "201"}, answer.text[:500]
