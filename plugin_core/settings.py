@@ -321,6 +321,14 @@ def load(file: Path) -> Settings:
     :raises SettingsError: there is no file, it is not TOML, or a setting is wrong; the message names the setting.
     """
     raw = read_toml(file, "handrail init")
+    if "host" in raw and "practice" not in raw:
+        raise SettingsError(
+            tr(
+                "The settings {file} are a host's of many practices. Name one of its practices: handrail --settings "
+                "practices/ID/handrail.toml",
+                file=file,
+            )
+        )
     check_names(raw, file, SettingsSchema, SECTIONS)
     try:
         data = SettingsSchema().load(raw)

@@ -93,14 +93,16 @@ def add(
     """Take a practice in: its settings and a master key of its own in a folder of its own, its place in the store."""
     with _office(app, by) as office:
         chosen = {"name": name, "time_zone": time_zone, "country": country, "language": language}
-        file = office.add(practice, chosen)
+        file, role = office.add(practice, chosen), office.host.roles.web
     if as_json:
         app.json({"format": 1, "practice": practice, "settings": str(file), "paused": True})
         return 0
     click.echo(tr("Settings: {file}", file=file))
     click.echo(tr("Its key lies beside them. Keep a copy of it in another place than the database's backup."))
-    click.echo(tr("It is paused. Next: handrail --settings {file} connect PLATFORM", file=file))
-    click.echo(tr("Then: handrail practices resume {practice}", practice=practice))
+    click.echo(
+        tr("It is paused. Next: PGUSER={role} handrail --settings {file} connect PLATFORM", role=role, file=file)
+    )
+    click.echo(tr("Then: handrail --settings {file} practices resume {practice}", file=app.file, practice=practice))
     return 0
 
 

@@ -40,12 +40,15 @@ def worker(app: App, once: bool, state: bool, wake: str | None, kind: str, as_js
     if state:
         return _state(app, host, as_json)
     if wake is not None:
-        return _wake(host, wake, kind)
+        return _wake(app, host, wake, kind, as_json)
     from ..fleet.worker import Worker
 
     if once:
         turns = Worker(host).once()
-        click.echo(trn("{count} practice was worked on.", "{count} practices were worked on.", turns))
+        if as_json:
+            app.json({"format": 1, "turns": turns})
+        else:
+            click.echo(trn("{count} practice was worked on.", "{count} practices were worked on.", turns))
         return 0
     logging.getLogger("handrail.plugin_core.fleet").setLevel(logging.INFO)  # what it does is all that one sees of it
     click.echo(tr("Working for the practices of {file}   (stop it with Ctrl-C)", file=host.file))
@@ -76,7 +79,7 @@ def _state(app: App, host: Host, as_json: bool) -> int:
     return 1 if found.oldest_ms > 2 * host.worker.interval_minutes * 60_000 else 0
 
 
-def _wake(host: Host, practice: str, kind: str) -> int:
+def _wake(app: App, host: Host, practice: str, kind: str, as_json: bool) -> int:
     from ..fleet import due
     from ..fleet.worker import connected
 
@@ -85,7 +88,10 @@ def _wake(host: Host, practice: str, kind: str) -> int:
         known = due.want(conn, practice, kind, due.database_now(conn))
     if not known:
         raise UsageError(tr("The host has no practice {practice}. See: handrail practices list", practice=practice))
-    click.echo(tr("The next free worker takes {practice}, once it waits for nothing else.", practice=practice))
+    if as_json:
+        app.json({"format": 1, "practice": practice, "wanted": kind})
+    else:
+        click.echo(tr("The next free worker takes {practice}, once it waits for nothing else.", practice=practice))
     return 0
 
 

@@ -222,6 +222,14 @@ def load(file: Path) -> Host:
     :raises SettingsError: there is no file, it is not TOML, or a setting is wrong; the message names the setting.
     """
     raw = read_toml(file, "handrail practices prepare --store ADDRESS")
+    if "host" not in raw and "practice" in raw:
+        raise SettingsError(
+            tr(
+                "The settings {file} are a practice's own. What concerns the host takes the host's settings: handrail "
+                "--settings host.toml",
+                file=file,
+            )
+        )
     check_names(raw, file, HostSchema, {"host": _HostPartSchema, "roles": _RolesSchema, "worker": _WorkerSchema})
     try:
         data = HostSchema().load(raw)

@@ -102,6 +102,33 @@ def test_s52_who_acts_behind_sudo_is_named(kept: House, call: Call, monkeypatch:
         assert office.trail()[-1].actor == "dana"
 
 
+def test_settings_of_a_host_and_of_a_practice_are_not_taken_for_each_other(kept: House, call: Call) -> None:
+    """Both are given by --settings; "unknown key host" would send an operator looking for a typing slip."""
+    with kept.office() as office:
+        file = office.add("not-the-host", {})
+    for words in (["sync"], ["flags"], ["doctor"]):
+        status, out, err = call(kept.file, *words)
+        assert status != 0
+        assert "Name one of its practices" in out + err
+    for words in (["practices", "list"], ["worker", "--state"]):
+        status, _, err = call(file, *words)
+        assert (status, "takes the host's settings" in err) == (2, True)
+
+
+def test_what_add_says_next_can_be_typed_as_it_stands(kept: House, call: Call) -> None:
+    """Without the settings, or by another role, each of the two lines would fail."""
+    out = call(kept.file, "practices", "add", "typed-next")[1]
+    assert f"PGUSER=handrail_web handrail --settings {kept.host.practice_file('typed-next')} connect" in out
+    assert f"handrail --settings {kept.file} practices resume typed-next" in out
+
+
+def test_wishes_and_turns_by_hand_can_be_read_by_programs(kept: House, call: Call) -> None:
+    """--json stands in their help."""
+    call(kept.file, "practices", "add", "wished-for")
+    told = json.loads(call(kept.file, "worker", "--wake", "wished-for", "--kind", "push", "--json")[1])
+    assert told == {"format": 1, "practice": "wished-for", "wanted": "push"}
+
+
 @pytest.mark.parametrize("name", ["../x", "-host", "A", "x" * 64, "", "a/b", "a.b", "con\x00"])
 def test_s30_f97_what_is_no_id_is_refused(kept: House, call: Call, name: str) -> None:
     """An id becomes a folder and a tenant; the back office's own is nobody's."""
