@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -241,25 +240,17 @@ def _batches(rows: list[_Row]) -> Iterator[list[_Row]]:
         yield batch
 
 
-def _coded(form: ScoredForm, names: tuple[str, ...], lines: itemgetter[Any]) -> bytes:
-    """The answers to these lines; most forms have a number on each."""
-    try:
-        return bytes(lines(form.answers))
-    except (KeyError, TypeError, ValueError):
-        return bytes(map(_CODES.__getitem__, map(form.answers.get, names)))
-
-
 def _follow(batch: list[_Row], found: list[Followable], scale: Scale, known: Constants) -> None:
     longest = len(batch[-1].forms)
     names = lines_of(found[batch[0].course].view.course.instrument)
-    lines, blank = itemgetter(*names), bytes((_BLANK,)) * len(names)
+    blank = bytes((_BLANK,)) * len(names)
     weeks = np.full((len(batch), longest), -1.0)
     codes = bytearray()
     for at, row in enumerate(batch):
         forms = found[row.course].view.course.forms
         weeks[at, : len(row.weeks)] = row.weeks
         for index in row.forms:
-            codes += _coded(forms[index], names, lines)
+            codes += bytes(map(_CODES.__getitem__, map(forms[index].answers.get, names)))
         codes += blank * (longest - len(row.forms))
     raw: Array = np.frombuffer(bytes(codes), np.uint8).reshape(len(batch), longest, len(names)).astype(float)
     raw[raw == _BLANK] = np.nan
