@@ -23,7 +23,8 @@ from handrail.plugin_core.signal.rule import (
     rule_r1,
     spacing_of,
 )
-from handrail.schemas.records import Course
+from handrail.plugin_core.words import speaking
+from handrail.schemas.records import Course, Evidence
 from handrail.schemas.vocab import Blank
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -287,6 +288,29 @@ def test_the_reason_names_its_basis_and_no_probability() -> None:
     assert "(an assumption, not yet measured)" in reason
     assert "%" not in reason
     assert "You might ask how the client sees it." in reason
+
+
+def test_evidence_is_in_the_language_and_of_the_constants_of_its_own_practice() -> None:
+    """Parts of it are kept; two practices in one process would read each other's words and numbers."""
+
+    def with_sd(sd: float) -> Course:
+        scores = tuple(replace(one, change=one.change and replace(one.change, sd=sd)) for one in GR18.scores)
+        return replace(WORSENING, instrument=replace(GR18, scores=scores))
+
+    def evidence(language: str, found: Course) -> Evidence:
+        with speaking(language):
+            return episodes(R1, found)[0].evidence()
+
+    ours = with_sd(0.6)
+    english, german, wider = evidence("en", ours), evidence("de", ours), evidence("en", with_sd(0.7))
+    assert evidence("en", ours) == english
+    assert not {one.name for one in english.constants} & {one.name for one in german.constants}
+    assert not {one.what for one in english.steps} & {one.what for one in german.steps}
+    assert [one.result for one in english.steps][-5:] == [one.result for one in german.steps][-5:]
+    assert [{one.value for one in found.constants if "deviation" in one.name} for found in (english, wider)] == [
+        {0.6},
+        {0.7},
+    ]
 
 
 def test_a_course_is_followed_alike_whether_prepared_or_not() -> None:
