@@ -1,7 +1,7 @@
 """A million odd inputs for each parser (`make soak`), seeded, and resumed where it was stopped.
 
 `python -m tests.soak.fuzz` tries all, `... fhir-page csv --inputs 50000` some; `--only N` makes one input again. How
-far each parser came with a seed is kept in `.cache/fuzz.json`.
+far each parser came with a seed is kept in `.cache/fuzz.json` until all that were asked for are through.
 """
 
 from __future__ import annotations
@@ -29,7 +29,11 @@ def main(arguments: Sequence[str]) -> int:
         if wanted.only is not None:
             return _again(parsers.BY_NAME[wanted.parsers[0]], wanted.seed, wanted.only)
         chosen = [parsers.BY_NAME[name] for name in wanted.parsers or parsers.BY_NAME]
-        return max(_tried(parser, wanted.seed, int(wanted.inputs * parser.share)) for parser in chosen)
+        found = max(_tried(parser, wanted.seed, int(wanted.inputs * parser.share)) for parser in chosen)
+        if not found:  # the next run, of another day's program, begins anew
+            through = {_name(one, wanted.seed) for one in chosen}
+            _write({name: done for name, done in _kept().items() if name not in through})
+        return found
     finally:
         parsers.close()
 
@@ -51,7 +55,7 @@ def _again(parser: Parser, seed: int, number: int) -> int:
 
 
 def _tried(parser: Parser, seed: int, inputs: int) -> int:
-    done, began = _kept().get(f"{parser.name} {seed}", 0), time.process_time()
+    done, began = min(inputs, _kept().get(_name(parser, seed), 0)), time.process_time()
     for begin in range(done, inputs, ROUND):
         count = min(ROUND, inputs - begin)
         faults = run(parser, seed, begin, count)
@@ -59,7 +63,7 @@ def _tried(parser: Parser, seed: int, inputs: int) -> int:
             print(f"{parser.name}: faults among the inputs {begin} to {begin + count}")
             print("\n".join(f"  {fault}" for fault in faults))
             return 1
-        _keep(f"{parser.name} {seed}", begin + count)
+        _write(_kept() | {_name(parser, seed): begin + count})
     print(
         f"{parser.name}: {inputs:,} inputs, {inputs - done:,} of them now, {time.process_time() - began:.0f} s of CPU"
     )
@@ -71,9 +75,13 @@ def _kept() -> dict[str, int]:
     return json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.exists() else {}
 
 
-def _keep(name: str, done: int) -> None:
+def _name(parser: Parser, seed: int) -> str:
+    return f"{parser.name} {seed}"
+
+
+def _write(kept: dict[str, int]) -> None:
     KEPT.parent.mkdir(exist_ok=True)
-    KEPT.write_text(json.dumps(_kept() | {name: done}, indent=1), encoding="utf-8")
+    KEPT.write_text(json.dumps(kept, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":
