@@ -394,7 +394,7 @@ class Engine:
         """
         every = [state.value for state in FlagState]
         with self.store.reading(self.source) as tx:
-            found = self._rows(tx, flags.read(tx, states=every, begins=short.lower()))
+            found = self._rows(tx, flags.read(tx, states=every, begins=short.lower()) if short else [])
         if len(found) != 1:
             raise UsageError(
                 tr(

@@ -3,6 +3,7 @@ and all about a client are put together from the tables for them."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 def client_key(store: Store, source: int, wanted: str) -> str:
     """Our key of a client; one whose record was merged into another is found under either.
 
-    :raises UsageError: nobody, or more than one, is here by that name.
+    :raises UsageError: nobody, or more than one, is here by that name; nobody is named.
     """
+    wanted = wanted.strip()
     by_ref = store.sealer.hash("client", str(source), wanted)
     with store.reading(source) as tx:
         at_once = forms.read_clients(tx, [by_ref, wanted])
@@ -36,13 +38,16 @@ def client_key(store: Store, source: int, wanted: str) -> str:
         everyone = forms.read_clients(tx)
     if by_ref in merged or wanted in merged:
         return merging.resolve(merged, by_ref if by_ref in merged else wanted)
-    text = wanted.casefold()
+    text = folded(wanted)
     found = [
         key
         for key, person in everyone.items()
-        if person.ref.rpartition("/")[2] == wanted
-        or (person.name or "").casefold() == text
-        or (len(text) >= SHORT and key.startswith(text))
+        if wanted  # a client without a name is not meant by saying nothing, as a script's empty variable does
+        and (
+            person.ref.rpartition("/")[2] == wanted
+            or folded(person.name or "") == text
+            or (len(text) >= SHORT and key.startswith(text))
+        )
     ]
     if len(found) != 1:
         raise UsageError(
@@ -54,6 +59,11 @@ def client_key(store: Store, source: int, wanted: str) -> str:
             else tr("No client here by that reference or name. Give the reference as the platform shows it.")
         )
     return found[0]
+
+
+def folded(name: str) -> str:
+    """A name as it is compared: keyboards and files spell one letter in two ways."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def client_view(engine: Engine, wanted: str) -> ClientView:

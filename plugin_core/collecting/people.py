@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ...schemas.records import Client
 from ..errors import UsageError
+from ..finding import folded
 from ..store import Tx, forms
 from ..store.forms import StoredClient
 from ..views import SHORT
@@ -40,7 +41,7 @@ class People:
         self._hash = engine.store.sealer.hasher("client", str(engine.source))
         self._called: dict[str, list[str]] = {}
         for key, person in known.items():
-            tail, name = person.ref.rpartition("/")[2], (person.name or "").casefold()
+            tail, name = person.ref.rpartition("/")[2], folded(person.name or "")
             for called in {tail, name} - {""}:
                 self._called.setdefault(called, []).append(key)
 
@@ -69,7 +70,7 @@ class People:
             return text
         if (key := self._hash(text)) in self.known:
             return key
-        found = self._called.get(text) or self._called.get(text.casefold()) or []
+        found = self._called.get(text) or self._called.get(folded(text)) or []
         if not found and len(text) >= SHORT:
             found = [key for key in self.known if key.startswith(text.lower())]
         if len(found) > 1:
@@ -99,7 +100,7 @@ class People:
 
     def namesakes(self, key: str) -> bool:
         """Whether another client here has the same name: it may be a second record of one person."""
-        name = self.name(key).casefold()
+        name = folded(self.name(key))
         return any(other != key for other in self._called.get(name, ()))
 
     def store(self, tx: Tx, keys: Sequence[str]) -> None:

@@ -199,7 +199,7 @@ class SelfChecks:
 
     def one(self, author: str, short: str, *, key: Key | None = None) -> Own:
         """The author's self-check of that (short) id."""
-        found = [own for own in self.mine(author, key=key) if own.check.key.startswith(short.lower())]
+        found = [own for own in self.mine(author, key=key) if short and own.check.key.startswith(short.lower())]
         if len(found) != 1:
             raise UsageError(
                 tr("None of your self-checks, or more than one, has that id. List: handrail selfcheck list")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from handrail.plugin_core.cli import run
 
-from tests.sync.stage import EVEN, LEANING, Stage
+from tests.sync.stage import EVEN, LEANING, Stage, form, gr18
 
 
 @pytest.fixture
@@ -73,6 +74,41 @@ def test_what_cannot_be_is_refused_and_changes_nothing(stage: Stage, type_: Any,
     assert status == 2, said
     assert "Traceback" not in said
     assert stage.seen().differs(before) == {}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("erase", "", "--yes"),
+        ("hold", "", "--until", "2026-12-24", "--reason", "x"),
+        ("opt-out", " "),
+        ("enrol", "", "--consent", "2026-01-01"),
+        ("discharge", ""),
+        ("export", "", "-o", "x.html"),
+        ("merge", "", "c2", "--reason", "x"),
+        ("ack", ""),
+        ("remark", "", "words"),
+        ("reassign", "", "c2", "--reason", "x"),
+    ],
+)
+def test_nobody_is_meant_by_an_empty_name(stage: Stage, type_: Any, words: tuple[str, ...]) -> None:
+    """A script whose variable is not set would erase, hold or opt out the one client whom the platform gives no name,
+    and acknowledge the one flag that there is."""
+    stage.put(form("nameless-1", "nameless", stage.now - timedelta(days=1), gr18(EVEN)))
+    stage.sync()
+    assert any(name == "Patient/nameless" for _, name in stage.ask(lambda engine: engine.clients()))
+    before = stage.seen()
+    status, said = type_(*words)
+    assert (status, "Traceback" in said) == (2, False), said
+    assert stage.seen().differs(before) == {}
+
+
+def test_a_name_is_found_however_its_letters_are_spelled(stage: Stage, type_: Any) -> None:
+    """A file from a Mac spells an umlaut as two signs; "No client here by that name" would be untrue."""
+    stage.person("c1", name="J\u00f6rg M\u00fcller")
+    stage.put(form("c1-99", "c1", stage.now - timedelta(days=1), gr18(EVEN)))
+    stage.sync()
+    assert type_("client", "Jo\u0308rg mu\u0308ller ")[0] == 0
 
 
 def test_merge_discharge_remark(stage: Stage, type_: Any) -> None:
