@@ -29,9 +29,15 @@ def read_toml(file: Path, make: str) -> dict[str, Any]:
         raise SettingsError(tr("There are no settings at {file}. Run: {make}", file=file, make=make)) from None
     except OSError as error:
         raise SettingsError(tr("The settings {file} cannot be read ({why}).", file=file, why=why_of(error))) from None
-    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, endless digits or brackets
+    except UnicodeDecodeError:
+        raise SettingsError(
+            tr("The settings {file} are not valid TOML: they are not in UTF-8. Save them again as UTF-8.", file=file)
+        ) from None
+    except (ValueError, RecursionError) as error:  # no TOML, endless digits or brackets
         found = re.search(r"at line (\d+)", str(error))
         where = tr(" (line {number})", number=found[1]) if found else ""
+        if "at end of document" in str(error):
+            where = tr(" (at their end)")
         raise SettingsError(
             tr(
                 "The settings {file} are not valid TOML{where}. Mend that line: a quotation mark or a bracket may be "

@@ -86,10 +86,10 @@ def test_a_report_is_its_writers_alone(stage: Stage, tmp_path: Path, capsys: pyt
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ('practice = "x"\nname = "Müller"\n'.encode("utf-16"), "not valid TOML"),
-        ('practice = "x"\nname = "Müller"\n'.encode("latin-1"), "not valid TOML"),
+        ('practice = "x"\nname = "Müller"\n'.encode("utf-16"), "not valid TOML: they are not in UTF-8"),
+        ('practice = "x"\nname = "Müller"\n'.encode("latin-1"), "not valid TOML: they are not in UTF-8"),
         (b"", "practice|key"),
-        (b'practice = "x', "not valid TOML"),
+        (b'practice = "x', "not valid TOML (at their end)"),
         (b"\x00" * 4096, "not valid TOML"),
         (b"x = 1\n" * 1_000_000, "not valid TOML"),
     ],
