@@ -10,7 +10,7 @@ from markupsafe import Markup
 from ...schemas.records import Course
 from ...schemas.vocab import STANDING_STATES
 from ..rules import words
-from ..rules.life import notes
+from ..rules.life import NOTE, notes
 from ..words import tr
 from ..words.spelling import short_day
 from . import phrases
@@ -55,7 +55,7 @@ def notes_on_last(course: Course, rules: Iterable[RuleSpec]) -> Iterator[tuple[s
     """
     last = len(course.forms) - 1
     for rule in rules:
-        if rule.instrument in (None, course.instrument.id):
+        if rule.kind == NOTE and rule.instrument in (None, course.instrument.id):
             for episode in notes(rule, course):
                 if episode.opened == last:
                     yield tr(rule.title), episode.evidence().reason
