@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 import requests
@@ -45,10 +46,12 @@ class Practice:
         return done.stdout
 
     def put(self, resource: dict[str, Any]) -> None:
-        """Writes a resource under the id that it names, as the platform's own clients would."""
+        """Writes a resource under the id that it names, as the platform's own clients would. Not by requests: it logs
+        each address, and a client's id must be in no log (S23)."""
         url = f"{self.base}/{resource['resourceType']}/{resource['id']}"
-        answer = self.http.put(url, json=resource, headers=self.headers | {"Content-Type": "application/fhir+json"})
-        assert answer.status_code in (200, 201), answer.text
+        headers = self.headers | {"Content-Type": "application/fhir+json"}
+        with urlopen(Request(url, json.dumps(resource).encode(), headers, method="PUT"), timeout=60) as answer:
+            assert answer.status in (200, 201)
 
     def read(self, path: str) -> dict[str, Any]:
         """Reads back over plain HTTP."""
