@@ -203,6 +203,7 @@ class Online:
         source, now = self.engine.source, self.now_ms()
         with self.engine.store.reading(source) as tx:
             found = visits.waiting(tx)
+            untidy = visits.untidy(tx, now)
         left = 0
         problems: list[str] = []
         for visit in found:
@@ -213,9 +214,7 @@ class Online:
             except HandrailError as error:
                 left += 1
                 problems.append(error.message)
-        with self.engine.store.reading(source) as tx:
-            untidy = visits.untidy(tx, now)
-        if untidy:
+        if untidy or found:
             self.engine.store.write(lambda tx: visits.tidy(tx, now), source)
         return left, list(dict.fromkeys(problems))
 

@@ -70,13 +70,13 @@ class Safety:
     @in_practice_language
     def notes(self) -> list[str]:
         """What somebody must look at: answers that nobody has seen, forms that may hold one and could not be read."""
-        from ..store import notices
+        from ..store import forms, notices
         from .standing import unread, unread_sentence, unseen_sentence
 
         engine = self.engine
         with engine.store.reading(engine.source) as tx:
             unseen = sum(not flag.seen for flag in notices.unclosed(tx))
-        aside = engine.set_aside()
+            aside = forms.in_quarantine(tx)
         safe = self._forms_without_safety_lines() if aside else ()
         waiting = unread((item.form for item in aside), safe)
         return [

@@ -1,6 +1,6 @@
 """Opens the store, brings it to this version, and runs transactions that may be repeated.
 
-SQLite by default (WAL, synchronous=FULL: engine measurements put it at a few microseconds a response), PostgreSQL by
+SQLite by default (WAL; a commit waits for the disk, but for pages that a power cut may take back: F70), PostgreSQL by
 the same code. A write transaction takes its lock at the start (BEGIN IMMEDIATE), so that two writers queue instead of
 failing in the middle; passing faults of the database repeat the whole transaction (F72, F75, F76), which is safe since
 every write here is keyed.
@@ -76,6 +76,7 @@ class Store:
         self._shared = pool is not None
         self._patience = patience
         self._wrapped: dict[int, bytes] = {}
+        self._sources: dict[str, int] = {}  # those that were there when it was opened
         self.guard: Callable[[Connection], None] | None = None
         self.holding: Callable[[Connection], None] | None = None  # while a command has the lock (sync/lock.py)
         opened = pool or engine_of(url, master, create=create, patience=patience)
@@ -194,7 +195,10 @@ class Store:
     def _open_keys(self, master: bytes, *, create: bool) -> seal.Sealer:
         with self.engine.connect() as conn:
             check = conn.execute(select(practices.c.sealed).where(practices.c.id == self.practice)).scalar()
-        found = self.practice_keys(master)
+            wrapped = self._read_keys(conn)
+            rows = conn.execute(select(sources.c.name, sources.c.id).where(sources.c.practice == self.practice))
+            self._sources = {row.name: row.id for row in rows}
+        found = self._unwrapped(wrapped, master)
         if not found or check is None:
             if not create:
                 raise StoreError(
@@ -215,6 +219,9 @@ class Store:
         """
         with self.engine.connect() as conn:
             wrapped = self._read_keys(conn)
+        return self._unwrapped(wrapped, master)
+
+    def _unwrapped(self, wrapped: dict[int, bytes], master: bytes) -> dict[int, bytes]:
         opened = {number: seal.unwrap(master, self.practice, number, key) for number, key in wrapped.items()}
         good = {number: key for number, key in opened.items() if key is not None}
         if len(good) != len(opened):
@@ -253,6 +260,8 @@ class Store:
 
     def source(self, name: str) -> int:
         """The number of a platform connection, made when it is new."""
+        if name in self._sources:
+            return self._sources[name]
 
         def work(tx: Tx) -> int:
             where = (sources.c.practice == self.practice) & (sources.c.name == name)

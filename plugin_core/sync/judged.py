@@ -24,13 +24,6 @@ def by(store: Store, registry: Registry) -> str:
     return store.sealer.fingerprint("\n".join([*rules, *asked]).encode())
 
 
-def changed(store: Store, source: int, registry: Registry) -> bool:
-    """Whether others judged when all courses were last read; the first time there is nothing to compare with."""
-    with store.reading(source) as tx:
-        last = book.cursor(tx, STREAM)
-    return last is not None and last.token != by(store, registry)
-
-
 def note(store: Store, source: int, registry: Registry) -> None:
     """All courses were read by what judges today."""
     store.write(lambda tx: book.set_cursor(tx, Cursor(STREAM, token=by(store, registry))), source)
@@ -40,10 +33,10 @@ def begin(store: Store, source: int, registry: Registry, *, full: bool) -> list[
     """At the start of a sync: gives what is to be said. A full one by other rules reads every course, and asks before
     it pushes what comes of that."""
     with store.reading(source) as tx:
-        known = book.cursor(tx, STREAM) is not None
-    if not known:
+        last = book.cursor(tx, STREAM)
+    if last is None:
         note(store, source, registry)
-    elif changed(store, source, registry):
+    elif last.token != by(store, registry):
         if not full:
             return [tr(CHANGED)]
         store.write(_all_anew, source)

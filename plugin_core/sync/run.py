@@ -410,14 +410,13 @@ class Sync:
         push = self.settings.push
         if not push.on or not push.carriers:
             return
-        self._queue_standing(push.carriers)
-        with self.store.reading(self.source) as tx:
-            waiting = outgoing.counts(tx).get("pending", 0)
-            begun = book.pushing_since(tx)
+        waiting, begun = self._queue_standing(push.carriers)
         if options.dry_run:
             run.counts["would_push"] += waiting
             return
         if begun is None and not self._may_begin(run, options, waiting):
+            return
+        if not waiting:
             return
         with run.timed("push"):
             reasons = {name: name in push.reasons for name in push.carriers}
@@ -445,13 +444,15 @@ class Sync:
         self.store.write(book.start_pushing, self.source)
         return True
 
-    def _queue_standing(self, carriers: Sequence[str]) -> None:
-        """Flags that stand and that a carrier does not have yet: it was chosen after they rose."""
+    def _queue_standing(self, carriers: Sequence[str]) -> tuple[int, datetime | None]:
+        """Queues flags that stand and that a carrier does not have yet: it was chosen after they rose. Gives how many
+        deliveries wait then, and since when the practice pushes."""
 
-        def write(tx: Tx) -> None:
+        def write(tx: Tx) -> tuple[int, datetime | None]:
             outgoing.want(tx, outgoing.unqueued(tx, carriers, PUSHED_KINDS), carriers)
+            return outgoing.counts(tx).get("pending", 0), book.pushing_since(tx)
 
-        self.store.write(write, self.source)
+        return self.store.write(write, self.source)
 
     # --- the end -------------------------------------------------------------------------------------------------
 

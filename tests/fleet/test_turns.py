@@ -29,7 +29,7 @@ from tests.peers.servers import Postgres
 from tests.sync.stage import EVEN, LEANING, Stage, form
 
 from .houses import House, house
-from .works import now_is_now, open_practice, resume, row, working
+from .works import arrive, now_is_now, open_practice, resume, row, working
 
 pytestmark = pytest.mark.peer("postgres")
 
@@ -310,8 +310,8 @@ def test_other_kinds_of_work_are_done_when_they_are_wanted(town: House, kind: st
 
 def test_f62_a_full_check_that_is_asked_for_finds_what_was_deleted(town: House) -> None:
     """Somebody deleted a form and wants it gone here today, not when the week is over; two looks must agree."""
-    stage = town.stages["north"]
-    stage.course("deleted", [EVEN, EVEN])
+    stage = now_is_now(town.stages["north"])
+    arrive(stage, "deleted", [EVEN, EVEN])
     resume(town, "north")
     with working(town) as worker:
         assert worker.run("north") is Ended.DONE
