@@ -99,7 +99,7 @@ def _reason(
         dates=words.days([course.forms[i].authored.date() for i in last]),
         confidence=texts.CONFIDENCE[_confidence(place.number, limit)],
         weeks=words.count(max(1, round(held))),
-        window=constants().look_back + 1,
+        window=int((place.followed.weeks[place.row, place.column] >= 0).sum()),
         moves=moves_words(moves),
     )
 

@@ -281,6 +281,15 @@ def test_the_evidence_adds_up() -> None:
     assert {one.origin for one in evidence.constants} == {"assumed", "rule"}
 
 
+def test_the_reason_counts_no_weeks_from_before_the_first_form() -> None:
+    """ "Of the last 21 weeks" of somebody who has come for thirteen would be read as an error, and is one."""
+    early = episodes(R1, of([(1, 4)] * 20, every=1))[0]
+    assert early.opened == 12
+    assert "of the last 13 weeks" in early.evidence().reason
+    late = episodes(R1, of([(2, 1)] * 12 + [(1, 3)] * 10))[0]
+    assert "of the last 21 weeks" in late.evidence().reason
+
+
 def test_the_reason_names_its_basis_and_no_probability() -> None:
     """Clinical wording: lines, forms, how far, which error; no chance, no grade, no instruction."""
     reason = episodes(R1, WORSENING)[0].evidence().reason
