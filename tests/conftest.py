@@ -6,10 +6,15 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from .overhearing import Overheard
 
 pytest_plugins = ["tests.peers.plugin"]
+
+# No example has to be done within so many milliseconds: a busy machine is no fault of Handrail's.
+settings.register_profile("handrail", deadline=None)
+settings.load_profile("handrail")
 
 _OURS = ("HANDRAIL_SETTINGS", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "NETRC")
 
