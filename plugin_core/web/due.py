@@ -41,6 +41,7 @@ def due() -> ResponseReturnValue:
                 "clinician": person.clinician_name or person.clinician or "",
                 "due": short_day(min(days)) if days else tr("after the next sessions"),
                 "standing": asked(forms),
+                "why": [text for one in forms for text in (one.reason, one.problem) if text],
             }
         )
     rows.sort(key=lambda row: str(row["name"]).casefold())

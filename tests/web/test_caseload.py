@@ -14,6 +14,7 @@ from handrail.plugin_core.collecting import Standing, Wish
 from handrail.plugin_core.collecting.send import SendOptions
 from handrail.plugin_core.engine import Engine
 from handrail.plugin_core.store import asks, forms
+from handrail.plugin_core.web.caseload import OPEN
 from handrail.plugin_core.web.clients import FILTERS, SORTS
 from handrail.schemas.records import Client
 from handrail.schemas.vocab import AskState
@@ -46,6 +47,9 @@ def test_what_the_demo_shows_of_asking_is_borne_out_by_its_answers(house: House)
     assert shown[Standing.ASKED] == 1
     assert shown[Standing.DUE] > 3
     assert sum(row.missed > 0 for row in rows) > 1
+    front = texts(house.browser("front-desk", login="desk").get("/due").text)
+    for row in rows:  # at the desk as in `handrail due`: who is called wants to be told why
+        assert row.reason in front or not (row.standing in OPEN or row.missed)
     for row in rows:
         assert row.due is not None
         if not row.missed:
