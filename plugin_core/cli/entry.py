@@ -95,6 +95,8 @@ def enter(
 
     On a terminal each line is shown and takes one key: its number, x for "I would rather not say", - for empty, b to go
     back. Answers given on the command line can be seen by others on this computer; --answers - reads them instead.
+
+    The exit status is 1 when the form is stored and somebody could not be told of its safety answer.
     """
     from ..collecting.entry import Entry
 
@@ -105,7 +107,7 @@ def enter(
         over = over or (not answers and _may_replace(entry, wanted, on.date(), typed))
         done = entry.store(wanted, on.date(), typed, by or author(), over=over)
     _report(app, done, as_json)
-    return 0
+    return 1 if done.untold else 0
 
 
 def _report(app: App, done: Entered, as_json: bool) -> None:
@@ -121,6 +123,7 @@ def _report(app: App, done: Entered, as_json: bool) -> None:
                 "requests_settled": done.settled,
                 "safety": done.safety,
                 "problems": list(done.problems),
+                "untold": list(done.untold),
             }
         )
         return
@@ -132,7 +135,12 @@ def _report(app: App, done: Entered, as_json: bool) -> None:
     filled = tr("{answered} of {of} lines are filled in.", answered=done.answered, of=done.of)
     click.echo(" ".join((state, filled, *((tr("The open request is answered."),) if done.settled else ()))))
     for problem in done.problems:
-        click.echo(tr("Note: {what}", what=problem), err=True)
+        if problem not in done.untold:
+            click.echo(tr("Note: {what}", what=problem), err=True)
+    if done.untold:
+        click.echo(tr("The form is here, but not everybody could be told of its safety answer:"), err=True)
+    for sentence in done.untold:
+        click.echo(f"  {sentence}", err=True)
 
 
 # --- answers, given or typed ---------------------------------------------------------------------------------------

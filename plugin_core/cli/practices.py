@@ -219,6 +219,8 @@ def erase(app: App, practice: str, yes: bool, by: str | None, as_json: bool) -> 
 @pass_app
 def trail(app: App, kept: str | None, by: str | None, as_json: bool) -> int:
     """Who took in, paused, resumed or erased which practice, and whether that is as it was written."""
+    from ..keeping.actions import did
+
     with _office(app, by) as office:
         entries, found = office.trail(), office.check_trail(kept)
     if as_json:
@@ -228,7 +230,9 @@ def trail(app: App, kept: str | None, by: str | None, as_json: bool) -> int:
         ]
         app.json({"format": 1, "entries": rows, "link": found.link, "problems": list(found.problems)})
         return 1 if found.problems else 0
-    rows_ = [[e.at.strftime("%Y-%m-%d %H:%M"), e.actor, e.action, e.subject or "", e.detail or ""] for e in entries]
+    rows_ = [
+        [e.at.strftime("%Y-%m-%d %H:%M"), e.actor, did(e.action), e.subject or "", e.detail or ""] for e in entries
+    ]
     app.table([tr("when"), tr("who"), tr("did"), tr("practice"), tr("how")], rows_)
     for problem in found.problems:
         click.echo(problem)

@@ -42,7 +42,7 @@ def flags(
     with app.engine() as engine:
         if late := alarm.stale(engine):
             click.echo(late, err=as_json)
-        for sentence in dict.fromkeys((*engine.safety.alarms(), *engine.safety.notes())):
+        for sentence in dict.fromkeys((*engine.safety.alarms(hint=False), *engine.safety.notes(hint=False))):
             click.echo(sentence, err=as_json)
         if by_hand:
             from .hand_list import write_list

@@ -59,7 +59,10 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """What became of an entry. `safety`: it holds a safety answer, and people must know now."""
+    """What became of an entry. `safety`: it holds a safety answer, and people must know now.
+
+    `untold`: whom that could not be told, and why; also among the problems. The form is stored all the same.
+    """
 
     key: str
     answered: int
@@ -69,6 +72,7 @@ class Entered:
     settled: int
     safety: bool
     problems: tuple[str, ...]
+    untold: tuple[str, ...] = ()
 
 
 def keys_of(item: Item) -> tuple[str, ...]:
@@ -188,7 +192,8 @@ class Entry:
         """
         with exclusive(self.engine.store, "typing in a form"):
             done = self._take(sheet, Page([remote]), author, replaced=replaced)
-        return replace(done, problems=(*done.problems, *self._tell(done)))
+        untold = tuple(self._tell(done))
+        return replace(done, problems=(*done.problems, *untold), untold=untold)
 
     def _tell(self, done: Entered) -> list[str]:
         """Tells of a safety answer now; gives who could not be told. The form is stored, whatever happens here."""

@@ -351,10 +351,11 @@ def course_table(course: Course, scores: Sequence[str], *, marked: Iterable[str]
     rows = [_row(course, form, scores, form.id in rests, told) for form, told in zip(shown, notes, strict=True)]
     bands = [tag("li", told) for name in scores for told in _band_words(course, name)]
     named = [tag("li", f"{name}: {text}") for name, text in lines_named(course, notes)]
+    label = f"{tr(_NUMBERS)}: {course.instrument.title}"  # a page has one for each form
     return tag(
         "details",
-        tag("summary", tr(_NUMBERS)),
-        tag("div", tag("table", tag("thead", head), tag("tbody", *rows)), **_SCROLLS, aria_label=tr(_NUMBERS)),
+        tag("summary", tr(_NUMBERS), aria_label=label),
+        tag("div", tag("table", tag("thead", head), tag("tbody", *rows)), **_SCROLLS, aria_label=label),
         *(tag("ul", *items, class_="small") for items in (bands, named) if items),
     )
 

@@ -58,18 +58,24 @@ class Safety:
             return Told()
 
     @in_practice_language
-    def alarms(self) -> list[str]:
-        """Who could not be told, one plain sentence each; empty when everybody was told, or nobody has to be."""
+    def alarms(self, *, hint: bool = True) -> list[str]:
+        """Who could not be told, one plain sentence each; empty when everybody was told, or nobody has to be.
+
+        :param hint: also says where to look (`handrail flags`), which that list itself leaves out.
+        """
         from .queue import cases
         from .standing import alarms
 
         with self.engine.store.reading(self.engine.source) as tx:
             found = cases(tx, self.engine.settings.safety)
-        return alarms(found, self.engine.settings)
+        return alarms(found, self.engine.settings, hint=hint)
 
     @in_practice_language
-    def notes(self) -> list[str]:
-        """What somebody must look at: answers that nobody has seen, forms that may hold one and could not be read."""
+    def notes(self, *, hint: bool = True) -> list[str]:
+        """What somebody must look at: answers that nobody has seen, forms that may hold one and could not be read.
+
+        :param hint: as of `alarms`.
+        """
         from ..store import forms, notices
         from .standing import unread, unread_sentence, unseen_sentence
 
@@ -81,7 +87,7 @@ class Safety:
         waiting = unread((item.form for item in aside), safe)
         return [
             *([unread_sentence(waiting)] if waiting else []),
-            *([unseen_sentence(unseen)] if unseen else []),
+            *([unseen_sentence(unseen, hint=hint)] if unseen else []),
         ]
 
     def _forms_without_safety_lines(self) -> set[str]:

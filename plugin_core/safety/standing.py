@@ -11,18 +11,23 @@ from collections.abc import Iterable, Sequence
 from ...schemas.vocab import NoticeState
 from ..settings import Settings
 from ..store.notices import BACKUP, CLINICIAN, RECIPIENTS
-from ..words import tr, trn
+from ..words import mark, tr, trn
 from .queue import Case
 from .readiness import NOBODY, unreachable
 
+SEE = mark("See: handrail flags")
 
-def alarms(found: Sequence[Case], settings: Settings) -> list[str]:
-    """Who could not be told of safety answers that nobody has seen. Empty when everybody was."""
+
+def alarms(found: Sequence[Case], settings: Settings, *, hint: bool = True) -> list[str]:
+    """Who could not be told of safety answers that nobody has seen. Empty when everybody was.
+
+    :param hint: each ends with where to look; left out where people are looking there already.
+    """
     unseen = [case for case in found if not case.flag.seen]
     if not unseen:
         return []
     if names := unreachable(settings):
-        return [tr(NOBODY, missing=", ".join(names)), unseen_sentence(len(unseen))]
+        return [tr(NOBODY, missing=", ".join(names)), unseen_sentence(len(unseen), hint=hint)]
     refused: Counter[tuple[str, str]] = Counter()
     waiting: Counter[tuple[str, str]] = Counter()
     nobody: Counter[str] = Counter()
@@ -38,8 +43,8 @@ def alarms(found: Sequence[Case], settings: Settings) -> list[str]:
             elif last.attempts:
                 waiting[role, last.problem or tr("It is not known whether the letter was taken.")] += 1
     return [
-        *(_refused(role, problem, count) for (role, problem), count in refused.items()),
-        *(_waiting(role, problem, count) for (role, problem), count in waiting.items()),
+        *(_see(_refused(role, problem, count), hint) for (role, problem), count in refused.items()),
+        *(_see(_waiting(role, problem, count), hint) for (role, problem), count in waiting.items()),
         *(_nobody(role, count) for role, count in nobody.items()),
     ]
 
@@ -47,16 +52,14 @@ def alarms(found: Sequence[Case], settings: Settings) -> list[str]:
 def _refused(role: str, problem: str, count: int) -> str:
     if role == CLINICIAN:
         return trn(
-            "The responsible clinician could not be told of {count} safety answer: {problem} Please tell them. "
-            "See: handrail flags",
-            "The responsible clinicians could not be told of {count} safety answers: {problem} Please tell them. "
-            "See: handrail flags",
+            "The responsible clinician could not be told of {count} safety answer: {problem} Please tell them.",
+            "The responsible clinicians could not be told of {count} safety answers: {problem} Please tell them.",
             count,
             problem=problem,
         )
     return trn(
-        "The named backup could not be told of {count} safety answer: {problem} Please tell them. See: handrail flags",
-        "The named backup could not be told of {count} safety answers: {problem} Please tell them. See: handrail flags",
+        "The named backup could not be told of {count} safety answer: {problem} Please tell them.",
+        "The named backup could not be told of {count} safety answers: {problem} Please tell them.",
         count,
         problem=problem,
     )
@@ -65,14 +68,14 @@ def _refused(role: str, problem: str, count: int) -> str:
 def _waiting(role: str, problem: str, count: int) -> str:
     if role == CLINICIAN:
         return trn(
-            "The responsible clinician could not be told yet of {count} safety answer: {problem} See: handrail flags",
-            "The responsible clinicians could not be told yet of {count} safety answers: {problem} See: handrail flags",
+            "The responsible clinician could not be told yet of {count} safety answer: {problem}",
+            "The responsible clinicians could not be told yet of {count} safety answers: {problem}",
             count,
             problem=problem,
         )
     return trn(
-        "The named backup could not be told yet of {count} safety answer: {problem} See: handrail flags",
-        "The named backup could not be told yet of {count} safety answers: {problem} See: handrail flags",
+        "The named backup could not be told yet of {count} safety answer: {problem}",
+        "The named backup could not be told yet of {count} safety answers: {problem}",
         count,
         problem=problem,
     )
@@ -96,13 +99,18 @@ def _nobody(role: str, count: int) -> str:
     )
 
 
-def unseen_sentence(count: int) -> str:
+def unseen_sentence(count: int, *, hint: bool = True) -> str:
     """How many nobody has seen."""
-    return trn(
-        "{count} safety answer has not been seen by anybody. See: handrail flags",
-        "{count} safety answers have not been seen by anybody. See: handrail flags",
+    sentence = trn(
+        "{count} safety answer has not been seen by anybody.",
+        "{count} safety answers have not been seen by anybody.",
         count,
     )
+    return _see(sentence, hint)
+
+
+def _see(sentence: str, hint: bool) -> str:
+    return f"{sentence} {tr(SEE)}" if hint else sentence
 
 
 def unread_sentence(count: int) -> str:

@@ -78,6 +78,7 @@ def facts(view: ClientView, person: Person, look: Look | None) -> dict[str, Any]
               if card["kind"] == "safety" and row.flag.key == card["key"]]  # fmt: skip
     for card in _all(shown):
         card["opening"], card["rest"] = phrases.opening(card["reason"], 2)
+    tell_apart([*_all(shown), *safety])
     fresh = [card for card in shown if card["kind"] != "safety" and card["state"] not in SEEN_STATES]
     waiting = [card for card in fresh if card["waits"]]
     fresh = [card for card in fresh if not card["waits"]]
@@ -130,6 +131,7 @@ def _notes(view: ClientView) -> list[dict[str, Any]]:
         {
             "key": one.key,
             "day": day(one.at),
+            "which": tr("note {number} of {count}, {day}", number=len(newest) - at, count=len(newest), day=day(one.at)),
             "author": one.author,
             "lines": one.text.splitlines(),
             "own": one.author == here.user().login,
@@ -151,6 +153,13 @@ def _safety(card: dict[str, Any], row: FlagRow, view: ClientView) -> dict[str, A
 def _all(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Cards, and those behind them."""
     return [one for card in found for one in (card, *card["more"])]
+
+
+def tell_apart(found: Sequence[dict[str, Any]]) -> None:
+    """What a button says to whoever does not see in which card it stands: its title, and more where two have one."""
+    for card in found:
+        alike = sum(one["title"] == card["title"] and one["key"] != card["key"] for one in found)
+        card["which"] = ", ".join((card["title"], card["meta"][0], card["id"])) if alike else card["title"]
 
 
 def _rests(rows: Sequence[FlagRow]) -> frozenset[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, render_template, request, url_for
 
 from ..errors import UsageError
+from ..keeping.actions import did
 from ..store import accounts, book
 from ..store.accounts import CLOSED, OPEN
 from ..words import tr
@@ -121,6 +122,7 @@ def trail() -> ResponseReturnValue:
     staffs = known_clinicians() + [(one.clinician, one.name) for one in everyone if one.clinician]
     elsewhere = persons.names(staffs)
     here.note("trail-viewed")
-    rows = [(moment(one.at.astimezone(zone)), one.actor, one.action, names.get(one.subject or "", one.subject or ""),
-             one.detail or elsewhere.get(one.actor, "")) for one in entries]  # fmt: skip
+    rows = [(moment(one.at.astimezone(zone)), one.actor, did(one.action), one.action,
+             names.get(one.subject or "", one.subject or ""), one.detail or elsewhere.get(one.actor, ""))
+            for one in entries]  # fmt: skip
     return render_template("trail.html", rows=rows, most=SHOWN)

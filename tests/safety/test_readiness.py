@@ -181,6 +181,9 @@ def test_flags_shows_who_was_told_and_ack_closes(ward: Ward, capsys: pytest.Capt
     plain = " ".join(out.split())
     assert status == 0
     assert "The clinician could NOT be told" in plain
+    assert "1 safety answer has not been seen by anybody." in plain
+    assert "handrail flags" not in plain, "who reads this list is in the right place already"
+    assert "See: handrail flags" in " ".join(ward.ask(lambda engine: engine.safety.notes()))
     assert "The backup was told: 20 November 2026, 12:00." in plain
     assert "Nobody has seen it yet: handrail ack" in plain
     assert "Please talk with the client today" in plain
