@@ -302,7 +302,7 @@ def test_a_full_disk_is_loud_and_the_next_run_tells(ward: Ward, monkeypatch: pyt
     """F71: the form cannot be stored, so that nothing can rise; the run fails, and nothing is passed over."""
     right = Store.write
 
-    def full(self: Store, work: Any, *more: Any) -> Any:
+    def full(self: Store, work: Any, *more: Any, **named: Any) -> Any:
         raise StoreError("The disk is full; nothing was half written. Make room, then run it again.")
 
     ward.answer("f1")
@@ -322,7 +322,7 @@ def test_a_disk_that_fills_after_the_flag_rose_stops_no_letter(ward: Ward, monke
     ward.mail.up()
     ward.later(minutes=30)
 
-    def full(self: Store, work: Any, *more: Any) -> Any:
+    def full(self: Store, work: Any, *more: Any, **named: Any) -> Any:
         raise StoreError("The disk is full; nothing was half written. Make room, then run it again.")
 
     with ward.engine() as engine:
