@@ -29,6 +29,7 @@ from sqlalchemy.engine import URL
 from ..store.database import engine_of, plainly
 from . import buckets, due, queue
 from .dispatch import Dispatcher, dispatch
+from .heap import one_heap
 from .host import Host, demand_version
 from .watch import Watch
 from .work import Work
@@ -66,6 +67,7 @@ class Worker:
 
         :raises StoreError: the store is not prepared for this version, or does not open.
         """
+        one_heap()
         try:
             self._prepare()
             gc.collect()
