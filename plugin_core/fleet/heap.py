@@ -1,8 +1,8 @@
 """Keeps the memory of a process flat that works in ever new threads.
 
 glibc gives threads heaps of their own, up to eight for each processor, and what is freed in one is not used by another:
-a worker grew by 7 MiB an hour while no object of Python's stayed (`python -m benchmarks.worker --memory 60`). Python's
-own lock lets one thread work at a time anyway, so that one heap costs nothing.
+a process grows with each thread though no object of Python's stays. Python's own lock lets one thread work at a time
+anyway, so that one heap costs nothing. What a worker grows by in all: `python -m benchmarks.worker --memory 60`.
 """
 
 from __future__ import annotations
