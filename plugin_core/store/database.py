@@ -141,11 +141,11 @@ class Store:
     def write(self, work: Callable[[Tx], T], source: int = 0, *, again: bool = False) -> T:
         """Runs `work` in one transaction and commits it; repeats it whole when the database says "later".
 
-        :param again: what a power cut takes back is done again by the next run, as a page whose cursor goes with it.
-            SQLite then does not wait for the disk; PostgreSQL does, since it may come back while this process runs on.
-
         `work` must only depend on what it reads inside, and have no effect outside. Where the answer to the COMMIT was
         lost, the server is asked whether it took, so that nothing is entered in the audit trail twice (F76).
+
+        :param again: what a power cut takes back is done again by the next run, as a page whose cursor goes with it.
+            SQLite then does not wait for the disk; PostgreSQL does, since it may come back while this process runs on.
         """
         if self._rehearsal is not None:
             with plainly(self.engine), self._rehearsal.begin_nested():

@@ -66,7 +66,6 @@ class _Work:
     clients: dict[str, str] = field(default_factory=dict)
     moved: dict[str, str] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
-    touched: set[str] = field(default_factory=set)
     urgent: Found = field(default_factory=Found)
 
 

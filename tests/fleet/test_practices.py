@@ -6,7 +6,7 @@ import json
 import shutil
 import stat
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -292,14 +292,20 @@ def test_a_preparation_that_was_killed_goes_on(postgres: Postgres, tmp_path: Pat
         assert [entry.action for entry in office.trail()] == ["host-prepared"]
 
 
+def one_secret(house: House, files: Iterable[Path]) -> Path:
+    """Gives practices one secret of their application in common, by their settings' files."""
+    shared = house.file.parent / "app.secret"
+    keys.write(f"file:{shared}", "of the application, not of the practice")
+    for file in files:
+        save(file, {"platform.name": "drchrono", "platform.secrets.client_secret": f"file:{shared}"})
+    return shared
+
+
 def test_s49_a_key_that_two_practices_share_is_not_destroyed(kept: House) -> None:
     """Nothing at all is erased then; with keys of their own, what else they share stays for the other one."""
     with kept.office() as office:
         files = {name: office.add(name, {}) for name in ("twin-a", "twin-b")}
-        shared = kept.file.parent / "app.secret"
-        keys.write(f"file:{shared}", "of the application, not of the practice")
-        for file in files.values():
-            save(file, {"platform.name": "drchrono", "platform.secrets.client_secret": f"file:{shared}"})
+        shared = one_secret(kept, files.values())
         save(files["twin-b"], {"key": f"file:{files['twin-a'].with_name('handrail.key')}"})
         with pytest.raises(UsageError, match="in common"):
             office.erase("twin-a")
@@ -318,10 +324,7 @@ def test_s49_broken_settings_of_another_practice_keep_nobody_from_being_erased(k
     broken file still names as its own is left."""
     with kept.office() as office:
         files = {name: office.add(name, {}) for name in ("whole", "broken")}
-    shared = kept.file.parent / "shared.secret"
-    keys.write(f"file:{shared}", "of the application, not of the practice")
-    for file in files.values():
-        save(file, {"platform.name": "drchrono", "platform.secrets.client_secret": f"file:{shared}"})
+    shared = one_secret(kept, files.values())
     right = files["broken"].read_text()
     files["broken"].write_text(right + "\n[platform\n")
     for words in (["list"], ["pause", "whole"], ["resume", "whole"], ["add", "third"], ["erase", "whole", "--yes"]):
