@@ -29,21 +29,25 @@ def create(path: Path) -> None:
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE))
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, text: str, *, lasting: bool = True) -> None:
     """Writes a text file, as `write_bytes` does."""
-    write_bytes(path, text.encode("utf-8"))
+    write_bytes(path, text.encode("utf-8"), lasting=lasting)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Writes a file beside and moves it into place, so that a stop leaves the old one or the new one, never half."""
+def write_bytes(path: Path, data: bytes, *, lasting: bool = True) -> None:
+    """Writes a file beside and moves it into place, so that a stop leaves the old one or the new one, never half.
+
+    :param lasting: False where nothing is lost if a power cut takes it: a busy disk takes long to say that it has it.
+    """
     folder(path.parent)
     temporary = path.with_name(path.name + ".new")
     temporary.unlink(missing_ok=True)
     try:
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE), "wb") as out:
             out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
+            if lasting:
+                out.flush()
+                os.fsync(out.fileno())
         _move(temporary, path)
     except OSError:
         remove(temporary)  # half of a page with names on it

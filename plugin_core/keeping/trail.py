@@ -62,10 +62,19 @@ def remember(store: Store, settings: Settings) -> None:
     """See `Keeping.remember_trail`. A folder that cannot be written is logged: the trail itself is in the store."""
     with store.reading() as tx:
         last = chain.last_link(tx)
+    written = json.dumps({"practice": settings.practice, "link": _written(last)}) + "\n"
     try:
-        private.write(_file(settings), json.dumps({"practice": settings.practice, "link": _written(last)}) + "\n")
+        if not _is_there(_file(settings), written):
+            private.write(_file(settings), written)
     except OSError as error:
         log.warning("the copy of the audit trail's end was not written (%s)", type(error).__name__)
+
+
+def _is_there(file: Path, written: str) -> bool:
+    try:
+        return file.read_bytes() == written.encode()
+    except OSError:
+        return False
 
 
 def forget(settings: Settings) -> None:

@@ -8,14 +8,15 @@ where a block begins hangs on the weeks since the first form, so nothing later c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
 
-from ...schemas.records import Course, Instrument, ScoredForm
+from ...schemas.records import Answers, Course, Instrument, ScoredForm
 from ...schemas.vocab import Blank
 from ..contracts import Reading
 from ..rules.bands import standard_error
@@ -42,7 +43,8 @@ class _Codes(dict[object, int]):
         return _BLANK
 
 
-_CODES = _Codes({number: number for number in range(100)} | dict.fromkeys((None, *Blank), _BLANK))
+_SMALL = 100
+_CODES = _Codes({number: number for number in range(_SMALL)} | dict.fromkeys((None, *Blank), _BLANK))
 
 
 @dataclass(slots=True)
@@ -240,19 +242,37 @@ def _batches(rows: list[_Row]) -> Iterator[list[_Row]]:
         yield batch
 
 
+@lru_cache(maxsize=16)
+def _reader(names: tuple[str, ...]) -> Callable[[Answers], bytes]:
+    """What gives a form's answers to these lines as bytes."""
+    complete = itemgetter(*names)
+
+    def read(answers: Answers) -> bytes:
+        try:
+            found = bytes(complete(answers))
+        except (KeyError, TypeError, ValueError):
+            pass  # a line is left out, or its answer is no small number
+        else:
+            if max(found) < _SMALL:
+                return found
+        return bytes(map(_CODES.__getitem__, map(answers.get, names)))
+
+    return read
+
+
 def _follow(batch: list[_Row], found: list[Followable], scale: Scale, known: Constants) -> None:
     longest = len(batch[-1].forms)
-    names = lines_of(found[batch[0].course].view.course.instrument)
-    blank = bytes((_BLANK,)) * len(names)
+    codes_of = _reader(lines_of(found[batch[0].course].view.course.instrument))
+    blank = bytes((_BLANK,)) * len(scale.reverse)
     weeks = np.full((len(batch), longest), -1.0)
     codes = bytearray()
     for at, row in enumerate(batch):
         forms = found[row.course].view.course.forms
         weeks[at, : len(row.weeks)] = row.weeks
         for index in row.forms:
-            codes += bytes(map(_CODES.__getitem__, map(forms[index].answers.get, names)))
+            codes += codes_of(forms[index].answers)
         codes += blank * (longest - len(row.forms))
-    raw: Array = np.frombuffer(bytes(codes), np.uint8).reshape(len(batch), longest, len(names)).astype(float)
+    raw: Array = np.frombuffer(bytes(codes), np.uint8).reshape(len(batch), longest, len(blank)).astype(float)
     raw[raw == _BLANK] = np.nan
     seen = see(raw, scale, known)
     result = follow(weeks, seen, known)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, tzinfo
+from operator import itemgetter
 
 import msgspec
 
@@ -35,8 +36,8 @@ _active = OfKeys(
     *(_columns.key, _columns.client, _columns.instrument, _columns.instrument_version, _columns.authored_ms),
     *(_columns.offset_min, _columns.scored_by, _columns.sealed),
     where=_columns.active,
-    order=(_columns.authored_ms,),
 )
+_when = itemgetter(4)  # authored_ms
 
 
 def forms_of(
@@ -48,26 +49,36 @@ def forms_of(
     :param scored_by: is given, for each form, the start of the hash of the instrument that it was scored by.
     """
     found: Series = {key: [] for key in client_keys}
+    last: dict[str, int] = {}
     same: set[str] = set()
     unseal, at = tx.sealer.open, place(tx, "")
-    for key, client, instrument, version, ms, offset, by, sealed in _active.rows(tx, client_keys):
+    # Ordered here: rows lie in the database about as they came, and to order them SQLite copies each of them.
+    for key, client, instrument, version, ms, offset, by, sealed in sorted(_active.rows(tx, client_keys), key=_when):
         if scored_by is not None:
             scored_by[key] = by
         stored = _form_of(unseal(at + key, sealed))
-        ours = found[client]
-        form = _form(key, from_ms(ms, offset) if zone is None else from_ms(ms).astimezone(zone), stored)
-        if ours and ours[-1][2].authored == form.authored:
+        form = _form(key, from_ms(ms, offset) if zone is None else _in_zone(ms, zone), stored)
+        found[client].append((instrument, version, form))
+        if last.get(client) == ms:
             same.add(client)
-        ours.append((instrument, version, form))
+        last[client] = ms
     _settle(tx, same, found)
     return found
+
+
+def _in_zone(ms: int, zone: tzinfo) -> datetime:
+    """The instant by the practice's clock."""
+    if ms < 0:  # of which Windows knows no date
+        return from_ms(ms).astimezone(zone)
+    return datetime.fromtimestamp(ms / 1000, zone)  # a third of the time; exact, since it rounds to microseconds
 
 
 def _settle(tx: Tx, same: Collection[str], found: Mapping[str, list[tuple[str, str, ScoredForm]]]) -> None:
     """Orders forms of the very same instant by the platform's ids: our keys differ from store to store."""
     for client in same:
         ids = remote_ids(tx, [form.id for _, _, form in found[client]])
-        found[client].sort(key=lambda one: (one[2].authored, ids[one[2].id]))
+        # By the clock of the world: local times repeat themselves when summer time ends.
+        found[client].sort(key=lambda one: (one[2].authored.timestamp(), ids[one[2].id]))
 
 
 def _form(key: str, authored: datetime, stored: _Read) -> ScoredForm:

@@ -51,9 +51,9 @@ class Sealer:
         self._nonce = _Nonces()
 
     def _take(self, keys: Mapping[int, bytes]) -> None:
-        self._ciphers = {number: AESGCM(_derive(key, b"seal")) for number, key in keys.items()}
-        self._current = self._ciphers[max(keys)]
+        self._ciphers = {head_of(number): AESGCM(_derive(key, b"seal")) for number, key in keys.items()}
         self._head = head_of(max(keys))
+        self._current = self._ciphers[self._head]
 
     def __repr__(self) -> str:
         return "Sealer(***)"
@@ -68,10 +68,10 @@ class Sealer:
 
     def open(self, place: str, sealed: bytes) -> bytes:
         """What was sealed at that place. Raises SealBroken when it was edited, moved, or sealed with another key."""
-        cipher = self._ciphers.get(int.from_bytes(sealed[1:3], "big")) if sealed[:1] == _FORMAT else None
+        cipher = self._ciphers.get(sealed[:3])
         if cipher is None and self._learn is not None and sealed[:1] == _FORMAT:
             self._take(self._learn())
-            cipher = self._ciphers.get(int.from_bytes(sealed[1:3], "big"))
+            cipher = self._ciphers.get(sealed[:3])
         try:
             if cipher is None:
                 raise InvalidTag

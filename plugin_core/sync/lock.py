@@ -76,7 +76,7 @@ def exclusive_file(database: Path, doing: str) -> Iterator[None]:
     try:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         me = {"pid": os.getpid(), "host": socket.gethostname(), "since": now, "doing": doing}
-        private.write(owner, json.dumps(me))
+        private.write(owner, json.dumps(me), lasting=False)
         yield
     finally:
         private.remove(owner)  # on Windows a reader may have it open; the lock must be given back all the same

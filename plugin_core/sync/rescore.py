@@ -20,6 +20,7 @@ from ..store import Store, Tx, forms, outgoing
 from . import judged
 from .basis import code
 from .evaluate import Evaluate, Evaluated, Read
+from .quiet import quiet_collector
 
 if TYPE_CHECKING:
     from ..views import Rescored
@@ -46,7 +47,8 @@ def rescore(
     context = HookContext(settings.practice, settings.platform.platform if settings.platform else "", as_of)
     work = _Rescoring(store, source, registry, context, carriers, settings.read_tags)
     work.progress = progress
-    done = work.run()
+    with quiet_collector():
+        done = work.run()
     judged.note(store, source, registry)
     with store.reading(source) as tx:
         done.counts["to_push"] = max(outgoing.counts(tx).get("pending", 0) - waiting, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from functools import partial
+from zoneinfo import ZoneInfo
 
 import pytest
 from handrail.plugin_core.store import Store, Tx, book, courses, forms
@@ -53,6 +54,28 @@ def test_forms_of_one_instant_stand_in_the_order_of_the_platforms_ids(store: Sto
     with store.reading(source) as tx:
         course = courses.forms_of(tx, [client_of(store, source)])[client_of(store, source)]
     assert [form.id for _, _, form in course] == [key_of(store, source, response(n)) for n in (1, 2, 3, 4, 5)]
+
+
+def test_the_hour_that_comes_twice_in_autumn_is_read_in_the_order_of_the_world(store: Store, source: int) -> None:
+    """01:30 UTC lies after 00:40 UTC, though clocks in Berlin said 02:30 and 02:40; a form of the same local time an
+    hour later is no twin of the first, whatever the platform's ids."""
+    night = datetime(2026, 10, 25, tzinfo=UTC)
+    minutes = {7: 40, 1: 90, 3: 100}
+    save(store, source, [replace(response(n), authored=night + timedelta(minutes=at)) for n, at in minutes.items()])
+    with store.reading(source) as tx:
+        found = courses.forms_of(tx, [client_of(store, source)], ZoneInfo("Europe/Berlin"))[client_of(store, source)]
+    assert [form.id for _, _, form in found] == [key_of(store, source, response(n)) for n in minutes]
+    assert [f"{form.authored:%H:%M}" for _, _, form in found] == ["02:40", "02:30", "02:40"]
+
+
+def test_f9_a_form_has_the_practice_s_day_whenever_it_was(store: Store, source: int) -> None:
+    """Before 1970 as well (a date of birth in the wrong field): some systems know no local time of it."""
+    times = [datetime(1901, 2, 3, 22, 30, tzinfo=UTC), datetime(2026, 7, 1, 22, 30, 0, 999_000, tzinfo=UTC)]
+    save(store, source, [replace(response(n), authored=at) for n, at in enumerate(times)])
+    berlin = ZoneInfo("Europe/Berlin")
+    with store.reading(source) as tx:
+        found = courses.forms_of(tx, [client_of(store, source)], berlin)[client_of(store, source)]
+    assert [form.authored.isoformat() for _, _, form in found] == [at.astimezone(berlin).isoformat() for at in times]
 
 
 def test_a_withdrawn_form_that_comes_again_counts_again(store: Store, source: int) -> None:

@@ -49,6 +49,17 @@ def test_a_sync_without_news_asks_once_for_each_kind_of_record(stage: Stage, cli
     assert rows <= 3, "a run's report and the cursor are all that is written"
 
 
+def test_a_sync_without_news_waits_for_no_file_of_its_own(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy disk takes a tenth of a second to say that it has a file, and nothing was said that must last."""
+    crowd(stage, 1)
+    stage.sync()
+    stage.later(days=1)
+    waited: list[int] = []
+    monkeypatch.setattr("os.fsync", waited.append)
+    assert stage.sync().outcome == "complete"
+    assert not waited
+
+
 def test_one_changed_form_costs_the_same_in_a_large_practice(stage: Stage) -> None:
     """Cost follows change, not the size of what is there."""
     costs = []
