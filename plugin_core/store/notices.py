@@ -130,6 +130,15 @@ def of_flags(tx: Tx, flag_keys: Iterable[str]) -> dict[str, list[NoticeRow]]:
     return found
 
 
+def untold(tx: Tx) -> set[str]:
+    """Clients with a safety flag that nobody has seen, of whom a letter could not go out: their keys."""
+    unseen = (flags.c.source == tx.source) & (flags.c.state == FlagState.RAISED.value) & (flags.c.kind == SAFETY)
+    failed = notices.c.state.in_(TO_SEND) & notices.c.problem.is_not(None)
+    of_flag = (notices.c.source == flags.c.source) & (notices.c.flag == flags.c.key)
+    query = select(flags.c.client).join(notices, of_flag).where(unseen & failed)
+    return set(tx.conn.execute(query).scalars())
+
+
 def _row(tx: Tx, row: Any) -> NoticeRow:
     key = (row.flag, row.recipient, row.number)
     stored = StoredNotice()

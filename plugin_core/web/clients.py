@@ -14,6 +14,7 @@ from flask import Blueprint, render_template, request, url_for
 
 from ..collecting.facts import WORDS, DueRow, Standing
 from ..instruments.translations import in_language
+from ..store import notices
 from ..words import Texts, mark, tr, trn
 from ..words.spelling import short_day
 from . import here, scope
@@ -110,8 +111,18 @@ def caseload() -> ResponseReturnValue:
         sorts=[(name, SORT_NAMES[name]) for name in SORTS],
         choose_mine=both and me.clinician is not None,
         linked=me.clinician is not None or both,
-        safety=[_row(row, client) for row in sorted(filter(FILTERS["safety"], rows), key=SORTS["name"])],
+        safety=_safety(rows, client),
     )
+
+
+def _safety(rows: Sequence[Row], page: str) -> list[dict[str, Any]]:
+    """Whose safety answers are open, and of whom a letter about it could not go out."""
+    found = sorted(filter(FILTERS["safety"], rows), key=SORTS["name"])
+    if not found:
+        return []
+    with here.engine().store.reading(here.source()) as tx:
+        untold = notices.untold(tx)
+    return [_row(row, page) | {"untold": row.person.key in untold} for row in found]
 
 
 def _wanted() -> Shown:

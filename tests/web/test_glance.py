@@ -10,10 +10,10 @@ from handrail.plugin_core.manager import Plugins
 from handrail.plugin_core.registry import Registry
 from handrail.plugin_core.report.phrases import opening
 from handrail.plugin_core.rules import words
-from handrail.plugin_core.store import overview
+from handrail.plugin_core.store import Tx, notices, overview
 from handrail.plugin_core.web.glance import moved, part_of
 from handrail.schemas.records import Course, ScoredForm
-from handrail.schemas.vocab import Blank
+from handrail.schemas.vocab import Blank, FlagState, NoticeState
 from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import escape
@@ -158,6 +158,29 @@ def test_beside_an_open_safety_answer_nothing_sounds_like_all_clear(house: House
             assert words.OPTIONS[-1] not in body
         else:
             assert "the safety answer apart" in body
+
+
+def test_a_letter_that_could_not_go_out_is_said_where_everybody_begins(house: House) -> None:
+    """A safety answer of which nobody was told must not wait for somebody to open that client, or to read a log."""
+    browser = house.browser("supervisor")
+    safety = [row for row in house.ask(lambda e: e.flags()) if row.kind == "safety"]
+    row = next(row for row in safety if row.flag.state is FlagState.RAISED)
+    said = "a letter about it could not be sent yet"
+
+    def refuse(tx: Tx) -> None:
+        notices.queue(tx, [row.flag.key], 0)
+        letters = notices.of_flags(tx, [row.flag.key])[row.flag.key]
+        notices.mark(tx, letters, NoticeState.REFUSED, "a@practice.example", "l", problem="refused")
+
+    assert said not in browser.get("/clients").text
+    with house.desk.engine() as engine:
+        engine.store.write(refuse, engine.source)
+    page = browser.get("/clients").text
+    assert page.count(said) == 1
+    assert said in page.split(f"/client/{row.flag.client}")[1].split("</li>")[0]
+    with house.desk.engine() as engine:
+        engine.acknowledge(row.id, "Dr. Invented")
+    assert said not in browser.get("/clients").text, "somebody has seen it"
 
 
 def test_what_was_not_answered_is_said_plainly(house: House) -> None:
