@@ -27,9 +27,9 @@ class Ahead(Generic[T]):
         except BaseException as error:  # noqa: BLE001 - handed to the caller, in whose thread it belongs
             self._error = error
 
-    def is_done(self) -> bool:
-        """Whether there is nothing to wait for any more."""
-        return not self._thread.is_alive()
+    def is_here(self) -> bool:
+        """Whether the value can be had without a wait. Of a call that failed there is none: it may be made again."""
+        return bool(self._value)
 
     def result(self) -> T:
         """Waits for the value, or raises what the call raised."""

@@ -100,7 +100,7 @@ class Puller:
                     ahead = Ahead(partial(self._load, following))
                 at.look(links.get("self"), links.get("next"))
                 page = at.page(loaded.page, loaded.date, last=following is None)
-                yield page if ahead is None else replace(page, next_is_here=ahead.is_done)
+                yield page if ahead is None else replace(page, next_is_here=ahead.is_here)
         finally:
             if ahead is not None:  # the caller went away: end what is in flight instead of waiting for it
                 self._server.http.transport.interrupt()

@@ -2,8 +2,8 @@
 
 Python uses one core a process. Where many courses are to be read, a copy of the process reads about half of the pages
 while this one reads its own and writes all; the pages of a first pull a copy judges (judging.py). All writes, hooks and
-messages stay here. Whatever becomes of the copy, nothing depends on it: what it does not answer is done here. It ends
-when it is let go of, and when this process dies.
+messages stay here. Whatever becomes of the copy, nothing depends on it: what it does not answer, or not in time, is
+done here. It ends when it is let go of, and when this process dies.
 
 Only on Linux, only for a process of one thread, and only with a second core: elsewhere everything is done here.
 """
@@ -11,6 +11,7 @@ Only on Linux, only for a process of one thread, and only with a second core: el
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import pickle
 import select
@@ -18,18 +19,21 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
 from itertools import chain, islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 if TYPE_CHECKING:
     from ..store import Store
 
+log = logging.getLogger(__name__)
 P = TypeVar("P")
 R = TypeVar("R")
 ALONE = 1  # so few pages are read without a copy: a small sync pays nothing
 DEPTH = 2  # pages that the copy has: one that it reads, and the next, so that it need not wait for this process
+PATIENCE = 60  # seconds for a sign of the copy: what it has may hold a safety answer, and a page takes it one or two
 PAGE_BYTES = 1 << 20
 HEAD = 8  # bytes that say how long a message is
 STDERR = 2
@@ -37,7 +41,7 @@ _FAILED = b""
 
 
 class Gone(Exception):
-    """The copy has no answer: it died, or what it was asked failed there."""
+    """The copy has no answer: it died or hangs, or what it was asked failed there."""
 
 
 def possible() -> bool:
@@ -45,56 +49,94 @@ def possible() -> bool:
     return sys.platform == "linux" and threading.active_count() == 1 and len(os.sched_getaffinity(0)) > 1
 
 
+def started(work: Callable[[Any], Any]) -> Beside | None:
+    """A copy; None where the system gives none (too little memory, too many processes or files)."""
+    try:
+        return Beside(work)
+    except OSError as error:
+        log.info("no second process to work beside this one (%s)", type(error).__name__)
+        return None
+
+
 class Beside:
     """A copy of this process as it is now.
 
     :param work: called in the copy with what it is asked; gives what can be pickled. The copy has none of our files and
         sockets open any more.
+    :raises OSError: the system gives none.
     """
 
     def __init__(self, work: Callable[[Any], Any]) -> None:
-        theirs, self._ask = _pipe()
-        self._answer, ours = _pipe()
         self._come = bytearray()  # of answers, while a question went out
-        self._child = os.fork()
-        if self._child == 0:
-            _serve(theirs, ours, work)
-        os.close(theirs)
-        os.close(ours)
+        self._child = 0
+        self._open: list[int] = []  # our ends of the pipes, and theirs until they have them
+        try:
+            theirs, self._ask = self._pipe()
+            self._answer, ours = self._pipe()
+            with _no_signal():
+                self._child = os.fork()
+                if self._child == 0:
+                    _serve(theirs, ours, work)
+        except BaseException:  # Ctrl-C among them, which is taken as soon as the copy is made
+            self.close()
+            raise
+        for end in (theirs, ours):
+            self._open.remove(end)
+            os.close(end)
         os.set_blocking(self._ask, False)
+        self._answered, self._either = select.poll(), select.poll()
+        for either_way in (self._answered, self._either):
+            either_way.register(self._answer, select.POLLIN)
+        self._either.register(self._ask, select.POLLOUT)
+
+    def _pipe(self) -> tuple[int, int]:
+        ends = _pipe()
+        self._open += ends
+        return ends
 
     def ask(self, question: Any) -> None:
-        """Asks; what is asked before it is answered waits. Raises Gone."""
-        rest = _message(pickle.dumps(question))
+        """Asks; what is asked before it is answered waits. Raises Gone, also where it cannot be handed over."""
         try:
+            rest = _message(pickle.dumps(question))
             while rest:
                 # Both pipes may be full: the copy then reads no question before somebody reads its answer.
-                readable, writable, _ = select.select([self._answer], [self._ask], [])
-                if writable:
+                if self._ask in self._in_time(self._either):
                     rest = rest[os.write(self._ask, rest) :]
-                elif readable:
+                else:
                     self._read()
-        except OSError:
+        except Exception:  # noqa: BLE001 - a vendor's record may refuse to be pickled in any way
             raise Gone from None
 
     def ready(self) -> bool:
         """Whether the answer, or the end, is there."""
-        return bool(self._come) or bool(select.select([self._answer], [], [], 0)[0])
+        return bool(self._come) or bool(self._answered.poll(0))
 
     def wait(self) -> None:
-        """Returns once the answer, or the end, is there."""
+        """Returns once the answer, or the end, is there. Raises Gone."""
         if not self._come:
-            select.select([self._answer], [], [])
+            self._in_time(self._answered)
 
     def answer(self) -> Any:
         """Waits for the next answer, in the order of the questions. Raises Gone."""
         found = self._taken(int.from_bytes(self._taken(HEAD), "big"))
         if found == _FAILED:
             raise Gone
-        return pickle.loads(found)  # noqa: S301 - our own copy wrote it
+        try:
+            return pickle.loads(found)  # noqa: S301 - our own copy wrote it
+        except Exception:  # noqa: BLE001 - what a vendor's rule has found may not survive the way
+            raise Gone from None
+
+    def _in_time(self, either_way: select.poll) -> list[int]:
+        """Which pipes can be used, as soon as one can."""
+        found = [number for number, _ in either_way.poll(PATIENCE * 1000)]
+        if not found:
+            log.warning("the second process gave no sign for %s seconds; its work is done by the first", PATIENCE)
+            raise Gone
+        return found
 
     def _taken(self, size: int) -> bytes:
         while len(self._come) < size:
+            self._in_time(self._answered)
             self._read()
         found = bytes(memoryview(self._come)[:size])
         del self._come[:size]
@@ -111,10 +153,15 @@ class Beside:
 
     def close(self) -> None:
         """Ends the copy; it holds nothing that would need an orderly end."""
-        os.close(self._ask)
-        os.close(self._answer)
-        os.kill(self._child, signal.SIGKILL)
-        os.waitpid(self._child, 0)
+        while self._open:
+            os.close(self._open.pop())
+        if self._child:
+            # Where the program that we are part of has the system take its children away, the number may be another's.
+            with suppress(ChildProcessError, ProcessLookupError):
+                if os.waitpid(self._child, os.WNOHANG) == (0, 0):
+                    os.kill(self._child, signal.SIGKILL)
+                    os.waitpid(self._child, 0)
+            self._child = 0
 
 
 class Shared(Generic[P, R]):
@@ -130,14 +177,14 @@ class Shared(Generic[P, R]):
         self._copy: Beside | None = None
         self._there: deque[P] = deque()  # the pages that the copy has
 
-    def all(self) -> Iterator[tuple[P, R]]:
+    def all(self) -> Generator[tuple[P, R], None, None]:
         """Each page with what was read on it, in no order. What is yielded is written before the next is asked for."""
         try:
             first = list(islice(self._pages, ALONE + 1))
             if len(first) > ALONE and possible() and not self._store.rehearsing:
                 # SQLite knows its open files by process: a copy of one that has the store open cannot open it.
                 self._store.engine.dispose()
-                self._copy = Beside(self._read)
+                self._copy = started(self._read)
             pages = chain(first, self._pages)
             for page in pages:
                 if not self._there and self._hand(page):
@@ -191,15 +238,31 @@ def _pipe() -> tuple[int, int]:
     return ends
 
 
+@contextmanager
+def _no_signal() -> Iterator[None]:
+    """Signals wait until the end of this. Our handler of one that comes in a copy that has not said yet what it does
+    with signals (Ctrl-C goes to both) would end our work there as well: give back our lock, send our letters."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _serve(asked: int, answered: int, work: Callable[[Any], Any]) -> NoReturn:
     """The copy's life: no way leads out of here, so that nothing of ours is ended or said twice."""
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that was started; its end is ours
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for ends in (signal.SIGTERM, signal.SIGALRM):
+            signal.signal(ends, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         _keep_only(asked, answered)
-        gc.freeze()  # no object of the other process is finalised here: its number may be another file's by now
+        gc.freeze()  # no object of the other process is finalised here
         while (question := _receive(asked)) is not None:
-            _send(answered, _tried(work, pickle.loads(question)))  # noqa: S301 - from the process that we are a copy of
+            signal.setitimer(signal.ITIMER_REAL, PATIENCE)  # nobody waits longer, and the one who asked may be gone
+            answer = _tried(work, pickle.loads(question))  # noqa: S301 - from the process that we are a copy of
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            _send(answered, answer)
     finally:
         os._exit(0)
 
@@ -212,11 +275,15 @@ def _tried(work: Callable[[Any], Any], question: Any) -> bytes:
 
 
 def _keep_only(*kept: int) -> None:
-    """Closes every other file and socket: a lock or a session of the database must not outlive its owner in a copy."""
-    below = STDERR + 1
-    for number in (*sorted(kept), os.sysconf("SC_OPEN_MAX")):
-        os.closerange(below, number)
-        below = number + 1
+    """Closes every other file and socket: a lock or a session of the database must not outlive its owner in a copy.
+
+    Nothing stands in their places: a log's or a plugin's file may still be written to by its number, and that must not
+    be the number of the store, which is opened anew here.
+    """
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for number in (int(one.name) for one in list(Path("/proc/self/fd").iterdir())):
+        if number > STDERR and number not in (nothing, *kept):
+            os.dup2(nothing, number, inheritable=False)
 
 
 def _message(content: bytes) -> memoryview:

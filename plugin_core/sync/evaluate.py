@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
@@ -120,9 +121,9 @@ class Evaluate:
     def run(self) -> Evaluated:
         """Reads every course that changed, a page of clients at a time."""
         done = Evaluated()
-        shared = Shared(self._pages(), self._read, self.store)
-        for _, read in shared.all():
-            self._settle(read, done)
+        with closing(Shared(self._pages(), self._read, self.store).all()) as pages:
+            for _, read in pages:
+                self._settle(read, done)
         return done
 
     def _pages(self) -> Iterator[list[str]]:
@@ -171,7 +172,8 @@ class Evaluate:
             reach("rules-before-commit")
             return urgent
 
-        urgent, noted = self.store.write(write, self.source, again=True)
+        again = not hooks.anybody(self.registry.plugins, "flags_changed")  # nobody is told of what may be taken back
+        urgent, noted = self.store.write(write, self.source, again=again)
         reach("rules-after-commit")
         changes.told += [*urgent.new, *urgent.again]
         done.counts.update(raised=len(urgent.new), raised_again=len(urgent.again))

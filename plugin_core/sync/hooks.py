@@ -98,6 +98,11 @@ def _guarded(
         ) from None
 
 
+def anybody(plugins: Plugins, *names: str) -> bool:
+    """Whether some plugin has one of these hooks."""
+    return any(True for name in names for _ in plugins.implementations(name))
+
+
 def tell(plugins: Plugins, hook: str, **arguments: Any) -> list[str]:
     """Tells every plugin; gives one sentence for each that raised. It cannot undo what is committed."""
     problems = []

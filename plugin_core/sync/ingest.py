@@ -115,8 +115,7 @@ class Ingest:
     @contextmanager
     def many(self) -> Iterator[None]:
         """Many pages are coming: a copy of this process judges them, where no plugin wants to see records."""
-        asked = ("prepare_responses", "responses_stored")
-        if not any(True for hook in asked for _ in self.registry.plugins.implementations(hook)):
+        if not hooks.anybody(self.registry.plugins, "prepare_responses", "responses_stored"):
             self._pages.begin()
         try:
             yield
@@ -179,15 +178,20 @@ class Ingest:
         """Gives forms of the page to the copy, but none that the page before it has as well: what the store will have
         of these is not known yet."""
         if self._pages.takes(len(begun.ours)):
-            before = self._open.ours if self._open is not None else ()
+            before = self._touched(self._open) if self._open is not None else ()
             begun.known, begun.handed = self._asked([key for key in begun.ours if key not in before], begun)
             if begun.handed:
                 self._pages.ask(begun.handed)
 
+    def _touched(self, begun: Begun) -> set[str]:
+        """Keys of all forms of which this page changes what the store has."""
+        return {*begun.ours, *begun.work.set_aside, *begun.work.left, *map(self._key, begun.page.gone)}
+
     def finish(self, begun: Begun, *, by_id: bool = False) -> Ingested:
         """Stores a page that was begun, with its cursor. Pages are finished in the order in which they were begun.
 
-        :param by_id: the forms were asked for one by one, so that many bad ones among them say nothing of the source.
+        :param by_id: the forms were asked for one by one, so that many bad ones among them say nothing of the source;
+            no cursor brings them again after a power cut, and what staff typed in is nowhere else.
         :raises NotTheApi: most of the page cannot be read; nothing of it is stored (F49).
         """
         if self._open is begun:
@@ -208,7 +212,7 @@ class Ingest:
         reach("page-read")
         for remote_id in page.gone:
             work.inactive[self._key(remote_id)] = forms.WITHDRAWN
-        self._commit(work, page, done)
+        self._commit(work, page, done, again=not by_id)
         return done
 
     # --- recognising ---------------------------------------------------------------------------------------------
@@ -363,7 +367,10 @@ class Ingest:
 
     # --- writing -------------------------------------------------------------------------------------------------
 
-    def _commit(self, work: _Work, page: Page, done: Ingested) -> None:
+    def _commit(self, work: _Work, page: Page, done: Ingested, *, again: bool) -> None:
+        # Nobody is told of what a power cut may take back; a letter waits for the disk by itself.
+        again = again and not hooks.anybody(self.registry.plugins, "responses_stored", "flags_changed")
+
         def write(tx: Tx) -> tuple[set[str], int, list[str], Settled]:
             forms.save(tx, work.rows, [key for key in work.replaced if key not in work.set_aside])
             touched = set(forms.deactivate(tx, [k for k, s in work.inactive.items()], forms.WITHDRAWN))
@@ -382,7 +389,7 @@ class Ingest:
             reach("page-before-commit")
             return touched, released, new_aside, urgent
 
-        touched, released, new_aside, urgent = self.store.write(write, self.source, again=True)
+        touched, released, new_aside, urgent = self.store.write(write, self.source, again=again)
         reach("page-after-commit")
         self._urgent(urgent, work, done)
         done.counts["may_hold_safety_answers"] += sum(

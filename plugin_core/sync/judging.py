@@ -199,7 +199,7 @@ class Pages:
     def begin(self) -> None:
         """Makes the copy, where that is possible. Before any thread is started, such as one that fetches ahead."""
         if self._copy is None and beside.possible():
-            self._copy = beside.Beside(self._work)
+            self._copy = beside.started(self._work)
 
     def takes(self, forms_of_page: int) -> bool:
         """Whether a page of so many forms is for the copy: this process also recognises, fetches and writes."""
@@ -216,7 +216,10 @@ class Pages:
     def wait(self) -> None:
         """Returns as soon as an answer can be had."""
         if self._copy is not None:
-            self._copy.wait()
+            try:
+                self._copy.wait()
+            except beside.Gone:
+                self.end()
 
     def answer(self, part: Sequence[Asked]) -> Judged:
         """What has become of the forms that were handed over first of those not answered yet."""

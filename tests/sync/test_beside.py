@@ -89,6 +89,7 @@ def test_a_copy_that_dies_costs_nothing(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_question_that_fails_there_is_left_to_the_asker() -> None:
     """An error has to be said in the process that somebody looks at."""
     copy = Beside(doubled)
+    child = copy._child
     try:
         copy.ask("ab")
         assert copy.answer() == "abab"
@@ -103,7 +104,7 @@ def test_a_question_that_fails_there_is_left_to_the_asker() -> None:
     finally:
         copy.close()
     with pytest.raises(ChildProcessError):
-        os.waitpid(copy._child, 0)
+        os.waitpid(child, 0)
 
 
 @pytest.mark.parametrize("dies", [None, 0, 2])

@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from handrail.adapters.ahead import Ahead
 from handrail.adapters.fhir.adapter import FhirAdapter
+from handrail.adapters.fhir.pull import Expired, Puller, TooCostly
 from handrail.adapters.transport import Transport
 from handrail.plugin_core.contracts import Page
-from handrail.plugin_core.errors import Unreachable
+from handrail.plugin_core.errors import PlatformError, Unreachable
 from handrail.plugin_core.store import Store
 from handrail.plugin_core.sync import beside, judging
 from handrail.plugin_core.sync.beside import Beside
 from handrail.plugin_core.sync.ingest import Ingest
-from handrail.schemas.vocab import RunOutcome
+from handrail.schemas.records import Quarantined
+from handrail.schemas.vocab import QuarantineReason, RunOutcome
 
 from .stage import Stage, second_act, small_practice
 
@@ -114,6 +117,61 @@ def test_a_page_is_stored_before_the_next_is_waited_for(stage: Stage, monkeypatc
     assert len(done) > 6
     assert done[::2] == [("begun", page) for _, page in done[::2]]
     assert done[1::2] == [("stored", page) for _, page in done[::2]]
+
+
+@pytest.mark.parametrize("fault", [TooCostly, Expired])
+def test_a_page_is_stored_before_one_that_failed_is_asked_for_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, fault: type[PlatformError]
+) -> None:
+    """The next page was on its way and failed: nothing is here, and the list is read anew from its beginning. A safety
+    answer waited for that, for minutes where the platform is slow."""
+    copies(monkeypatch)
+    done = acts(monkeypatch)
+    load, start = Puller._load, Ahead.__init__
+    asked: list[str] = []
+
+    def failing(self: Puller, url: str, *args: Any, **more: Any) -> Any:
+        done.append(("asked", url))
+        asked.append(url)
+        if len(asked) == 2:
+            raise fault("The platform would not.")
+        return load(self, url, *args, **more)
+
+    def at_once(self: Ahead[Any], call: Callable[[], Any]) -> None:
+        start(self, call)
+        self._thread.join()
+
+    monkeypatch.setattr(Puller, "_load", failing)
+    monkeypatch.setattr(Ahead, "__init__", at_once)
+    stage.sync()
+    acted = [act for act, _ in done]
+    assert acted[:5] == ["asked", "asked", "begun", "stored", "asked"], "the page waited for the platform"
+
+
+def test_a_form_that_the_page_before_takes_back_is_not_taken_for_unchanged(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deleted and put back, or broken and mended, while the list was read: what the store has of it when its page is
+    begun is not what it has when that is stored. As unchanged it would be gone for good."""
+    asked = copies(monkeypatch)
+    stage.sync()
+    before = stage.seen().active()
+    back: list[str] = []
+
+    def first_gone(pages: Iterator[Page]) -> Iterator[Page]:
+        first, second, *rest = here(pages)
+        gone, broken, *_ = [one.id for one in second.responses if one.id in before]
+        back.extend((gone, broken))
+        aside = Quarantined(broken, QuarantineReason.UNREADABLE, "the form", "it cannot be read")
+        yield from (replace(first, gone=[gone], set_aside=[aside]), second, *rest)
+
+    asked.clear()
+    pulling(monkeypatch, first_gone)
+    stage.sync(full=True)
+    assert asked
+    seen = stage.seen()
+    assert seen.active() == before
+    assert not set(back) & {row[0] for row in seen.quarantine}
 
 
 def test_one_page_is_begun_ahead_and_no_more_and_all_are_stored_in_order(
