@@ -22,6 +22,7 @@ from ..sync.outcome import only_untold
 from ..words import tr
 from . import due, telling
 from .buckets import Buckets
+from .heap import Sweep
 from .host import Host
 from .hosted import Hosted
 from .kinds import DO, Outcome, of_error
@@ -73,6 +74,7 @@ class Work:
         self.running: dict[int, Running] = {}
         self.lease_ms = host.worker.lease_seconds * 1000
         self._buckets = Buckets(pool)
+        self._sweep = Sweep()
         self.finished: Callable[[], None] = lambda: None
 
     def run(self, practice: str) -> Ended | None:
@@ -96,6 +98,7 @@ class Work:
         finally:
             self.running.pop(me, None)
             self.finished()
+            self._sweep.after_a_turn()
 
     def keep(self, running: Running) -> bool:
         """Renews the lease of a turn that takes long; False: it is another's."""
