@@ -60,7 +60,7 @@ class Server:
             return int(json.load(answer)["touched"])
 
 
-def _environment(home: Path | None) -> dict[str, str]:
+def environment(home: Path | None = None) -> dict[str, str]:
     """As where pip has installed Handrail: its modules are compiled once, not at each start."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return kept | (measure.home(home) if home else {})
@@ -73,7 +73,7 @@ def run(python: Path, module: str, *arguments: str, home: Path | None = None) ->
     """
     command = [str(python), "-m", module, *arguments]
     pipe = subprocess.PIPE
-    process = subprocess.Popen(command, cwd=TOP, env=_environment(home), stdout=pipe, stderr=pipe, text=True)
+    process = subprocess.Popen(command, cwd=TOP, env=environment(home), stdout=pipe, stderr=pipe, text=True)
     with process, measure.Watch(process.pid) as watch:
         try:
             out, err = process.communicate(timeout=LONGEST)
@@ -89,11 +89,11 @@ def run(python: Path, module: str, *arguments: str, home: Path | None = None) ->
 
 def seconds_of(command: list[str], home: Path) -> float:
     """The whole time of a command from start to end; raises `Failed` when it is absent or ends in an error."""
-    environment = _environment(home)
+    fresh = environment(home)
     if not Path(command[0]).exists():
         raise Failed(f"there is no {Path(command[0]).name} command")
     began = time.perf_counter()
-    done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=LONGEST)
+    done = subprocess.run(command, cwd=home, env=fresh, capture_output=True, text=True, timeout=LONGEST)
     taken = time.perf_counter() - began
     if done.returncode != 0:
         raise Failed((done.stderr.strip().splitlines() or ["it failed without a word"])[-1])

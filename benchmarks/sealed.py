@@ -16,15 +16,19 @@ import resource
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
+
+from typing_extensions import override
 
 from . import children, measure
 from .children import Server
 
 LATENCY_MS = 50
 MOST, LEAST = 1.15, 1.3
+T = TypeVar("T")
 
 
 def _plain() -> None:
@@ -42,16 +46,29 @@ def _plain() -> None:
 
 def _waits() -> None:
     """Each page is asked for when the one before is done."""
+    from handrail.adapters.ahead import Ahead
     from handrail.adapters.fhir import pull
 
-    class Later:
-        def __init__(self, call: Callable[[], Any]) -> None:
-            self.result = call
+    class Later(Ahead[T]):
+        """Begins when its value is asked for."""
 
+        def __init__(self, call: Callable[[], T]) -> None:
+            self._begin = partial(super().__init__, call)
+
+        @override
+        def is_here(self) -> bool:
+            return False
+
+        @override
+        def result(self) -> T:
+            self._begin()
+            return super().result()
+
+        @override
         def settle(self, seconds: float) -> None:
             """Nothing is on its way."""
 
-    pull.Ahead = Later  # type: ignore[assignment, attr-defined]
+    pull.Ahead = Later  # type: ignore[attr-defined]  # another module's name there
 
 
 WAYS: dict[str, Callable[[], None]] = {"as it is": lambda: None, "plain": _plain, "waits": _waits}

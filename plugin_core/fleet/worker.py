@@ -26,7 +26,9 @@ from procrastinate.exceptions import ConnectorException
 from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL
 
+from ..signal import pages  # noqa: F401 - here and not in the first turn, like the next: numpy takes a tenth of a second
 from ..store.database import engine_of, plainly
+from ..sync import run  # noqa: F401
 from . import buckets, due, queue
 from .dispatch import Dispatcher, dispatch
 from .heap import one_heap

@@ -9,13 +9,13 @@ from operator import attrgetter
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from ...schemas.records import Acknowledgement, Evidence, Flag, Hold
 from ...schemas.vocab import STANDING_STATES, FlagState
 from .database import Tx, now_ms
 from .ready import OfKeys
-from .sql import among, chunks, from_ms, offset_of, to_ms, upsert
+from .sql import amend, among, chunks, from_ms, offset_of, to_ms, upsert
 from .tables import acknowledgements, flags, holds
 
 _encode = msgspec.json.Encoder().encode
@@ -145,14 +145,18 @@ def set_evidence(
     tx: Tx, renewed: Mapping[str, tuple[Evidence, float | None]], bases: Mapping[str, str] = _NO_BASES
 ) -> None:
     """Renews what flags rest on, by key: the same episodes, other numbers."""
-    if not renewed:
-        return
-    values = [
-        {"s": tx.source, "k": key, "v": _seal(tx, key, StoredFlag(evidence, score, bases.get(key, "")))}
-        for key, (evidence, score) in renewed.items()
-    ]
-    where = (flags.c.source == bindparam("s")) & (flags.c.key == bindparam("k"))
-    tx.conn.execute(update(flags).where(where).values(sealed=bindparam("v")), values)
+    amend(
+        tx,
+        flags,
+        [
+            {
+                "source": tx.source,
+                "key": key,
+                "sealed": _seal(tx, key, StoredFlag(evidence, score, bases.get(key, ""))),
+            }
+            for key, (evidence, score) in renewed.items()
+        ],
+    )
 
 
 def read(

@@ -13,14 +13,14 @@ from datetime import date
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, delete, func, insert, literal, select, update
+from sqlalchemy import delete, func, insert, literal, select, update
 
 from ...schemas.records import Answer, Client, Quarantined, Response, ScoredForm
 from ...schemas.vocab import Blank, QuarantineReason, ResponseStatus
 from .database import Tx, now_ms
 from .ready import OfKeys
 from .scores import Plain, encoded
-from .sql import Row, among, chunks, offset_of, to_ms, upsert
+from .sql import Row, amend, among, chunks, offset_of, to_ms, upsert
 from .tables import clients, history, missing, quarantine, responses
 
 
@@ -67,6 +67,7 @@ _client = msgspec.json.Decoder(StoredClient)
 # --- responses -----------------------------------------------------------------------------------------------------
 
 
+_sealed = OfKeys(responses.c.key, responses.c.key, responses.c.sealed)
 _known = OfKeys(
     responses.c.key,
     *(responses.c.key, responses.c.content, responses.c.updated_ms, responses.c.client, responses.c.active),
@@ -147,11 +148,8 @@ def deactivate(tx: Tx, keys: Sequence[str], status: str) -> list[str]:
 def stamp(tx: Tx, stamps: Mapping[str, int]) -> None:
     """Notes when responses that no longer count were last changed (key -> ms), so that an older version which arrives
     later does not bring them back (F63)."""
-    if not stamps:
-        return
-    where = (responses.c.source == bindparam("s")) & (responses.c.key == bindparam("k")) & ~responses.c.active
-    values = [{"s": tx.source, "k": key, "m": ms} for key, ms in stamps.items()]
-    tx.conn.execute(update(responses).where(where).values(updated_ms=bindparam("m")), values)
+    rows = [{"source": tx.source, "key": key, "active": False, "updated_ms": ms} for key, ms in stamps.items()]
+    amend(tx, responses, rows, only=["active"])
 
 
 _BLANKS = {blank.value: blank for blank in Blank}
@@ -166,12 +164,7 @@ def as_answers(raw: Mapping[str, int | str]) -> Mapping[str, Answer]:
 
 def remote_ids(tx: Tx, keys: Sequence[str]) -> dict[str, str]:
     """The platform's ids of responses, active or not."""
-    found: dict[str, str] = {}
-    for part in chunks(keys):
-        where = (responses.c.source == tx.source) & among(tx, responses.c.key, part)
-        for key, sealed in tx.conn.execute(select(responses.c.key, responses.c.sealed).where(where)):
-            found[key] = _response.decode(tx.sealer.open(place(tx, key), sealed)).id
-    return found
+    return {key: unseal(tx, key, sealed).id for key, sealed in _sealed.rows(tx, keys)}
 
 
 def unseal(tx: Tx, key: str, sealed: bytes) -> Stored:
@@ -181,23 +174,16 @@ def unseal(tx: Tx, key: str, sealed: bytes) -> Stored:
 
 def rescored(tx: Tx, fresh: Mapping[str, tuple[ScoredForm, str]]) -> None:
     """Writes new scores: response key -> the form with them, and by which instrument."""
-    if not fresh:
-        return
-    statement = (
-        update(responses)
-        .where(responses.c.source == bindparam("s"), responses.c.key == bindparam("k"))
-        .values(sealed=bindparam("v"), scored_by=bindparam("b"))
-    )
-    values = []
-    for part in chunks(fresh):
-        where = (responses.c.source == tx.source) & among(tx, responses.c.key, part)
-        for key, sealed in tx.conn.execute(select(responses.c.key, responses.c.sealed).where(where)):
-            form, by = fresh[key]
-            stored = unseal(tx, key, sealed)
-            stored.scores = encoded(form.scores)  # type: ignore[assignment]  # as their bytes
-            stored.straight_line = form.straight_line
-            values.append({"s": tx.source, "k": key, "v": tx.sealer.seal(place(tx, key), _encode(stored)), "b": by})
-    tx.conn.execute(statement, values)
+    rows = []
+    for key, sealed in _sealed.rows(tx, fresh):
+        form, by = fresh[key]
+        stored = unseal(tx, key, sealed)
+        stored.scores = encoded(form.scores)  # type: ignore[assignment]  # as their bytes
+        stored.straight_line = form.straight_line
+        resealed = tx.sealer.seal(place(tx, key), _encode(stored))
+        rows.append({"source": tx.source, "key": key, "sealed": resealed, "scored_by": by})
+    for part in chunks(rows):
+        amend(tx, responses, part)
 
 
 def instruments_seen(tx: Tx) -> set[str]:
@@ -283,12 +269,8 @@ def marks(tx: Tx, keys: Sequence[str]) -> dict[str, int]:
 
 def clean(tx: Tx, read: Mapping[str, int]) -> None:
     """The rules have read these courses, with so many marks; one that a person's command has marked since stays."""
-    values = [{"s": tx.source, "k": key, "m": number} for key, number in read.items()]
-    where = (
-        (clients.c.source == bindparam("s")) & (clients.c.key == bindparam("k")) & (clients.c.marks == bindparam("m"))
-    )
-    if values:
-        tx.conn.execute(update(clients).where(where).values(dirty=False), values)
+    rows = [{"source": tx.source, "key": key, "marks": number, "dirty": False} for key, number in read.items()]
+    amend(tx, clients, rows, only=["marks"])
 
 
 def _client_place(tx: Tx, key: str) -> str:
@@ -332,10 +314,8 @@ def save_clients(tx: Tx, found: Mapping[str, Client | None], on: date) -> list[s
             old.clinician = client.clinician or old.clinician
             old.clinician_name = client.clinician_name or old.clinician_name
         sealed = tx.sealer.seal(_client_place(tx, key), _encode(old))
-        rows.append({"s": tx.source, "k": key, "n": client is not None, "v": sealed})
-    if rows:
-        where = (clients.c.source == bindparam("s")) & (clients.c.key == bindparam("k"))
-        tx.conn.execute(update(clients).where(where).values(known=bindparam("n"), sealed=bindparam("v")), rows)
+        rows.append({"source": tx.source, "key": key, "known": client is not None, "sealed": sealed})
+    amend(tx, clients, rows)
     return moved
 
 

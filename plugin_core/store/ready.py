@@ -8,7 +8,20 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-from sqlalchemy import Column, ColumnElement, CursorResult, Select, Text, bindparam, func, select
+from sqlalchemy import (
+    JSON,
+    Column,
+    ColumnElement,
+    CursorResult,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    select,
+    true,
+)
 
 from .database import Tx
 from .sql import CHUNK, chunks
@@ -33,37 +46,52 @@ class OfKeys:
         where: ColumnElement[bool] | None = None,
         order: tuple[Column[Any], ...] = (),
     ) -> None:
-        query = select(*what).where(keyed.table.c.source == bindparam("s"))
-        self._query = (query if where is None else query.where(where)).order_by(*order)
         self._keyed = keyed
-        self._made: dict[str, Select[Any]] = {}
-        self._plain: tuple[str, list[str]] | None = None
+        self._what = what
+        self._where = true() if where is None else where
+        self._order = order
+        self._made: dict[str, tuple[str, list[str] | None]] = {}
 
     def rows(self, tx: Tx, keys: Iterable[str]) -> list[tuple[Any, ...]]:
-        """The rows, as the driver gives them."""
+        """The rows, as the driver gives them; each once, also where a key is given twice."""
         found: list[tuple[Any, ...]] = []
-        for part in chunks(keys, CHUNK):
+        for part in chunks(dict.fromkeys(keys), CHUNK):
             result = self._asked(tx, part)
             found += result.cursor.fetchall()
             result.close()
         return found
 
     def _asked(self, tx: Tx, keys: list[str]) -> CursorResult[Any]:
-        name = tx.conn.dialect.name
-        if (statement := self._made.get(name)) is None:
-            statement = self._made[name] = self._query.where(self._among(name))
-        if name != "sqlite":
-            return tx.conn.execute(statement, {"s": tx.source, "k": keys})
-        if self._plain is None:  # as the driver takes it, at half of what SQLAlchemy adds to a question
-            made = statement.compile(dialect=tx.conn.dialect)
-            self._plain = str(made), list(made.positiontup or ())
-        sql, order = self._plain
+        """Asks as the driver takes it, at half of what SQLAlchemy adds to a question."""
+        dialect = tx.conn.dialect
+        if dialect.name not in self._made:
+            made = (self._on_sqlite() if dialect.name == "sqlite" else self._on_postgresql()).compile(dialect=dialect)
+            self._made[dialect.name] = str(made), made.positiontup
+        sql, order = self._made[dialect.name]
         given = {"s": tx.source, "k": _encode(keys).decode()}
-        return tx.conn.exec_driver_sql(sql, tuple(map(given.__getitem__, order)))
+        return tx.conn.exec_driver_sql(sql, given if order is None else tuple(map(given.__getitem__, order)))
 
-    def _among(self, dialect: str) -> ColumnElement[bool]:
-        """As `sql.among`."""
-        if dialect == "sqlite":
-            listed = func.json_each(bindparam("k", type_=Text)).table_valued("value")
-            return self._keyed.in_(select(listed.c.value))
-        return self._keyed.in_(bindparam("k", expanding=True))
+    def _on_sqlite(self) -> Select[Any]:
+        listed = func.json_each(bindparam("k", type_=Text)).table_valued("value")
+        mine = self._keyed.table.c.source == bindparam("s")
+        return (
+            select(*self._what).where(mine, self._where, self._keyed.in_(select(listed.c.value))).order_by(*self._order)
+        )
+
+    def _on_postgresql(self) -> Select[Any]:
+        """Looks for each key by itself, and so by the index of source and key. What the server believes of a source
+        that is new, or of a table that it has not counted yet, is that it has next to no rows; asked for all keys at
+        once it reads all of them, for each page of a first pull anew. OFFSET 0 keeps it from making one of the two."""
+        listed = func.json_array_elements_text(cast(bindparam("k", type_=Text), JSON)).table_valued("value")
+        mine = self._keyed.table.c.source == bindparam("s")
+        one = (
+            select(*dict.fromkeys((*self._what, *self._order)))
+            .where(mine, self._where, self._keyed == listed.c.value)
+            .offset(literal_column("0"))
+            .lateral("found")
+        )
+        return (
+            select(*(one.c[column.name] for column in self._what))
+            .select_from(listed.join(one, true()))
+            .order_by(*(one.c[column.name] for column in self._order))
+        )

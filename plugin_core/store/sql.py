@@ -61,27 +61,72 @@ def _twice(table: Table, rows: Sequence[Row]) -> bool:
     return len({tuple(row[name] for name in primary) for row in rows}) < len(rows)
 
 
-_pages: dict[tuple[str, tuple[str, ...], tuple[str, ...]], str] = {}
+_pages: dict[tuple[str, str, tuple[str, ...], tuple[str, ...]], str] = {}
 
 
 def _page_upsert(conn: Connection, table: Table, names: tuple[str, ...], keep: tuple[str, ...]) -> str:
-    """One statement for a page on PostgreSQL, whose rows are one parameter, in JSON: a parameter for each value costs
-    the driver more than all else does. What is binary comes as base64."""
-    key = (table.name, names, keep)
+    """One statement for a page on PostgreSQL."""
+    key = ("upsert", table.name, names, keep)
     if key not in _pages:
         quoted = conn.dialect.identifier_preparer.quote
-        kinds = {name: table.c[name].type for name in names}
-        binary = {name for name, kind in kinds.items() if isinstance(kind, LargeBinary)}
-        given = ", ".join(
-            f"{quoted(name)} {'text' if name in binary else kind.compile(conn.dialect)}" for name, kind in kinds.items()
-        )
-        taken = ", ".join(f"decode({quoted(n)}, 'base64')" if n in binary else quoted(n) for n in names)
         made = str(_upsert(conn, table, names, keep).compile(dialect=conn.dialect, column_keys=list(names)))
         conflict = made[made.index(" ON CONFLICT ") :]
-        columns = ", ".join(map(quoted, names))
-        source = f"json_to_recordset(%s::text::json) AS page({given})"
-        into = f"INSERT INTO {quoted(table.name)} ({columns})"
-        _pages[key] = f"{into} SELECT {taken} FROM {source}{conflict}"  # noqa: S608 - names of our own tables alone
+        source, taken = _page(conn, table, names)
+        into = f"INSERT INTO {quoted(table.name)} ({', '.join(map(quoted, names))})"
+        _pages[key] = f"{into} SELECT {', '.join(taken.values())} FROM {source}{conflict}"  # noqa: S608 - our own names
+    return _pages[key]
+
+
+def _page(conn: Connection, table: Table, names: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """Rows of a page as PostgreSQL reads them from one parameter, in JSON, and how each column is taken from there: a
+    parameter for each value costs the driver more than all else does. What is binary comes as base64."""
+    quoted = conn.dialect.identifier_preparer.quote
+    kinds = {name: table.c[name].type for name in names}
+    binary = {name for name, kind in kinds.items() if isinstance(kind, LargeBinary)}
+    given = ", ".join(
+        f"{quoted(name)} {'text' if name in binary else kind.compile(conn.dialect)}" for name, kind in kinds.items()
+    )
+    columns = {name: f"page.{quoted(name)}" for name in names}
+    taken = {name: f"decode({at}, 'base64')" if name in binary else at for name, at in columns.items()}
+    return f"json_to_recordset(%s::text::json) AS page({given})", taken
+
+
+def amend(tx: Tx, table: Table, rows: Sequence[Row], *, only: Sequence[str] = ()) -> None:
+    """Updates rows that are there, found by their primary key; the others are passed over.
+
+    All have the same columns, and values as for `upsert`; no row comes twice.
+
+    :param only: columns that are compared instead of set: a row that has another value there by now stays as it is.
+    """
+    if not rows:
+        return
+    names = tuple(rows[0])
+    found_by = [*(column.name for column in table.primary_key), *only]
+    order = [*(name for name in names if name not in found_by), *found_by]
+    if tx.conn.dialect.name == "sqlite":
+        tx.conn.exec_driver_sql(_each_amended(tx.conn, table, order, found_by), list(map(itemgetter(*order), rows)))
+    else:
+        sql = _page_amended(tx.conn, table, order, found_by)
+        tx.conn.exec_driver_sql(sql, (msgspec.json.encode(rows).decode(),))
+
+
+def _each_amended(conn: Connection, table: Table, order: Sequence[str], found_by: Sequence[str]) -> str:
+    quoted = conn.dialect.identifier_preparer.quote
+    given = {name: f"{quoted(name)} = ?" for name in order}
+    values = ", ".join(given[name] for name in order if name not in found_by)
+    where = " AND ".join(given[name] for name in found_by)
+    return f"UPDATE {quoted(table.name)} SET {values} WHERE {where}"  # noqa: S608 - our own names
+
+
+def _page_amended(conn: Connection, table: Table, order: Sequence[str], found_by: Sequence[str]) -> str:
+    key = ("amend", table.name, tuple(order), tuple(found_by))
+    if key not in _pages:
+        quoted = conn.dialect.identifier_preparer.quote
+        own = quoted(table.name)
+        source, taken = _page(conn, table, order)
+        values = ", ".join(f"{quoted(name)} = {taken[name]}" for name in order if name not in found_by)
+        where = " AND ".join(f"{own}.{quoted(name)} = {taken[name]}" for name in found_by)
+        _pages[key] = f"UPDATE {own} SET {values} FROM {source} WHERE {where}"  # noqa: S608 - our own names
     return _pages[key]
 
 
