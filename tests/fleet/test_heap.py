@@ -6,6 +6,7 @@ import gc
 import platform
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from ssl import SSLContext
 
@@ -68,19 +69,23 @@ def test_what_turns_leave_behind_is_taken_out(
         with house(tmp_path, postgres.new_database(), NORTH) as town:
             open_practice(town, NORTH).write_settings(base="http://127.0.0.1:9/fhir")
             gc.collect()
+            before = _there()
             with working(town) as worker:
-                left = [_after_a_turn(town, worker) for _ in range(TURNS_A_PASS + 2)]
+                left = [_after_a_turn(town, worker) - before for _ in range(TURNS_A_PASS + 2)]
     finally:
         gc.set_threshold(*collector)
-    engines, contexts = zip(*left, strict=True)
-    assert max(engines) > 1, "they are there to be counted"
-    assert max(engines) < TURNS_A_PASS
-    assert max(contexts) <= 2 * max(engines)  # one for http, one for https
+    engines = max(one[Engine] for one in left)
+    assert engines > 1, "they are there to be counted"
+    assert engines < TURNS_A_PASS
+    assert max(one[SSLContext] for one in left) <= 2 * engines  # one for http, one for https
 
 
-def _after_a_turn(town: House, worker: Work) -> tuple[int, int]:
-    """How many engines and TLS contexts there are."""
+def _after_a_turn(town: House, worker: Work) -> Counter[type]:
     town.do("UPDATE due SET next_ms = 0")
     assert worker.run(NORTH) is Ended.AWAY
-    there = gc.get_objects()
-    return sum(isinstance(one, Engine) for one in there), sum(isinstance(one, SSLContext) for one in there)
+    return _there()
+
+
+def _there() -> Counter[type]:
+    """How many engines and TLS contexts there are."""
+    return Counter(kind for one in gc.get_objects() for kind in (Engine, SSLContext) if isinstance(one, kind))
