@@ -59,7 +59,7 @@ def _sync(settings: Settings) -> tuple[RunReport, float]:
 def full_sync(base_url: str, folder: Path) -> dict[str, Any]:
     """Make settings and an empty store in `folder`, then pull, judge, score and store all that `base_url` has."""
     report, seconds = _sync(_settings(base_url))
-    return {"responses": report.counts.get("new", 0), "seconds": seconds}
+    return {"responses": report.counts.get("new", 0), "seconds": seconds, "pull": report.seconds.get("pull", seconds)}
 
 
 def sync_again(base_url: str, folder: Path) -> dict[str, Any]:
