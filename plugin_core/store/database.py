@@ -332,10 +332,9 @@ def engine_of(
         event.listen(engine, "connect", opening.sqlite_connect)
         event.listen(engine, "begin", opening.sqlite_begin)
         return engine
-    # Prepared, a statement keeps the plan that was made when its table was next to empty: 500 looks through all of it.
-    planned = {"prepare_threshold": None}
-    engine = create_engine(parsed, hide_parameters=True, pool_pre_ping=True, pool_size=kept, connect_args=planned)
+    engine = create_engine(parsed, hide_parameters=True, pool_pre_ping=True, pool_size=kept)
     event.listen(engine, "begin", opening.postgresql_begin)
+    event.listen(engine, "do_execute", opening.postgresql_execute)
     return engine
 
 

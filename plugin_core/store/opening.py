@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, ExecutionContext
+
+PLANNED_ANEW = {"handrail_planned_anew": True}
 
 
 def sqlite_connect(connection: Any, _record: object) -> None:
@@ -40,3 +42,12 @@ def postgresql_begin(conn: Connection) -> None:
         conn.exec_driver_sql("SELECT set_config('handrail.practice', %s, true)", (practice,))
     if patience := options.get("handrail_patience"):
         conn.exec_driver_sql("SELECT set_config('lock_timeout', %s, true)", (f"{round(patience * 1000)}ms",))
+
+
+def postgresql_execute(cursor: Any, statement: str, given: Any, context: ExecutionContext) -> bool:
+    """Runs what is to be `PLANNED_ANEW`. The driver prepares what comes often, and the server then keeps the plan that
+    was made when the table was next to empty: by it a page of keys is 500 looks through all that is there since."""
+    if not context.execution_options.get("handrail_planned_anew"):
+        return False
+    cursor.execute(statement, given, prepare=False)
+    return True

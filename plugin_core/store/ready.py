@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from .database import Tx
+from .opening import PLANNED_ANEW
 from .sql import CHUNK, chunks
 
 _encode = msgspec.json.Encoder().encode
@@ -69,7 +70,9 @@ class OfKeys:
             self._made[dialect.name] = str(made), made.positiontup
         sql, order = self._made[dialect.name]
         given = {"s": tx.source, "k": _encode(keys).decode()}
-        return tx.conn.exec_driver_sql(sql, given if order is None else tuple(map(given.__getitem__, order)))
+        if order is None:
+            return tx.conn.exec_driver_sql(sql, given, execution_options=PLANNED_ANEW)
+        return tx.conn.exec_driver_sql(sql, tuple(map(given.__getitem__, order)))
 
     def _on_sqlite(self) -> Select[Any]:
         listed = func.json_each(bindparam("k", type_=Text)).table_valued("value")

@@ -13,6 +13,7 @@ import msgspec
 from sqlalchemy import JSON, Column, ColumnElement, Connection, LargeBinary, Table, Text, cast, func, literal, select
 
 from .database import Tx, dialect_insert
+from .opening import PLANNED_ANEW
 
 CHUNK = 500
 T = TypeVar("T")
@@ -107,7 +108,7 @@ def amend(tx: Tx, table: Table, rows: Sequence[Row], *, only: Sequence[str] = ()
         tx.conn.exec_driver_sql(_each_amended(tx.conn, table, order, found_by), list(map(itemgetter(*order), rows)))
     else:
         sql = _page_amended(tx.conn, table, order, found_by)
-        tx.conn.exec_driver_sql(sql, (msgspec.json.encode(rows).decode(),))
+        tx.conn.exec_driver_sql(sql, (msgspec.json.encode(rows).decode(),), execution_options=PLANNED_ANEW)
 
 
 def _each_amended(conn: Connection, table: Table, order: Sequence[str], found_by: Sequence[str]) -> str:
