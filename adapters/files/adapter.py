@@ -95,9 +95,11 @@ class FilesAdapter:
                 warnings = []
                 if not last and not page.responses and not page.set_aside:  # left for a later run
                     del marks[name]
-        gone, said = self._vanished(found)
+        taken_out, gone, said = self._vanished(found)
         if warnings or gone or said or cursor is None or cursor.token != _cursor(marks).token:
             yield Page((), _cursor(marks), gone=gone, warnings=[*warnings, *said])
+        for name in taken_out:
+            self._received.settle(name, [])
 
     def _file(self, found: Found, layouts: list[Layout]) -> Iterator[Page]:
         """The pages of one file; the last has a cursor, as a sign that the file is through."""
@@ -108,14 +110,14 @@ class FilesAdapter:
             yield Page((), warnings=[being_written(found)])
             return
         except FileFault as fault:
-            yield self._refused(found, name, own, fault)
+            yield from self._refused(found, name, own, fault)
             return
         updated = self._updated(one)
         ids: list[str] = []
         try:
             yield from self._pages(one, updated, ids)
         except FileFault as fault:  # it was whole when it was looked over
-            yield self._refused(found, name, own, fault)
+            yield from self._refused(found, name, own, fault)
             return
         except Changing:
             yield Page((), warnings=[being_written(found)])
@@ -123,13 +125,15 @@ class FilesAdapter:
         if not found.unchanged():
             yield Page((), warnings=[being_written(found)])
             return
-        yield Page((), Cursor(STREAM), gone=self._received.settle(name, ids))
+        yield Page((), Cursor(STREAM), gone=self._received.no_more(name, {*ids, *one.survey.forms}))
+        self._received.settle(name, ids, set(one.survey.forms).difference(ids))
 
-    def _refused(self, found: Found, name: str, own: str, fault: FileFault) -> Page:
+    def _refused(self, found: Found, name: str, own: str, fault: FileFault) -> Iterator[Page]:
         where = kept.WHOLE_FILE.format(file=found.shown)
         aside = Quarantined(own, fault.reason, where, fault.why, fault.form)
-        gone = self._received.settle(name, [own])
-        return Page((), Cursor(STREAM), set_aside=[aside], gone=gone, warnings=[self._said(found, fault.why)])
+        gone = self._received.no_more(name, {own})
+        yield Page((), Cursor(STREAM), set_aside=[aside], gone=gone, warnings=[self._said(found, fault.why)])
+        self._received.settle(name, [own])
 
     def _said(self, found: Found, why: str) -> str:
         return tr("{file} was set aside as a whole: {why}.", file=found.shown, why=kept.told(why))
@@ -164,19 +168,17 @@ class FilesAdapter:
     def _name(self, found: Found) -> str:
         return self._context.hash(found.path.name)[:16]
 
-    def _vanished(self, found: Sequence[Found]) -> tuple[list[str], list[str]]:
-        """What was set aside of files that somebody has taken out of the folder since: nothing is left to mend."""
-        gone: list[str] = []
-        there = {self._name(one): one for one in found}
-        for name, ids in self._received.vanished(there):
-            gone += ids
-            self._received.settle(name, [])
+    def _vanished(self, found: Sequence[Found]) -> tuple[list[str], list[str], list[str]]:
+        """Files that somebody has taken out of the folder since, what was set aside of them (nothing is left to mend),
+        and what is said of that."""
+        vanished = dict(self._received.vanished({self._name(one): one for one in found}))
+        gone = [one for ids in vanished.values() for one in ids]
         said = trn(
             "What was set aside of a file ({count} entry) is no longer listed: the file was taken out of the folder.",
             "What was set aside of files ({count} entries) is no longer listed: they were taken out of the folder.",
             len(gone),
         )
-        return gone, [said] if gone else []
+        return list(vanished), gone, [said] if gone else []
 
     # --- by id, by client ----------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -171,13 +171,21 @@ class Received:
             self._save()
         return known
 
-    def settle(self, name: str, ids: Sequence[str]) -> list[str]:
-        """Remembers what of a file is set aside now; gives what was and is not any more."""
-        before = self.aside.get(name, [])
-        if list(ids) != before:
-            self.aside = {**self.aside, name: list(ids)} if ids else {n: i for n, i in self.aside.items() if n != name}
+    def no_more(self, name: str, there: Set[str]) -> list[str]:
+        """What of a file was set aside and is not in it any more, neither as a form nor set aside."""
+        return [one for one in self.aside.get(name, []) if one not in there]
+
+    def settle(self, name: str, ids: Sequence[str], forms: Set[str] = frozenset()) -> None:
+        """Remembers what of a file is set aside now: once the page that says so is stored. Before that, a stop between
+        the two would leave what is mended set aside for ever.
+
+        :param forms: what was read as forms. Whatever was set aside of it, in another file too, it is to stay.
+        """
+        every = {**self.aside, name: list(ids)}
+        left = {file: kept for file, held in every.items() if (kept := [one for one in held if one not in forms])}
+        if left != self.aside:
+            self.aside = left
             self._save()
-        return [one for one in before if one not in set(ids)]
 
     def vanished(self, present: Mapping[str, object]) -> Iterator[tuple[str, list[str]]]:
         """Files of which something was set aside and which are not in the folder any more."""

@@ -368,8 +368,10 @@ class Ingest:
     # --- writing -------------------------------------------------------------------------------------------------
 
     def _commit(self, work: _Work, page: Page, done: Ingested, *, again: bool) -> None:
-        # Nobody is told of what a power cut may take back; a letter waits for the disk by itself.
-        again = again and not hooks.anybody(self.registry.plugins, "responses_stored", "flags_changed")
+        # Nobody is told of what a power cut may take back (a letter waits for the disk by itself), and an adapter that
+        # keeps a list of its own (files) takes off it what this page says is gone.
+        plugins = self.registry.plugins
+        again = again and not page.gone and not hooks.anybody(plugins, "responses_stored", "flags_changed")
 
         def write(tx: Tx) -> tuple[set[str], int, list[str], Settled]:
             forms.save(tx, work.rows, [key for key in work.replaced if key not in work.set_aside])

@@ -207,6 +207,46 @@ def test_a_file_that_vanishes_withdraws_nothing_and_fetch_leaves_it(exports: Exp
     assert (page.responses, page.gone) == ((), ())
 
 
+BROKEN = ("F3", "0073", "Ida", "31.02.2026", "Often", "")
+MENDED = ("F3", "0073", "Ida", "13.02.2026", "Often", "")
+
+
+def test_a_form_that_is_mended_in_its_file_stays(exports: Exports) -> None:
+    """It was set aside under the id that it is read by: said to be gone, it would be withdrawn as soon as stored."""
+    exports.confirm()
+    exports.csv(rows=[*ROWS, BROKEN])
+    first = exports.pull()
+    exports.csv(rows=[*ROWS, MENDED])
+    second = exports.pull(first.cursor)
+    assert first.aside[0].remote_id in [one.id for one in second.forms]
+    assert second.gone == []
+
+
+def test_a_form_that_is_mended_in_another_file_stays_when_the_first_is_taken_out(exports: Exports) -> None:
+    """The usual way: a new export is put beside the old one, which is removed, at once or later."""
+    exports.confirm()
+    path = exports.csv(rows=[*ROWS, BROKEN])
+    first = exports.pull()
+    exports.put("newer.csv", exports.csv(rows=[*ROWS, MENDED]).read_bytes(), age=60)
+    path.unlink()
+    second = exports.pull(first.cursor)
+    assert first.aside[0].remote_id in [one.id for one in second.forms]
+    assert second.gone == []
+    assert exports.pull(second.cursor).gone == []
+
+
+def test_f69_what_is_mended_is_told_again_when_its_page_was_not_stored(exports: Exports) -> None:
+    """A stop between the two left it set aside for ever, with the warning that it may hold a safety answer."""
+    exports.confirm()
+    exports.csv(rows=[*ROWS, ("F3", "", "", "13.02.2026", "Often", "")])
+    first = exports.pull()
+    exports.csv()
+    pages = exports.open().pull(first.cursor)
+    gone = next(page.gone for page in pages if page.gone)
+    pages.close()  # type: ignore[attr-defined]
+    assert exports.pull(first.cursor).gone == gone == [first.aside[0].remote_id]
+
+
 def test_what_was_set_aside_is_released_when_it_is_mended_or_taken_away(exports: Exports) -> None:
     """Else the list of what is set aside grows for ever, and nobody looks at it any more."""
     exports.confirm()
