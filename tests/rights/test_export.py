@@ -139,7 +139,9 @@ def test_s29_no_cell_is_a_formula(text: str, before: str, trigger: str) -> None:
 def test_s29_harmless_text_is_left_as_it_is(texts: list[str]) -> None:
     """A table that changes what clients said is no record."""
     read = list(csv.reader(io.StringIO(as_csv([{"a": text} for text in texts], ["a"]), newline="")))
-    assert [row[0].removeprefix("'") for row in read[1:]] == [text.removeprefix("'") for text in texts]
+    for (found,), text in zip(read[1:], texts, strict=True):
+        # A mark before what a program would run, and nothing else; a text may begin with such a mark of its own.
+        assert found == text or (found == f"'{text}" and not TRIGGERS.isdisjoint(text))
 
 
 def test_s29_numbers_stay_numbers() -> None:
