@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,10 @@ pytest_plugins = ["tests.peers.plugin"]
 # No example has to be done within so many milliseconds: a busy machine is no fault of Handrail's.
 settings.register_profile("handrail", deadline=None)
 settings.load_profile("handrail")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Tests that run in the background of a script are deaf to Ctrl-C, and so would be all that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _OURS = ("HANDRAIL_SETTINGS", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "NETRC")
 

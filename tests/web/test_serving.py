@@ -168,20 +168,13 @@ def test_the_proxys_word_on_the_address_counts_only_when_there_is_one(open_house
 # --- as a process ----------------------------------------------------------------------------------------------------
 
 
-def _hears_ctrl_c() -> None:
-    """Tests that run in the background of a script are deaf to it, and so would be what they start."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
 def test_serve_prints_the_first_link_and_ends_by_ctrl_c(house: House, tmp_path: Path) -> None:
     """The whole of a first evening: start, open the link, stop."""
     file, port = house.desk.settings.file, free_port()
     save(file, {"web.port": port})
     command = [sys.executable, "-m", "handrail.plugin_core.cli", "--settings", str(file), "serve"]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_hears_ctrl_c
-    )
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         first, second = process.stdout.readline(), process.stdout.readline()
