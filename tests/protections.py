@@ -46,7 +46,7 @@ PROTECTIONS = (
         ("tests/platforms/test_login.py", "-k", "f43"),
     ),
     Protection(
-        "F59", "plugin_core/sync/ingest.py", "scored = remote.status in _SCORED", "scored = True",
+        "F59", "plugin_core/sync/judging.py", "if remote.status not in _SCORED:", "if False:",
         ("tests/sync/test_quarantine.py", "-k", "f59"),
     ),
     Protection(
@@ -54,8 +54,12 @@ PROTECTIONS = (
         ("tests/core/test_store_forms.py", "-k", "f62"),
     ),
     Protection(
-        "F65", "plugin_core/sync/ingest.py", "if (content and old.content == content) or _older",
-        "if _older", ("tests/sync/test_lifecycle.py", "-k", "f65"),
+        "F65", "plugin_core/sync/judging.py", "if content and content == stored:", "if False:",
+        ("tests/sync/test_lifecycle.py", "-k", "f65"),
+    ),
+    Protection(
+        "F70", "plugin_core/sync/ingest.py", "again=not by_id", "again=True",
+        ("tests/sync/test_power_cut.py", "-k", "typed"),
     ),
     Protection(
         "F91", "plugin_core/fleet/lease.py", "        if not held:\n", "        if False:\n",
@@ -85,7 +89,7 @@ PROTECTIONS = (
         ("tests/rights/test_export.py", "-k", "s29"),
     ),
     Protection(
-        "S48", "plugin_core/store/database.py", "set_config('handrail.practice', %s, true)",
+        "S48", "plugin_core/store/opening.py", "set_config('handrail.practice', %s, true)",
         "set_config('handrail.practice', %s, false)", ("tests/fleet/test_tenancy.py", "-k", "mid_error"),
     ),
 )  # fmt: skip
