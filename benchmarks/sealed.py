@@ -5,8 +5,8 @@
 Each sync is a fresh process, the two ways by turns, in the Python that this is called with. *plain* is a Sealer that
 puts its head before a value and no more; *waits* fetches a page when it is asked for. Both exist here alone. The cost
 of sealing is a ratio of computing time (all processes of a sync together), which others on the machine change least;
-what fetching ahead saves is a ratio of time that passed, of the pull, whose pages are fetched ahead, and of the whole
-sync: clients are asked for without a page ahead. Of each the median over the passes. Ends with 1 where one is missed.
+what fetching ahead saves is a ratio of time that passed, of the whole sync and of the pull alone: clients are asked for
+without a page ahead. Of each the median over the passes. Ends with 1 where one is missed.
 """
 
 from __future__ import annotations
@@ -127,9 +127,9 @@ def main() -> int:
     with Server(Path(sys.executable), options.responses, latency_ms=LATENCY_MS) as server:
         saved, of_pages = _ratios("waits", "as it is", server.base, options, "seconds", "pull")
     print(f"sealed against plain columns, full sync, computing   {cost:.2f} x   target <= {MOST} x")
-    print(f"{LATENCY_MS} ms latency, pages of 500: a page ahead saves   {of_pages:.2f} x   target >= {LEAST} x")
-    print(f"  of the whole sync                                 {saved:.2f} x")
-    return 0 if cost <= MOST and of_pages >= LEAST else 1
+    print(f"{LATENCY_MS} ms latency, pages of 500: a page ahead saves   {saved:.2f} x   target >= {LEAST} x")
+    print(f"  of the time in which pages are pulled             {of_pages:.2f} x")
+    return 0 if cost <= MOST and saved >= LEAST else 1
 
 
 if __name__ == "__main__":
