@@ -64,6 +64,21 @@ class RecordSchema(BaseSchema):
     def _to_record(self, data: dict[str, Any], **_: Any) -> Any:
         return self.record(**data)
 
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
+        """A field is what `dump` takes it for.
+
+        :raises TypeError: one of another name than the record's attribute, or with a value for one that is absent.
+        """
+        if field_obj.data_key or field_obj.attribute or field_obj.dump_default is not missing:
+            raise TypeError("a record's field bears the name of an attribute, which is always there")
+
+    def dump(self, obj: Any, *, many: bool | None = None) -> Any:
+        """As the base's, without the search for a value under several names and the steps before and after: a record
+        has what its fields name, and a flag's evidence is twenty records."""
+        if self.many if many is None else many:
+            return [self.dump(one, many=False) for one in obj]
+        return {name: field._serialize(getattr(obj, name), name, obj) for name, field in self.dump_fields.items()}
+
 
 # --- parsing of single values, usable without a schema -----------------------------------------------------------
 

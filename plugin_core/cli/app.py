@@ -26,6 +26,18 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def indented(facts: Any) -> str:
+    """What `json.dumps` writes of facts with an indent of 2, several times faster: it indents in Python, not in C."""
+    import msgspec
+
+    # A path of the computer may hold letters that are none, and numbers may be beyond all bounds.
+    line = json.dumps(facts, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    try:
+        return msgspec.json.format(line, indent=2).decode("utf-8", "surrogatepass")
+    except msgspec.DecodeError:  # Infinity is JSON for Python alone
+        return json.dumps(facts, ensure_ascii=False, indent=2)
+
+
 def json_option(function: F) -> F:
     """`--json`: the facts as JSON on standard output, for other programs."""
     return click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")(function)
@@ -88,7 +100,7 @@ class App:
 
     def json(self, facts: Any) -> None:
         """Prints facts as JSON."""
-        click.echo(json.dumps(facts, ensure_ascii=False, indent=2))
+        click.echo(indented(facts))
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Prints a plain table that reads well at 80 columns."""

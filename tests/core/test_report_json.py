@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from handrail.plugin_core.cli.app import indented
 from handrail.plugin_core.report.data import client_json, flag_json, flags_json, report_json
 from handrail.schemas.flags import EvidenceSchema
 from handrail.schemas.runs import RunReportSchema
 from handrail.schemas.vocab import Blank
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from .report_fake import acknowledgement, course, even, form, hold, rising_view, rows_of, run, view
 
@@ -99,3 +104,52 @@ def test_the_self_check_is_in_it_only_where_it_is_shared() -> None:
     )
     assert client_json(view([private], flags=()))["courses"] == []
     assert [one["id"] for one in client_json(view([both], flags=()))["courses"][0]["forms"]] == ["ts8-1"]
+
+
+LETTERS = st.text(st.characters(codec=None), max_size=6)  # also what is no letter: a path of the computer may hold it
+FACTS: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | LETTERS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(LETTERS, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@example(
+    facts={"a": {}, "b": [], "c": [[], {}], "d": '[{,: \\"\n\u2028\x7f', "e": "\udc80", "f": 1e16, "g": float("inf")}
+)
+@given(facts=FACTS)
+def test_facts_are_printed_as_json_writes_them(facts: Any) -> None:
+    """A practice that keeps what `--json` printed and compares must not find all of it changed by an update."""
+    assert indented(facts) == json.dumps(facts, ensure_ascii=False, indent=2)
+
+
+def test_a_flag_more_costs_a_list_little() -> None:
+    """A host that asks a large practice for its flags every minute pays for each of them."""
+    row = rows_of(rising_view().courses, "Ada Example")[0]
+    assert len(row.flag.evidence.forms) + len(row.flag.evidence.steps) > 3, "the test shows nothing"
+
+    def printed(times: int) -> int:
+        return calls(lambda: indented(flags_json([row] * times)))
+
+    printed(1)
+    assert (printed(11) - printed(1)) / 10 < MOST_CALLS
+
+
+MOST_CALLS = 450  # calls in Python, of which the evidence's fields are most; json's own indent takes thousands
+
+
+def calls(work: Callable[[], object]) -> int:
+    """How many functions of Python are called."""
+    number = 0
+
+    def count(_frame: Any, event: str, _arg: Any) -> None:
+        nonlocal number
+        number += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return number

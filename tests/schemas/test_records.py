@@ -13,7 +13,7 @@ from handrail.schemas.base import BaseSchema, RecordSchema, Text
 from handrail.schemas.problems import MOST, by_index, problems
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from marshmallow import ValidationError
+from marshmallow import Schema, ValidationError, fields
 
 from .strategies import of_schema
 
@@ -59,6 +59,7 @@ def test_records_come_back_as_they_went_out(name: str, data: st.DataObject) -> N
     record = schema.load(data.draw(of_schema(schema)))
     assert isinstance(record, RECORDS[name].record)
     written = json.dumps(schema.dump(record), allow_nan=False)
+    assert written == json.dumps(Schema.dump(schema, record)), "not what marshmallow itself writes"
     again = RECORDS[name]().load(json.loads(written))
     assert again == record
     assert json.dumps(schema.dump(again)) == written
@@ -130,3 +131,11 @@ def test_validators_on_strict_fields_are_refused() -> None:
     """They would be skipped silently, and somebody would believe that they judge."""
     with pytest.raises(TypeError, match="no validators"):
         Text(validate=lambda _: None)
+
+
+@pytest.mark.parametrize("more", [{"data_key": "other"}, {"attribute": "other"}, {"dump_default": "other"}])
+def test_a_record_s_field_of_another_name_is_refused(more: dict[str, Any]) -> None:
+    """It would be written under the wrong name, or not at all, and evidence would be lost on the way out."""
+    made = RecordSchema.from_dict({"reason": fields.Raw(**more)})
+    with pytest.raises(TypeError, match="name of an attribute"):
+        made()
