@@ -33,7 +33,8 @@ from .unfinished import Leniency
 
 # As the server shows it, or the bare id. One without a digit may be a person's name, which belongs into no address.
 PATIENT = re.compile(r"(?:Patient/|(?=[^/]*[0-9]))([A-Za-z0-9\-.]{1,64})")
-CLIENT_BATCH = 50
+CLIENTS_AT_ONCE = 200
+CLIENT_ADDRESS = 1900  # characters of ids in an address: with the rest of it within 2,048, which IIS allows a query
 LISTING_PAGE = 1000
 CLIENT_PURPOSE = mark("look up clients (Patient)")
 MADE_BY = frozenset({"create", "update"})
@@ -115,8 +116,7 @@ class FhirAdapter:
         """
         found = filter(None, map(PATIENT.fullmatch, refs))
         ids = list(dict.fromkeys(match.group(1) for match in found))
-        for start in range(0, len(ids), CLIENT_BATCH):
-            some = ids[start : start + CLIENT_BATCH]
+        for some in _batches(ids):
             known: dict[str, Json] = {}
             try:
                 parameters = query(_id=",".join(some), _count=len(some))
@@ -191,3 +191,17 @@ class FhirAdapter:
 
 def _hash(text: str) -> str:
     return sha256(text.encode()).hexdigest()[:32]
+
+
+def _batches(ids: Sequence[str]) -> Iterator[list[str]]:
+    """As many ids as one address may hold: some 50 of 36 characters, several times as many where they are short."""
+    some: list[str] = []
+    room = CLIENT_ADDRESS
+    for one in ids:
+        if some and (len(one) + 1 > room or len(some) == CLIENTS_AT_ONCE):
+            yield some
+            some, room = [], CLIENT_ADDRESS
+        some.append(one)
+        room -= len(one) + 1
+    if some:
+        yield some

@@ -26,17 +26,16 @@ from ..settings import Settings
 from ..store import Store, Tx, book, entries, forms, mend, outgoing
 from ..store.sql import chunks
 from ..words import tr, trn
-from . import full_check, hooks, judged, sessions
+from . import clients, full_check, hooks, judged, sessions
 from .evaluate import PUSHED_KINDS, Evaluate
 from .ingest import STREAM, Ingest, Ingested
 from .points import reach
 from .push import Push
 from .quiet import quiet_collector
-from .redirects import merge_as_told
 from .waiting import still_waiting
 
 CONNECTION = "connection"
-CLIENT_BATCH = 100
+ID_BATCH = 100
 _MOVES_NO_FORM = ("pulled", "unchanged", "other_forms", "not_finished", "clients_with_new_sessions")
 _LATE = ("new", "set_aside", "raised", "raised_again", "may_hold_safety_answers")
 Progress = Callable[[str, int, int | None], None]
@@ -237,7 +236,7 @@ class Sync:
         """Pulls again by id what was set aside (F51); raw forms are not kept."""
         with self.store.reading(self.source) as tx:
             waiting = forms.in_quarantine(tx)
-        for part in chunks([item.remote_id for item in waiting], CLIENT_BATCH):
+        for part in chunks([item.remote_id for item in waiting], ID_BATCH):
             done = self.ingest.page(self.adapter.fetch(part), by_id=True)
             run.counts.update({"retried": len(part)} | done.counts)
             self._urgent(run, done)
@@ -250,7 +249,7 @@ class Sync:
         try:
             while True:
                 with self.store.reading(self.source) as tx:
-                    unasked = forms.unasked(tx, CLIENT_BATCH, after=max(unasked, default=""))
+                    unasked = forms.unasked(tx, clients.BATCH, after=max(unasked, default=""))
                 if not unasked:
                     break
                 if self._ask(run, unasked):
@@ -262,34 +261,22 @@ class Sync:
 
     def _ask(self, run: _Run, refs: dict[str, str]) -> int:
         """Asks about a batch of clients; gives how many of their records were merged into others."""
-        found = {client.ref: client for client in self.adapter.clients(list(refs.values()))}
-        today = self.context.as_of.date()
-        answers = {key: found.get(ref) for key, ref in refs.items()}
-
-        def write(tx: Tx) -> tuple[int, int]:
-            moved = forms.save_clients(tx, answers, today)
-            forms.mark_keys_dirty(tx, moved)
-            merged = merge_as_told(tx, self.source, answers)
-            reach("clients-before-commit")
-            return len(moved), merged
-
-        merges = any(client is not None and client.replaced_by for client in answers.values())
-        moved, merged = self.store.write(write, self.source, again=not merges)  # a merge stands in the trail
-        run.counts.update(new_therapists=moved, clients_merged=merged)
-        if merged:
+        told = clients.ask(self.store, self.source, self.adapter, refs, self.context.as_of.date())
+        run.counts.update(new_therapists=told.moved, clients_merged=told.merged)
+        if told.merged:
             self.ingest.redirected()
-        reach("clients-after-commit")
-        unknown = sum(client is None for client in answers.values())
-        if unknown:
-            run.counts["clients_unknown_to_platform"] += unknown
+        if told.unknown:
+            run.counts["clients_unknown_to_platform"] += told.unknown
             sentence = trn(
                 "{count} client has forms, but the platform does not know them (any more). Their forms are kept.",
                 "{count} clients have forms, but the platform does not know them (any more). Their forms are kept.",
-                unknown,
+                told.unknown,
             )
             run.say([sentence], self.spec.title)
+        if told.failed is not None:
+            raise told.failed
         self.progress("asking about clients", len(refs), None)
-        return merged
+        return told.merged
 
     def _sessions(self, run: _Run) -> None:
         """Attended sessions of clients with news; where they cannot be had it is only said."""
@@ -369,7 +356,7 @@ class Sync:
         with self.store.reading(self.source) as tx:
             cursor = book.cursor(tx, STREAM)
         late = 0
-        for part in chunks(strange, CLIENT_BATCH):
+        for part in chunks(strange, ID_BATCH):
             done = self.ingest.page(self.adapter.fetch(part), by_id=True)
             run.counts.update({name: n for name, n in done.counts.items() if name in _LATE})
             self._urgent(run, done)

@@ -318,6 +318,23 @@ def test_clients_are_those_that_were_asked_for(connect) -> None:  # type: ignore
     ]
 
 
+@pytest.mark.parametrize(("of", "most"), [("{:036d}", 51), ("p{:d}", 200)])
+def test_clients_are_asked_for_in_addresses_that_servers_take(connect, of: str, most: int) -> None:  # type: ignore[no-untyped-def]
+    """Each look-up waits for a far server, so there are to be few; IIS refuses addresses over 2,048 characters."""
+    known = [of.format(number) for number in range(1000, 1401)]
+
+    def reply(seen: Seen) -> Answer:
+        wanted = asked(seen)["_id"].split(",")
+        assert asked(seen)["_count"] == str(len(wanted))
+        return fhir(bundle(*({"resourceType": "Patient", "id": one} for one in wanted if one in known)))
+
+    with Script(reply) as server:
+        found = list(connect(server.base).clients([f"Patient/{one}" for one in known]))
+    assert [one.ref for one in found] == [f"Patient/{one}" for one in known]
+    assert max(len(server.base + one.path) for one in server.seen) <= 2048
+    assert max(len(asked(one)["_id"].split(",")) for one in server.seen) == most
+
+
 def test_the_server_clock_of_the_script_is_what_the_tests_think() -> None:
     """F7 and F16 hang on it."""
     assert DATE.endswith("12:00:00 GMT")

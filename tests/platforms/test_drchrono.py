@@ -203,7 +203,7 @@ class TestDrChrono(OnDrChrono, AdapterConformance):
         assert not self.pull_all(self.open()).gone
 
     def test_the_list_of_patients_is_walked_once_for_all_batches(self) -> None:
-        """A practice's names are asked for a hundred at a time: walked anew for each, they would spend the hour."""
+        """A practice's names are asked for in batches: walked anew for each, they would spend the hour."""
         refs = [str(80_000 + number) for number in range(60)]
         for ref in refs:
             self.double.put("patients", {"first_name": "Kestrel", "last_name": ref, "doctor": DOCTOR}, int(ref))

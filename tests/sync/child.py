@@ -7,7 +7,7 @@ from pathlib import Path
 
 from handrail.plugin_core.engine import Engine
 from handrail.plugin_core.settings import load
-from handrail.plugin_core.sync import evaluate, push, run
+from handrail.plugin_core.sync import clients, evaluate, push, run
 from handrail.plugin_core.sync.run import Options
 
 from tests.stopping import die_at, killed, preload
@@ -18,7 +18,7 @@ preload(__name__)
 def small_pages() -> None:
     """Batches of the core so small that each step is met more than once in a practice of eight clients."""
     evaluate.MOST_ALONE = evaluate.CLIENTS_A_PAGE = 3
-    run.CLIENT_BATCH = 3
+    run.ID_BATCH = clients.BATCH = 3
     push.BATCH = 2
 
 

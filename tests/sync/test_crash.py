@@ -40,11 +40,11 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _in_small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    from handrail.plugin_core.sync import evaluate, push, run
+    from handrail.plugin_core.sync import clients, evaluate, push, run
 
     for name in ("MOST_ALONE", "CLIENTS_A_PAGE"):
         monkeypatch.setattr(evaluate, name, getattr(evaluate, name))
-    for module, name in ((run, "CLIENT_BATCH"), (push, "BATCH")):
+    for module, name in ((run, "ID_BATCH"), (clients, "BATCH"), (push, "BATCH")):
         monkeypatch.setattr(module, name, getattr(module, name))
     small_pages()
 
