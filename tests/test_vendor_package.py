@@ -338,7 +338,7 @@ def test_it_connects_publishes_syncs_and_its_rule_prompts_on_its_platform(instal
         report = account.command("sync", "--yes")
         assert (report["outcome"], report["counts"]["new"], report["counts"]["pushed"]) == ("complete", 3, 1)
         (flag,) = account.command("flags")["flags"]
-        assert flag["rule"] == "ACME1"
+        assert (flag["rule"], flag["title"]) == ("ACME1", "Few breaks, twice in a row")
         (alert,) = account.double.alerts.values()
         assert (alert["client"], alert["open"]) == ("c-11", True)
         again = account.command("sync", "--yes")

@@ -265,7 +265,7 @@ class _Say:
         """The first few flags of different rules, the rest as a number: the list is `handrail flags`."""
         if self.quiet:
             return
-        from ...plugin_core.report.terminal import flags_table
+        from ...plugin_core.report.listing import flags_table
 
         by_rule: dict[str, FlagRow] = {}
         for row in rows:

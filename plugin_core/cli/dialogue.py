@@ -89,7 +89,7 @@ def _print(app: App, title: str, rows: Sequence[tuple[str, str]], problems: Sequ
     from rich.table import Table
     from rich.text import Text
 
-    from ..report.series import plain
+    from ..report.plain import plain
 
     click.echo(f"\n{plain(title)}")
     for problem in problems:
@@ -102,7 +102,7 @@ def _print(app: App, title: str, rows: Sequence[tuple[str, str]], problems: Sequ
 
 def pick(question: str, choices: Mapping[str, str], proposed: str | None) -> str | None:
     """Asks for one of the choices by its number or word; for any text where there are none. Empty: nobody decides."""
-    from ..report.series import plain
+    from ..report.plain import plain
 
     words = list(choices)
     for number, word in enumerate(words, 1):

@@ -218,7 +218,7 @@ def _left(proposal: Proposal, title: str, reworded: Sequence[str]) -> str:
 
 
 def _shown(text: str) -> str:
-    from ..report.series import plain
+    from ..report.plain import plain
 
     return plain(text)
 

@@ -35,6 +35,7 @@ def flags(
     as_json: bool,
 ) -> int:
     """The open flags with their reasons, safety notices on top. With --by-hand: the list to enter by hand."""
+    from ..rules import words
     from ..schedule import alarm
 
     if (out is not None or reasons) and not by_hand:
@@ -51,7 +52,8 @@ def flags(
         found = engine.flags(everything=everything, client=client)
         rows = [row for row in found if row.flag.shown or more or everything]
         hidden = len(found) - len(rows)
-        titles = engine.registry.titles
+        # Ours are known without the rules, whose import costs more than to read the flags.
+        titles = engine.registry.titles if any(row.flag.rule not in words.TITLES for row in rows) else {}
     if as_json:
         from ..report.data import flags_json
 
@@ -62,7 +64,7 @@ def flags(
 
         click.echo(tr(phrases.NO_FLAG))
         return 0
-    from ..report.terminal import flags_table
+    from ..report.listing import flags_table
 
     app.print(flags_table(rows, titles))
     if hidden:

@@ -24,7 +24,7 @@ from ..sync.evaluate import PUSHED_KINDS
 from ..sync.push import TITLE
 from ..words import Texts, mark, spoken, tr
 from ..words.spelling import day, short_day
-from .series import plain
+from .plain import plain
 
 if TYPE_CHECKING:
     from ..engine import Engine

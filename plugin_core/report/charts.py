@@ -21,6 +21,7 @@ from ..words import mark, tr, trn
 from ..words.spelling import short, short_day
 from . import phrases
 from .model import model_legend, seen_by_model
+from .plain import plain
 from .series import (
     Mark,
     Point,
@@ -29,7 +30,6 @@ from .series import (
     few,
     lines_named,
     notes_of,
-    plain,
     series_of,
     shown_value,
     spans_of,

@@ -27,7 +27,8 @@ from ..words.spelling import moment, tenths, whole
 from . import changed, phrases, practice
 from .cards import cards
 from .charts import course_figure
-from .series import all_scores, main_scores, plain, visible
+from .plain import plain
+from .series import all_scores, main_scores, visible
 
 if TYPE_CHECKING:
     from ..engine import Engine

@@ -6,7 +6,6 @@ rules' own view of the course; nothing is computed a second time.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -24,8 +23,6 @@ FEWEST = 3
 """Change can be shown from the third form on; before that a sentence stands in place of the picture."""
 
 _BLANKS = frozenset(Blank)
-_LINE_BREAKS = frozenset("\n\r\t\v\f\x85\u2028\u2029")
-_TURNS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 TAGS = Texts({"under-age": mark("under age"), "proxy": mark("by proxy"), "interpreter": mark("with an interpreter")})
@@ -287,20 +284,3 @@ def shown_value(form: ScoredForm, score_id: str) -> tuple[str, str | None]:
 
 def _why(score: Score) -> str | None:
     return told(score.reason) if score.reason else None
-
-
-def plain(text: object) -> str:
-    """Text from elsewhere, made safe to show: no control characters, no characters that turn the line round.
-
-    A name may hold an escape sequence for the terminal or a mark that reverses the reading direction (S28).
-    """
-    told = str(text)
-    return told if told.isprintable() else "".join(_plain(char) for char in told)
-
-
-def _plain(char: str) -> str:
-    if char in _LINE_BREAKS:
-        return " "
-    if char in _TURNS:
-        return ""
-    return "\ufffd" if unicodedata.category(char) in ("Cc", "Cs") else char

@@ -1,4 +1,4 @@
-"""The views for the terminal: a client's course, the list of flags, and a flag redone step by step.
+"""The views for the terminal: a client's course, and a flag redone step by step (the list of flags: `listing`).
 
 Built for 80 columns and for a pipe as much as for a wide screen: words before colours, no boxes, and every text from
 outside cleared of what could steer a terminal (S28). Import this module only where something is printed: it loads rich.
@@ -12,7 +12,6 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType
-from rich.segment import Segment
 from rich.text import Text
 
 from ...schemas.records import Course, ScoredForm
@@ -24,6 +23,8 @@ from ..words import mark, tr
 from ..words.spelling import short_day
 from . import phrases
 from .cards import notes_on_last
+from .listing import HEAD, KIND, NO_TITLES, QUIET, Hanging, as_is, indented
+from .plain import plain
 from .plot import ASCII, FINE, Marks, legend, plot
 from .series import (
     Series,
@@ -32,7 +33,6 @@ from .series import (
     lines_named,
     main_scores,
     notes_of,
-    plain,
     scores_for,
     series_of,
     shown_value,
@@ -43,68 +43,8 @@ if TYPE_CHECKING:
     from ..signal.picture import Picture
     from ..views import ClientView, FlagRow
 
-HEAD, KIND, QUIET = "bold", "bold", "dim"
-INDENT = 2
 DAY, CELL = 12, 10
-_NO_TITLES: Mapping[str, str] = {}
 _FLAG = mark("Flag {flag}, rule {rule} version {version}, since {day}")
-
-
-def _text(value: object, style: str = "") -> Text:
-    """Text that is shown as it is: no markup in it is read, nothing in it steers the terminal."""
-    return Text(plain(value), style=style)
-
-
-@dataclass(frozen=True, slots=True)
-class _Hanging:
-    """A label with a text hanging to the right of it, without blanks at the ends of lines."""
-
-    label: str
-    room: int
-    inside: RenderableType
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
-        width = max(options.max_width - self.room, 1)
-        lines = console.render_lines(self.inside, options.update(width=width), pad=False)
-        for number, line in enumerate(lines):
-            if number == 0 or any(segment.text.strip() for segment in line):
-                yield Segment(f"{plain(self.label) if number == 0 else '':<{self.room}}")
-            yield from line
-            yield Segment.line()
-
-
-def _inside(*parts: RenderableType) -> _Hanging:
-    return _Hanging("", INDENT, Group(*parts))
-
-
-# --- the list of flags -----------------------------------------------------------------------------------------------
-
-
-def flags_table(rows: Sequence[FlagRow], titles: Mapping[str, str] = _NO_TITLES) -> RenderableType:
-    """The flags as a list: safety notices on top, then the others in the given order.
-
-    :param titles: rule titles by id where the rules are not the built-in ones.
-    """
-    safety = [row for row in rows if row.kind == "safety"]
-    others = [row for row in rows if row.kind != "safety"]
-    parts: list[RenderableType] = []
-    for name, group in ((tr("Safety notices"), safety), (tr("Prompts and good news"), others)):
-        if group:
-            parts += [_text(name, HEAD), *(_flag(row, titles) for row in group)]
-    return Group(*parts) if parts else _text(tr(phrases.NO_FLAG))
-
-
-def _flag(row: FlagRow, titles: Mapping[str, str]) -> RenderableType:
-    """One flag in the list: a line to find it by, its state, and the first sentence of its reason."""
-    head = Text.assemble(_text(row.client, HEAD), "  ", _text(phrases.heading(row, titles), KIND))
-    state = "; ".join(filter(None, (short_day(row.flag.opened), phrases.state_of(row), phrases.sent_of(row))))
-    more = "" if row.flag.shown else " " + tr("(waits behind “more”)")
-    reason = row.flag.evidence.reason
-    said = reason if row.kind == "safety" else phrases.first_sentence(reason)
-    lines = [head, _text(state + more, QUIET), _text(said)]
-    if row.hold is not None:
-        lines.append(_text(tr("On hold until {day}.", day=short_day(row.hold.until)), QUIET))
-    return _Hanging(row.id, len(row.id) + 2, Group(*lines, Text("")))
 
 
 # --- one client ------------------------------------------------------------------------------------------------------
@@ -119,50 +59,50 @@ def client_panels(view: ClientView, rules: Sequence[RuleSpec] | None = None) -> 
     passed = [row for row in view.flags if row.flag.state not in STANDING_STATES]
     courses = visible(view.courses)
     rests = frozenset(form.id for row in standing for form in row.flag.evidence.forms)
-    parts: list[RenderableType] = [_text(view.shown, HEAD)]
+    parts: list[RenderableType] = [as_is(view.shown, HEAD)]
     if view.clinician:
-        parts.append(_text(tr("Therapist: {name}", name=view.clinician)))
-    parts += [_text(phrases.held(hold)) for hold in view.holds]
-    parts += [_text(told) for told in (*phrases.ended(view), *phrases.remarks_of(view), *phrases.notes_of(view))]
+        parts.append(as_is(tr("Therapist: {name}", name=view.clinician)))
+    parts += [as_is(phrases.held(hold)) for hold in view.holds]
+    parts += [as_is(told) for told in (*phrases.ended(view), *phrases.remarks_of(view), *phrases.notes_of(view))]
     parts += _standing(standing)
     for course in courses:
         parts += [Text(""), *_course(course, rests, builtin_rules() if rules is None else rules)]
     if not courses:
-        parts += [Text(""), _text(words.EMPTY_STATES[0])]
+        parts += [Text(""), as_is(words.EMPTY_STATES[0])]
     if passed:
-        parts += [Text(""), _text(tr("Earlier flags"), HEAD)]
-        parts += [_inside(_earlier(row)) for row in passed]
-    parts += [Text(""), _text(tr(phrases.ABOUT[1]), QUIET)]
+        parts += [Text(""), as_is(tr("Earlier flags"), HEAD)]
+        parts += [indented(_earlier(row)) for row in passed]
+    parts += [Text(""), as_is(tr(phrases.ABOUT[1]), QUIET)]
     return Group(*parts)
 
 
 def _standing(rows: Sequence[FlagRow]) -> Iterator[RenderableType]:
     for row in rows:
-        said = [_text(line, QUIET) for line in phrases.seen_of(row)]
-        head = _text(f"{phrases.heading(row, _NO_TITLES)} ({short_day(row.flag.opened)}, {row.id})", HEAD)
-        state = _text(f"{phrases.state_of(row)}; {phrases.sent_of(row)}", QUIET)
+        said = [as_is(line, QUIET) for line in phrases.seen_of(row)]
+        head = as_is(f"{phrases.heading(row, NO_TITLES)} ({short_day(row.flag.opened)}, {row.id})", HEAD)
+        state = as_is(f"{phrases.state_of(row)}; {phrases.sent_of(row)}", QUIET)
         yield Text("")
         yield head
-        yield _inside(_text(row.flag.evidence.reason), state, *said)
+        yield indented(as_is(row.flag.evidence.reason), state, *said)
 
 
 def _earlier(row: FlagRow) -> Text:
     opened = short_day(row.flag.opened)
     closed = row.flag.closed
     when = tr("{start} to {end}", start=opened, end=short_day(closed)) if closed else opened
-    return _text(f"{when}  {phrases.heading(row, _NO_TITLES)}, {phrases.state_of(row)} ({row.id})")
+    return as_is(f"{when}  {phrases.heading(row, NO_TITLES)}, {phrases.state_of(row)} ({row.id})")
 
 
 def _course(course: Course, rests: frozenset[str], rules: Sequence[RuleSpec]) -> Iterator[RenderableType]:
-    yield _text(phrases.course_title(course), HEAD)
+    yield as_is(phrases.course_title(course), HEAD)
     if (empty := few(course)) is not None:
-        yield _inside(_text(empty))
+        yield indented(as_is(empty))
     else:
         drawn = [series_of(course, name) for name in main_scores(course.instrument)]
-        yield _inside(*(_Plot(series, rests) for series in drawn), _Legend(tuple(drawn), rests))
-    yield _inside(_Numbers(course), *_remarks(course), *_bands(course))
+        yield indented(*(_Plot(series, rests) for series in drawn), _Legend(tuple(drawn), rests))
+    yield indented(_Numbers(course), *_remarks(course), *_bands(course))
     for title, reason in notes_on_last(course, rules):
-        yield _inside(Text(""), Group(_text(title, HEAD), _text(reason)))
+        yield indented(Text(""), Group(as_is(title, HEAD), as_is(reason)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +115,7 @@ class _Plot:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         hoped = phrases.HOPED[self.series.definition.direction]
-        yield _text(f"{self.series.definition.title}{f' ({hoped})' if hoped else ''}")
+        yield as_is(f"{self.series.definition.title}{f' ({hoped})' if hoped else ''}")
         lines = plot(self.series, marked=self.rests, width=options.max_width, marks=_marks(options), model=self.model)
         yield Text("\n".join(lines), no_wrap=True)
 
@@ -189,7 +129,7 @@ class _Legend:
     model: Picture | None = None
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        yield _text(legend(self.series, self.rests, _marks(options), self.model), QUIET)
+        yield as_is(legend(self.series, self.rests, _marks(options), self.model), QUIET)
 
 
 def _marks(options: ConsoleOptions) -> Marks:
@@ -223,9 +163,9 @@ def _remarks(course: Course) -> Iterator[RenderableType]:
     noted = notes_of(course, course.forms)
     for form, beside in zip(course.forms, noted, strict=True):
         if told := [*_reasons(course, form), *beside]:
-            yield _Hanging(short_day(form.authored), 13, _text("; ".join(told)))
+            yield Hanging(short_day(form.authored), 13, as_is("; ".join(told)))
     for name, text in lines_named(course, noted):
-        yield _Hanging(name, 13, _text(text, QUIET))
+        yield Hanging(name, 13, as_is(text, QUIET))
 
 
 def _reasons(course: Course, form: ScoredForm) -> Iterator[str]:
@@ -248,50 +188,50 @@ def _bands(course: Course) -> Iterator[RenderableType]:
                 start=short_day(span.start),
                 end=short_day(span.end),
             )
-            yield _text(told, QUIET)
+            yield as_is(told, QUIET)
 
 
 # --- one flag, step by step ------------------------------------------------------------------------------------------
 
 
-def explain_text(row: FlagRow, course: Course | None = None, titles: Mapping[str, str] = _NO_TITLES) -> RenderableType:
+def explain_text(row: FlagRow, course: Course | None = None, titles: Mapping[str, str] = NO_TITLES) -> RenderableType:
     """The whole sum of a flag: forms, answers, numbers with their origin, each step, what would clear it, who knows.
 
     :param course: the course that it rests on; with it the plot of its scores is shown.
     """
     flag, evidence = row.flag, row.flag.evidence
     parts: list[RenderableType] = [
-        Text.assemble(_text(row.client, HEAD), "  ", _text(phrases.heading(row, titles), KIND)),
-        _text(tr(_FLAG, flag=row.id, rule=flag.rule, version=flag.rule_version, day=words.day(flag.opened)), QUIET),
+        Text.assemble(as_is(row.client, HEAD), "  ", as_is(phrases.heading(row, titles), KIND)),
+        as_is(tr(_FLAG, flag=row.id, rule=flag.rule, version=flag.rule_version, day=words.day(flag.opened)), QUIET),
         Text(""),
-        _text(evidence.reason),
+        as_is(evidence.reason),
     ]
     if course is not None and row.kind != "safety" and (shown := visible([course])) and few(shown[0]) is None:
         parts += [Text(""), *_plots(row, shown[0])]
     parts += _section(tr("Forms that it rests on"), [_form(form) for form in _forms(row)])
     parts += _section(
-        tr("Numbers that were not computed"), [_text(phrases.constant(item)) for item in evidence.constants]
+        tr("Numbers that were not computed"), [as_is(phrases.constant(item)) for item in evidence.constants]
     )
     parts += _section(tr("The sum"), [_steps(row)] if evidence.steps else [])
     moved = any(move.before is not None for move in evidence.moves)
     head = tr("Lines that moved") if moved else tr("Lines and what was answered")
-    parts += _section(head, [_text(told) for told in _moves(row)])
-    parts += _section(tr("When it clears"), [_text(evidence.clears_when)] if evidence.clears_when else [])
-    parts += _section(tr("What became of it"), [_text(told) for told in _became(row)])
+    parts += _section(head, [as_is(told) for told in _moves(row)])
+    parts += _section(tr("When it clears"), [as_is(evidence.clears_when)] if evidence.clears_when else [])
+    parts += _section(tr("What became of it"), [as_is(told) for told in _became(row)])
     if row.kind in ("prompt", "good-news"):
-        parts += _section(tr(phrases.NEXT), [_text(f"- {tr(option)}") for option in words.OPTIONS])
+        parts += _section(tr(phrases.NEXT), [as_is(f"- {tr(option)}") for option in words.OPTIONS])
     return Group(*parts)
 
 
 def _section(head: str, inside: Sequence[RenderableType]) -> list[RenderableType]:
-    return [Text(""), _text(head, HEAD), _inside(*inside)] if inside else []
+    return [Text(""), as_is(head, HEAD), indented(*inside)] if inside else []
 
 
 def _plots(row: FlagRow, course: Course) -> Iterator[RenderableType]:
     rests = frozenset(form.id for form in row.flag.evidence.forms)
     drawn = [series_of(course, name) for name in scores_for(row.flag, course)]
     model = _model(row, course)
-    yield _inside(*(_Plot(series, rests, model) for series in drawn), _Legend(tuple(drawn), rests, model))
+    yield indented(*(_Plot(series, rests, model) for series in drawn), _Legend(tuple(drawn), rests, model))
 
 
 def _model(row: FlagRow, course: Course) -> Picture | None:
@@ -309,14 +249,14 @@ def _forms(row: FlagRow) -> Iterator[tuple[str, str]]:
 
 
 def _form(form: tuple[str, str]) -> RenderableType:
-    return Group(_text(form[0]), _inside(_text(form[1] or tr("no number was read from it"), QUIET)))
+    return Group(as_is(form[0]), indented(as_is(form[1] or tr("no number was read from it"), QUIET)))
 
 
 def _steps(row: FlagRow) -> RenderableType:
     found = []
     for number, step in enumerate(row.flag.evidence.steps, 1):
-        working = _text(f"{step.working} → {phrases.result(step.result)}", QUIET)
-        found.append(_Hanging(f"{number:>2}.", 5, Group(_text(step.what), working)))
+        working = as_is(f"{step.working} → {phrases.result(step.result)}", QUIET)
+        found.append(Hanging(f"{number:>2}.", 5, Group(as_is(step.what), working)))
     return Group(*found)
 
 

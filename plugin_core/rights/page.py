@@ -20,7 +20,8 @@ from markupsafe import Markup
 from ...schemas.records import Course
 from ..report.charts import series_svg
 from ..report.phrases import who
-from ..report.series import FEWEST, Mark, Series, main_scores, plain, series_of
+from ..report.plain import plain
+from ..report.series import FEWEST, Mark, Series, main_scores, series_of
 from ..words import Texts, mark, tr
 from ..words.kept import told
 from ..words.spelling import day, exact, moment

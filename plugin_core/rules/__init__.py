@@ -8,15 +8,11 @@ from functools import partial
 from ...schemas.records import Course
 from ..contracts import Judge, RuleSpec
 from . import words
-from .change import DOWN, UP, judge_shift, may_shift
-from .levels import judge_asked, judge_pattern, judge_relief, judge_steady, may_be_relief, may_be_steady
-from .others import judge_little_change, judge_two_views, may_be_little_change, may_be_two_views
-from .safety import judge_safety, may_be_safety
-from .view import KEPT_APART
-
-__all__ = ["KEPT_APART", "WAITING", "builtin_rules"]
 
 VERSION = "1"
+KEPT_APART = frozenset({"under-age", "proxy", "interpreter"})
+"""Forms with one of these tags are scored and shown, but kept out of the change rules (clinical.md 3.7)."""
+
 WAITING = frozenset({"P1", "P2", "P3", "P4", "P5", "P6"})
 """Rules that wait behind "more" unless the practice names them: the bench of the signal decides it (docs/signal.md)."""
 
@@ -27,8 +23,13 @@ def builtin_rules(apart: frozenset[str] = KEPT_APART) -> tuple[RuleSpec, ...]:
     `apart`: forms with one of these tags are kept out of R1, P1 to P6 and N; an empty set lets them in, which is the
     practice's decision. P7, S and the pattern note read every form.
     """
-    from ..signal.news import rule_n  # they read this package's words and views
+    # Here, since many commands show what rules have said, and few let them judge.
+    from ..signal.news import rule_n
     from ..signal.rule import rule_r1
+    from .change import DOWN, UP, judge_shift, may_shift
+    from .levels import judge_asked, judge_pattern, judge_relief, judge_steady, may_be_relief, may_be_steady
+    from .others import judge_little_change, judge_two_views, may_be_little_change, may_be_two_views
+    from .safety import judge_safety, may_be_safety
 
     up = partial(judge_shift, rule="P1", score="warning", sign=UP, inside=("reliance", "outlook"), apart=apart)
     down = partial(judge_shift, rule="P2", score="growth", sign=DOWN, inside=(), apart=apart)

@@ -23,9 +23,6 @@ from ..contracts import Reading
 from ..words import mark
 from .bands import PAIR_DAYS, TOLERANCE, Band, Limits, beyond, limits
 
-KEPT_APART = frozenset({"under-age", "proxy", "interpreter"})
-"""Forms with one of these tags are scored and shown, but kept out of the change rules (clinical.md 3.7)."""
-
 FEWEST_TO_SHIFT = 3
 """Scored forms in a row that a shift takes at least: one for the baseline, two beyond the band."""
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from ...schemas.records import Course, Evidence
 from ..contracts import Reading, RuleSpec
-from ..rules import words
+from ..rules import KEPT_APART, words
 from ..rules.change import explain_horizon, horizon
-from ..rules.view import KEPT_APART, NO_CONSTANTS, view_of
+from ..rules.view import NO_CONSTANTS, view_of
 from .constants import constants
 from .rule import FEW_FORMS, follow_course, guard, kept_of, possible, prepare
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from ...schemas.records import Course
-from ..rules.view import KEPT_APART
+from ..rules import KEPT_APART
 from .constants import constants
 from .model import GRID, levels
 from .pages import Place

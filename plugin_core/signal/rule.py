@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from ...schemas.records import Course
 from ..contracts import Reading, RuleSpec
-from ..rules import words
-from ..rules.view import KEPT_APART, NO_CONSTANTS, keep
+from ..rules import KEPT_APART, words
+from ..rules.view import NO_CONSTANTS, keep
 from ..words import mark
 from .constants import BUDGETS, Constants, constants
 

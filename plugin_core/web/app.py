@@ -8,7 +8,7 @@ from flask import Flask, request
 from jinja2 import StrictUndefined
 from markupsafe import Markup
 
-from ..report.series import plain
+from ..report.plain import plain
 from ..words import spoken, tr, trn, trp
 from . import guard, here, wrong
 from .access import Role

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -17,6 +19,7 @@ import pytest
 from click.testing import CliRunner
 from handrail.adapters.demo.stage import Demo, open_demo
 from handrail.plugin_core.cli import COMMANDS, cli, run
+from handrail.plugin_core.report import phrases
 from handrail.plugin_core.settings import save
 from handrail.plugin_core.store import keys
 
@@ -227,6 +230,19 @@ def test_publish_sync_and_read(prepared: Call, demo: Demo) -> None:
     assert prepared("hold", prompt["client"], "--until", "2001-01-01", "--reason", "x")[0] == 2
     assert prepared("rescore")[0] == 0
     assert prepared("sync", "--dry-run")[0] == 0
+
+
+def test_flags_imports_nothing_that_judges_or_draws(connected: Call, tmp_path: Path) -> None:
+    """The command that is run most would wait an eighth longer each time, for rules and charts that it does not use."""
+    code = (
+        "import sys; from handrail.plugin_core.cli import run\n"
+        "assert run(sys.argv[1:]) == 0\n"
+        "import handrail.plugin_core.report.listing\n"  # as soon as a flag stands
+        "print([name for name in sys.modules if name.endswith(('rules.view', 'signal.rule', 'report.series'))])"
+    )
+    words = ["--settings", str(tmp_path / "practice" / "handrail.toml"), "flags"]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.splitlines()[-2:] == [phrases.NO_FLAG, "[]"]
 
 
 def test_report_is_one_private_file_without_network(connected: Call, tmp_path: Path) -> None:

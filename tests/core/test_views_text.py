@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 from handrail.plugin_core.report import phrases
+from handrail.plugin_core.report.listing import flags_table
+from handrail.plugin_core.report.plain import plain
 from handrail.plugin_core.report.plot import LEFT
-from handrail.plugin_core.report.series import plain
-from handrail.plugin_core.report.terminal import client_panels, explain_text, flags_table
+from handrail.plugin_core.report.terminal import client_panels, explain_text
 from handrail.plugin_core.rules import words
 from handrail.schemas.records import LineMove
 from handrail.schemas.vocab import Blank, DeliveryState, FlagState
