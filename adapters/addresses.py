@@ -32,7 +32,7 @@ def is_loopback(host: str) -> bool:
 
 def _split(text: str) -> SplitResult | None:
     """The parts of a URL, or None for what no honest server writes: odd characters, user info, broken ports."""
-    if any(letter in _ODD for letter in text):
+    if not _ODD.isdisjoint(text):
         return None
     try:
         parts = urlsplit(text)

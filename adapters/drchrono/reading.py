@@ -15,6 +15,7 @@ from ...plugin_core.contracts import RemoteAnswer, RemoteForm, RemoteLine, Remot
 from ...schemas.records import Json
 from ...schemas.vocab import ResponseStatus
 from ..rest import text_of
+from ..times import stamp
 
 NOT_ASKED = frozenset({"Header", "SubHeader", "FreeDraw", "Photo"})
 # Of a box nobody can tell whether it was left unticked or not looked at: it counts as not answered.
@@ -142,7 +143,7 @@ def _answers(field: Field, value: object) -> tuple[RemoteAnswer, ...]:
 
 
 def local(text: object, zone: tzinfo) -> datetime | None:
-    """The UTC instant of a time without offset, taken in `zone`; None where it cannot be read.
+    """The UTC instant of a time without offset, taken in `zone`; None where it cannot be read or is no stamp's.
 
     An hour that the clock passes twice is read as the first, as Python does (PEP 495).
     """
@@ -150,6 +151,6 @@ def local(text: object, zone: tzinfo) -> datetime | None:
         return None
     try:
         read = datetime.fromisoformat(text)
-    except ValueError:
+        return stamp((read if read.tzinfo is not None else read.replace(tzinfo=zone)).astimezone(UTC))
+    except (ValueError, OverflowError):
         return None
-    return (read if read.tzinfo is not None else read.replace(tzinfo=zone)).astimezone(UTC)

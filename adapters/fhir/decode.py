@@ -25,7 +25,8 @@ _PAGE = msgspec.json.Decoder(Bundle)
 _ENTRY = msgspec.json.Decoder(Entry)
 _RESOURCE = msgspec.json.Decoder(Resource)
 
-# A text whose end is missing runs to the end of the page, so that the scanner stays linear; possessive for the same.
+# Possessive, so that the scanners stay linear; for the same a text whose end is missing runs to the end of the page.
+_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)|[\[\]{},]', re.DOTALL)
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
@@ -94,7 +95,7 @@ def read_one(data: bytes, local: str) -> RemoteResponse | Quarantined:
             raise msgspec.DecodeError("a text holds U+0000")
         resource = _RESOURCE.decode(data)
     except REFUSED:
-        if not _complete(data):
+        if not _whole(data):
             raise Unreadable("cut off") from None
         return _unreadable(b'{"resource":' + data + b"}")
     if resource.resourceType != "QuestionnaireResponse":
@@ -148,12 +149,12 @@ def cut(data: bytes) -> tuple[bytes, list[bytes]]:
 
     Raises Unreadable when brackets do not match or a text does not end: then the body was cut off (F38).
     """
+    if not _whole(data):
+        raise Unreadable("cut off")
     depth, marks = 0, _Marks()
     for token in _TOKEN.finditer(data):
         text = token.group()
         if text[:1] == b'"':
-            if len(text) < 2 or text[-1:] != b'"' or not _closed(text):
-                raise Unreadable("a text does not end")
             if depth == 1 and _opens_entries(data, token, text):
                 marks.announced = True
         elif text in b"[{":
@@ -163,8 +164,6 @@ def cut(data: bytes) -> tuple[bytes, list[bytes]]:
             if depth == 2:
                 marks.parted(token)
             depth -= text != b","
-    if depth != 0 or not data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
-        raise Unreadable("the brackets do not match")
     return marks.pieces(data)
 
 
@@ -201,18 +200,15 @@ def _opens_entries(data: bytes, token: re.Match[bytes], text: bytes) -> bool:
     return text == b'"entry"' and _ARRAY_START.match(data, token.end()) is not None
 
 
-def _closed(text: bytes) -> bool:
-    """Whether the last quotation mark is one, and not an escaped one at the end of a text that was cut off."""
-    body = text[1:-1]
-    return (len(body) - len(body.rstrip(b"\\"))) % 2 == 0
+def _whole(data: bytes) -> bool:
+    """Whether a body begins as an object, every text ends, and as many brackets are closed as opened: not cut off.
 
-
-def _complete(data: bytes) -> bool:
-    try:
-        cut(data)
-    except Unreadable:
-        return False
-    return True
+    Of two quotation marks put behind it, a text that does not end takes one and leaves one over.
+    """
+    bare = _TEXT.sub(b"", data + b'""')
+    opened, closed = bare.count(b"{") + bare.count(b"["), bare.count(b"}") + bare.count(b"]")
+    begins = data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+    return begins and opened == closed and b'"' not in bare and not data.endswith(b"\\")
 
 
 def _unreadable(piece: bytes) -> Quarantined:

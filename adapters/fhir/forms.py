@@ -14,7 +14,7 @@ from .server import Server, query
 from .weights import concepts, systems, weight_of_option
 
 PURPOSE = mark("read its questionnaires (Questionnaire)")
-ASKING = frozenset({"choice", "open-choice", "integer", "decimal", "quantity", "boolean", "string", "text"})
+ASKING = ("choice", "open-choice", "integer", "decimal", "quantity", "boolean", "string", "text")
 PAGE = 100
 
 Concepts = dict[str, tuple[str | None, float | None]]

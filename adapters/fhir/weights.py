@@ -85,13 +85,13 @@ def systems(value_set: Json) -> tuple[str, ...]:
     return tuple(p["system"] for p in parts if isinstance(p.get("system"), str) and not p.get("concept"))
 
 
-def _weight_properties(resource: Json) -> frozenset[str]:
+def _weight_properties(resource: Json) -> tuple[str, ...]:
     """The property codes that stand for the weight, by their declared URI; `itemWeight` is the usual one."""
     declared = _objects(resource.get("property")) + _objects(_object(resource.get("expansion")).get("property"))
-    return frozenset({"itemWeight", *(str(p.get("code")) for p in declared if p.get("uri") == CONCEPT_WEIGHT)})
+    return ("itemWeight", *(str(p.get("code")) for p in declared if p.get("uri") == CONCEPT_WEIGHT))
 
 
-def _concept_weight(row: Json, names: frozenset[str]) -> float | None:
+def _concept_weight(row: Json, names: tuple[str, ...]) -> float | None:
     weight = weight_of_element(row)
     if weight is not None:
         return weight

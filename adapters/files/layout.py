@@ -148,7 +148,8 @@ class Layouts:
 
 def _load(path: Path) -> Layout:
     try:
-        layout: Layout = LayoutSchema().load(json.loads(path.read_text(encoding="utf-8")))
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        layout: Layout = LayoutSchema().load(raw)
     except ValidationError as error:
         lines = "; ".join(problems(error, told))
     except (OSError, ValueError, RecursionError):

@@ -247,7 +247,7 @@ def _page(
 
 def _submitted(row: Json) -> float:
     stamp = row.get("DateSubmitted")
-    return float(stamp) if isinstance(stamp, (int, float)) else 0.0
+    return stamp if isinstance(stamp, (int, float)) else 0.0
 
 
 def _clock(headers: Mapping[str, str]) -> datetime | None:

@@ -142,7 +142,7 @@ class Intakes:
         for row in rows(self._rest, "intakes/summary", query, SENDING):
             made, remote_id = row.get("DateCreated"), text_of(row.get("Id"))
             mine = client_ref(row) == ask.client.ref and text_of(row.get("QuestionnaireId")) == form
-            if mine and remote_id and isinstance(made, (int, float)) and made / 1000 >= since.timestamp():
+            if mine and remote_id and isinstance(made, (int, float)) and made >= since.timestamp() * 1000:
                 found.append((made, remote_id))
         return min(found)[1] if found else None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from marshmallow import ValidationError
 from ...schemas.base import parse_time
 from ...schemas.problems import problems
 from ...schemas.records import Instrument, Response
-from ...schemas.responses import answer_checker
+from ...schemas.responses import Checker, answer_checker
 from ...schemas.screen import COLUMNS, ScreenLineSchema, line_from_row
 from ...schemas.screen import _id as made_id
 from ..errors import UsageError
@@ -40,14 +41,22 @@ class Reader:
     """
 
     def __init__(self, instruments: Iterable[Instrument], first: bytes) -> None:
-        forms = tuple(instruments)
-        self._schema = ScreenLineSchema(forms)
-        self._checkers = {form.key: answer_checker(form) for form in forms}
+        self._forms = tuple(instruments)
         self._client_only = msgspec.json.Decoder(_ClientOnly)
         header = _header(first)
         self.skip = 0 if header is None else 1
         self._decode: Decode = _from_json if header is None else _Rows(*header)
         self._csv = header is not None
+
+    # Made when first needed: one reader of two only finds out the clients, and most files need no schema.
+
+    @cached_property
+    def _schema(self) -> ScreenLineSchema:
+        return ScreenLineSchema(self._forms)
+
+    @cached_property
+    def _checkers(self) -> dict[tuple[str, str], Checker]:
+        return {form.key: answer_checker(form) for form in self._forms}
 
     def read(self, raw: bytes) -> Response | str:
         """The form of this line, or why it cannot be read, without any value of it."""
@@ -114,7 +123,10 @@ def _header(first: bytes) -> tuple[list[str], str] | None:
         return None
     text = first.decode("utf-8", errors="replace").strip()
     separator = ";" if text.count(";") > text.count(",") else ","
-    columns = [cell.strip() for cell in next(csv.reader([text], delimiter=separator), [])]
+    try:
+        columns = [cell.strip() for cell in next(csv.reader([text], delimiter=separator), [])]
+    except csv.Error:  # a cell of more than 128 KiB
+        return None
     if "client" not in columns:
         return None
     missing = [name for name in COLUMNS if name not in columns]

@@ -66,6 +66,8 @@ def before() -> ResponseReturnValue | None:
         abort(400, tr(WRONG_HOST))
     if request.url_rule is None:
         return None  # no such page: says so itself
+    if not _readable(request.query_string):
+        abort(400)
     view = current_app.view_functions[request.endpoint or ""]
     g.access = access = access_of(view)
     if access is None:
@@ -78,6 +80,15 @@ def before() -> ResponseReturnValue | None:
     if not access.allows(here.who()):
         return _not_let_in(access)
     return None
+
+
+def _readable(query: bytes) -> bool:
+    """Whether the part of the address behind the question mark is UTF-8; the library fails where any page reads it."""
+    try:
+        query.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def known_host(desk: Desk, host: str) -> bool:

@@ -1,23 +1,36 @@
 """What an adapter does with an odd answer: its exchanges with a double are kept, then played to it with one of them
-bent. So the whole page handler is tried, not its parser alone, and no socket is opened while it is."""
+bent. So the whole page handler is tried, not its parser alone, and no socket is opened while it is.
+
+Each input meets an adapter that was opened anew, at the same time and with empty folders: what an odd answer leaves
+behind can neither hide a fault from the next input nor invent one. What is not the adapter's own is made once.
+"""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
+from handrail.adapters import smart
 from handrail.adapters.transport import Reply, Transport
-from handrail.plugin_core.contracts import Adapter
+from handrail.plugin_core.contracts import Adapter, AdapterContext, Counted
 from handrail.plugin_core.errors import PlatformError
 from handrail.plugin_core.testing import AdapterConformance
+
+from .places import folder
 
 FORMS = 4
 Work = Callable[[Adapter], object]
 Key = tuple[str, str]
+Change = tuple[object, str, object]
 
 
 @dataclass(slots=True)
@@ -38,6 +51,10 @@ class Tape:
     bench: Any = None
     works: dict[str, Work] = field(default_factory=dict)
     told: list[Told] = field(default_factory=list)
+    place: TemporaryDirectory[str] | None = None
+    rooms: Sequence[Path] = ()
+    context: AdapterContext | None = None
+    began: datetime | None = None
 
     def samples(self) -> Sequence[bytes]:
         """The bodies that the platform sent, once for each work that asked for them."""
@@ -49,7 +66,7 @@ class Tape:
         bench = self.kit()
         bench.setup_method()
         bench._listen_no_more()  # it keeps every line that is logged
-        self.bench = bench
+        self.bench, self.place = bench, folder("replay")
         bench.confirmed.update(self.confirmed)
         given = list(bench.fill(FORMS))
         refs = list(bench.double.clients())
@@ -57,7 +74,7 @@ class Tape:
         self.works = {
             "test": lambda a: a.test(),
             "forms": lambda a: list(a.forms()),
-            "pull": lambda a: list(a.pull(None)),
+            "pull": _twice,
             "listing": lambda a: list(a.listing()),
             "fetch": lambda a: a.fetch(given[:1]),
             "clients": lambda a: list(a.clients(refs)),
@@ -79,11 +96,17 @@ class Tape:
                     self.told.append(Told(key, reply, name))  # noqa: B023 - called within the round
                 return reply
 
-            with _exchanging(exchange):
+            with _changed((Transport, "exchange", exchange)):
                 work(bench.open())
+        self.rooms = shared, own = [Path(self.place.name) / name for name in ("shared", "own")]
+        for room in self.rooms:
+            room.mkdir()
+        self.context = replace(bench.context(), folder=shared, own=own)
+        self.began = bench.clock.at
 
     def play(self, data: bytes, which: int) -> None:
         """Does the work again whose answer is bent, with a fresh adapter."""
+        assert self.context is not None
         bent = self.told[which]
         answers = {one.key: one.reply for one in self.told}
         answers[bent.key] = Reply(bent.reply.status, bent.reply.headers, data)
@@ -97,25 +120,45 @@ class Tape:
             found = answers.get(_key(method, url, more.get("body")))
             return found or Reply(404, {"Content-Type": "application/json"}, b"{}")
 
-        adapter = None
-        self.bench.said.clear()
-        try:
-            with _exchanging(exchange):
-                adapter = self.bench.spec.open(self.bench.context())
-                self.works[bent.work](adapter)
-        except PlatformError:
-            pass
-        finally:
-            if adapter is not None:
-                adapter.close()
-            for left in (*(self.bench.folder / "shared").iterdir(), *(self.bench.folder / "own").iterdir()):
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
+        with _changed((Transport, "exchange", exchange), *UNCONNECTED), suppress(PlatformError), ExitStack() as opened:
+            adapter = self.bench.spec.open(self._fresh())
+            opened.callback(adapter.close)
+            self.works[bent.work](adapter)
+
+    def _fresh(self) -> AdapterContext:
+        """What the adapter is handed, as if none had been before it."""
+        assert self.context is not None
+        bench = self.bench
+        bench.said.clear()
+        bench.kept.clear()
+        bench.clock.slept.clear()
+        bench.clock.at = self.began
+        counted: dict[str, Counted] = {}
+        for room in self.rooms:
+            for left in room.iterdir():
+                if left.suffix != ".lock":  # an empty file that shows nothing
+                    shutil.rmtree(left) if left.is_dir() else left.unlink()
+        return replace(
+            self.context,
+            settings=deepcopy(self.context.settings),
+            tally=lambda name: nullcontext(counted.setdefault(name, Counted([]))),
+        )
 
     def close(self) -> None:
         """Gives the double back."""
-        if self.bench is not None:
+        if self.place is not None:
             self.bench.teardown_method()
-            self.bench = None
+            self.place.cleanup()
+            self.bench = self.place = None
+
+
+def _twice(adapter: Adapter) -> None:
+    """A first pull, and the next that goes on from where it ended."""
+    cursor = None
+    for page in adapter.pull(None):
+        cursor = page.cursor or cursor
+    if cursor is not None:
+        list(adapter.pull(cursor))
 
 
 def _key(method: str, url: str, body: bytes | None) -> Key:
@@ -125,14 +168,30 @@ def _key(method: str, url: str, body: bytes | None) -> Key:
     return f"{method} {parts.path}", query
 
 
+def _sessionless(transport: Transport, *_: Any, **__: Any) -> None:
+    transport._running, transport._closing = set(), False
+
+
+# No transport holds a session, since none is used, and a private key is read once: two TLS contexts and a key cost more
+# than most works.
+UNCONNECTED: tuple[Change, ...] = (
+    (Transport, "__init__", _sessionless),
+    (Transport, "close", Transport.interrupt),
+    (smart, "read_key", cache(smart.read_key)),
+)
+
+
 @contextmanager
-def _exchanging(exchange: Callable[..., Reply]) -> Iterator[None]:
-    real = Transport.exchange
-    Transport.exchange = exchange  # type: ignore[method-assign]
+def _changed(*changes: Change) -> Iterator[None]:
+    """What stands somewhere under a name is another while the block runs; `patch` costs as much as a whole work."""
+    before = [(owner, name, getattr(owner, name)) for owner, name, _ in changes]
+    for owner, name, new in changes:
+        setattr(owner, name, new)
     try:
         yield
     finally:
-        Transport.exchange = real  # type: ignore[method-assign]
+        for owner, name, old in before:
+            setattr(owner, name, old)
 
 
 def tapes() -> dict[str, Tape]:

@@ -25,7 +25,6 @@ class Parser:
     :param samples: valid inputs, made when they are first needed.
     :param call: reads one input; its second argument is the number of the sample that it was made of.
     :param own: the errors that it may raise. All else is a defect.
-    :param share: what part of the usual number of inputs is tried, where one costs more.
     :param bend: another way to change a sample than as a text.
     """
 
@@ -33,7 +32,6 @@ class Parser:
     samples: Callable[[], Sequence[bytes]]
     call: Callable[[bytes, int], object]
     own: tuple[type[BaseException], ...] = ()
-    share: float = 1.0
     bend: Callable[[Sample, Random], bytes] = field(default=bent)
 
     def __hash__(self) -> int:

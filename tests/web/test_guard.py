@@ -233,6 +233,14 @@ def test_a_request_for_another_host_is_refused(house: House, host: str) -> None:
     assert not any(name in answer.text for name in house.clients_of().values())
 
 
+def test_f54_an_address_that_is_no_text_is_refused(house: House) -> None:
+    """Any program on the network can send such bytes: each was an unforeseen fault in the log, with its place."""
+    client = house.browser("administrator").client
+    for path in ("/sign-in", "/clients"):
+        answer = client.get(path, environ_overrides={"QUERY_STRING": "on=\xff\xcf"})
+        assert answer.status_code == 400
+
+
 def test_a_huge_body_is_refused(house: House) -> None:
     """Before it fills the memory."""
     browser = everywhere(house)
