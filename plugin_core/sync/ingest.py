@@ -18,7 +18,7 @@ from ...schemas.records import Flag, Quarantined, Response
 from ...schemas.responses import ResponseSchema
 from ...schemas.vocab import QuarantineReason
 from ..contracts import HookContext, Page, Refusal, RemoteResponse
-from ..errors import HandrailError, NotTheApi
+from ..errors import HandrailError, NotTheApi, StoreError
 from ..mapping import FormReader
 from ..registry import Registry
 from ..safety.arrival import Found, Settled, Watch, settle
@@ -56,7 +56,6 @@ class _Work:
     """A page on its way: what is to be written, by response key. `fresh` counts what was new or changed."""
 
     fresh: int = 0
-    news: list[str] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
     inactive: dict[str, str] = field(default_factory=dict)
@@ -141,7 +140,7 @@ class Ingest:
                     yield begun.page, self.finish(begun)
                 raise
             if begun is not None:
-                yield begun.page, self.finish(begun)
+                yield begun.page, self._before(after, begun)
             if after is None:
                 return
             begun = after
@@ -150,6 +149,18 @@ class Ingest:
             if not _next_is_here(begun.page):
                 yield begun.page, self.finish(begun)
                 begun = None
+
+    def _before(self, after: Begun | None, begun: Begun) -> Ingested:
+        """Stores a page behind which another may be begun: where nothing of it is stored, neither is the other, until
+        somebody has mended what is wrong, and the safety answers of both are told of now."""
+        try:
+            return self.finish(begun)
+        except StoreError:  # no flag can be stored either
+            raise
+        except HandrailError:
+            if after is not None:
+                self._urgent_alone(after)
+            raise
 
     def _next(self, pages: Iterator[Page]) -> Begun | None:
         if (page := next(pages, None)) is None:
@@ -203,8 +214,7 @@ class Ingest:
                 # Unchanged forms count as read: what is set aside comes again with each overlap, they do, too.
                 self._check_shape(work.fresh + done.counts["unchanged"] + len(page.set_aside), len(work.set_aside))
         except HandrailError:
-            news = {*work.news, *work.set_aside, *(key for key, _, _ in begun.handed)}
-            self._urgent_alone([one for one in page.responses if self._key(one.id) in news])
+            self._urgent_alone(begun)
             raise
         if work.set_aside or work.inactive:
             waiting = {*work.set_aside, *work.inactive}.difference(work.left)
@@ -268,10 +278,14 @@ class Ingest:
             if self._owner_of(remote, remote.client)[1] not in self.redirects.erased:
                 work.clients |= self.unstored.look(remote, work.urgent)
 
-    def _urgent_alone(self, pulled: Sequence[RemoteResponse]) -> None:
-        """A page that cannot be stored (a plugin fails, the platform's form has changed): its safety answers are."""
-        work = _Work()
-        self._unstored(pulled, work)
+    def _urgent_alone(self, begun: Begun) -> None:
+        """A page that cannot be stored (a plugin fails, the platform's form has changed): its safety answers that are
+        news are."""
+        _, asked = self._asked(list(begun.ours), begun)
+        found, work = Judged(), _Work()
+        self._judging.read(asked, found)
+        news = {*found.news, *found.aside, *found.unscored, *begun.work.set_aside}
+        self._unstored((one for one in begun.page.responses if self._key(one.id) in news), work)
 
         def write(tx: Tx) -> None:
             forms.mark_dirty(tx, work.clients)
@@ -299,7 +313,6 @@ class Ingest:
         """What is to be written of these forms, after the plugins have seen them."""
         found = Judged()
         fresh = self._judging.read(asked, found)
-        begun.work.news += found.news  # a plugin that fails ends this page, and their safety answers count all the same
         good = self._prepared(self._judging.judge(fresh, found), found)
         self._judging.score(good, found)
         begun.done.stored += [response for _, response in good]

@@ -6,7 +6,9 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,8 +16,9 @@ from handrail.adapters.ahead import Ahead
 from handrail.adapters.fhir.adapter import FhirAdapter
 from handrail.adapters.fhir.pull import Expired, Puller, TooCostly
 from handrail.adapters.transport import Transport
+from handrail.plugin_core import hookimpl
 from handrail.plugin_core.contracts import Page
-from handrail.plugin_core.errors import PlatformError, Unreachable
+from handrail.plugin_core.errors import PlatformError, StoreError, Unreachable
 from handrail.plugin_core.store import Store
 from handrail.plugin_core.sync import beside, judging
 from handrail.plugin_core.sync.beside import Beside
@@ -23,7 +26,7 @@ from handrail.plugin_core.sync.ingest import Ingest
 from handrail.schemas.records import Quarantined
 from handrail.schemas.vocab import QuarantineReason, RunOutcome
 
-from .stage import Stage, second_act, small_practice
+from .stage import PHQ9, Stage, form, second_act, small_practice
 
 Change = Callable[[Iterator[Page]], Iterator[Page]]
 
@@ -207,6 +210,83 @@ def test_a_page_that_is_begun_is_stored_when_the_next_cannot_be_had(
     assert report.outcome is RunOutcome.INCOMPLETE
     assert report.counts["pulled"] == 12
     assert len(stage.seen().responses) + report.counts.get("set_aside", 0) == 12
+
+
+@pytest.mark.parametrize("with_copy", [True, False], ids=["a copy", "no copy"])
+@pytest.mark.parametrize("fault", ["its forms cannot be read", "a plugin fails"])
+def test_a_safety_answer_behind_a_page_that_is_not_taken_over_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_copy: bool, fault: str
+) -> None:
+    """Nothing behind such a page is stored until somebody has mended what is wrong: the answer had been read, and for
+    days nobody knew. One that is stored already is no news, and its flag does not say that it is not stored."""
+    if with_copy and fault == "its forms cannot be read":
+        asked = copies(monkeypatch)
+    with Stage(tmp_path / "behind", page_size=40) as stage:
+        pulling(monkeypatch, here)
+        stage.person("known")
+        when = stage.now - timedelta(days=60)
+        stage.put(form("known-1", "known", when, PHQ9, instrument="phq9"), when)
+        stage.sync()
+        before = [one for one in stage.seen().flags if one[1] == "S"]
+        told = len(stage.mail.letters)
+        for number in range(39):  # with the known one: a page
+            when = stage.now - timedelta(days=50, minutes=-number)
+            stage.put(form(f"bad-{number}", "known", when, version="1" if fault == "a plugin fails" else "0"), when)
+        for name in ("behind", "begun"):
+            when = stage.now - timedelta(days=3)
+            stage.person(name)
+            status = "in-progress" if name == "begun" else "completed"
+            stage.put(form(f"{name}-1", name, when, PHQ9, instrument="phq9", status=status), when)
+        if fault == "a plugin fails":
+            stage.plugins = [("failing", SimpleNamespace(prepare_responses=fails))]
+        report = stage.sync(full=True)
+        assert report.outcome is RunOutcome.FAILED
+        seen = stage.seen()
+        assert [row[0] for row in seen.responses] == ["known-1"]
+        rose = [one for one in seen.flags if one[1] == "S"]
+        assert {one[0] for one in rose} == {"known", "behind", "begun"}
+        assert [one for one in rose if one[0] == "known"] == before
+        assert len(stage.mail.letters) == told + 4, "two people of each of the two"
+        if with_copy and fault == "its forms cannot be read":
+            assert asked, "no copy was asked: the test shows nothing"
+
+
+@hookimpl
+def fails(responses: Any, context: Any) -> Any:
+    """A plugin's hook on the first page that has more than one form."""
+    if len(responses) > 1:
+        raise ValueError("no")
+    return responses
+
+
+def test_a_safety_answer_behind_what_the_store_cannot_take_waits_for_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A letter about a flag that is not there leads to nothing, comes again with each run, and nobody can stop it."""
+    pulling(monkeypatch, here)
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "write", full(Store.write))
+        report = stage.sync()
+    assert report.outcome is RunOutcome.FAILED
+    assert stage.mail.letters == []
+    assert stage.seen().flags == []
+    stage.sync()
+    assert len(stage.mail.letters) == 2
+
+
+def full(write: Callable[..., Any]) -> Callable[..., Any]:
+    """Writes as long as no form is written."""
+
+    def writes(self: Store, work: Callable[[Any], Any], *args: Any, **more: Any) -> Any:
+        def works(tx: Any) -> Any:
+            found = work(tx)
+            if tx.conn.exec_driver_sql("SELECT count(*) FROM responses").scalar():
+                raise StoreError("The disk is full.")
+            return found
+
+        return write(self, works, *args, **more)
+
+    return writes
 
 
 def test_f16_a_form_on_two_pages_is_stored_as_the_newer_one_with_its_history(
