@@ -56,9 +56,13 @@ def notes_on_last(course: Course, rules: Iterable[RuleSpec]) -> Iterator[tuple[s
     last = len(course.forms) - 1
     for rule in rules:
         if rule.kind == NOTE and rule.instrument in (None, course.instrument.id):
-            for episode in notes(rule, course):
-                if episode.opened == last:
-                    yield tr(rule.title), episode.evidence().reason
+            try:
+                reasons = [episode.evidence().reason for episode in notes(rule, course) if episode.opened == last]
+            except Exception as error:  # noqa: BLE001 - a vendor's rule may raise anything; the page is shown without it
+                reasons = [tr("This could not be worked out: the plugin that brings it failed ({fault}).",
+                              fault=type(error).__name__)]  # fmt: skip
+            for reason in reasons:
+                yield tr(rule.title), reason
 
 
 def card_of(row: FlagRow, titles: Mapping[str, str], view: ClientView | None = None) -> Json:

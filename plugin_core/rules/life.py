@@ -64,9 +64,13 @@ class Episode:
         return self.reading.score
 
     def evidence(self) -> Evidence:
-        """Everything with which the opening can be redone by hand; empty lists where the rule gives none."""
+        """Everything with which the opening can be redone by hand; raises what a plugin's rule raises."""
         make = self.reading.evidence
-        return Evidence(tr(self.rule.title), (), (), (), (), "") if make is None else marked(self.course, make())
+        return self.bare_evidence() if make is None else marked(self.course, make())
+
+    def bare_evidence(self) -> Evidence:
+        """What stands where the rule gives none: its title."""
+        return Evidence(tr(self.rule.title), (), (), (), (), "")
 
     def closing_evidence(self) -> Evidence:
         """On which two forms the condition was false. Raises ValueError while the episode stands."""

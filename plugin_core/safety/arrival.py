@@ -17,7 +17,7 @@ from ...schemas.records import Course, Evidence, Flag, Instrument, ScoredForm
 from ...schemas.vocab import FlagState
 from ..contracts import RuleSpec
 from ..registry import Registry
-from ..rules.life import SAFETY, episodes
+from ..rules.life import SAFETY, Episode, episodes
 from ..rules.safety import URGENT, judge_safety, taken_back, with_note, worse
 from ..store import Tx, flags, forms, notices
 from ..store.seal import Sealer
@@ -85,9 +85,17 @@ class Watch:
             try:
                 for episode in episodes(rule, Course(client, instrument, (form,))):
                     key = self._sealer.hash("flag", client, rule.id, form.id)
-                    found.flags.append(_flag(key, client, rule, form, episode.evidence(), episode.score))
+                    found.flags.append(_flag(key, client, rule, form, self._evidence(episode, found), episode.score))
             except Exception as error:  # noqa: BLE001 - a vendor's rule may raise anything; it is named, the rest goes on
                 found.problems.append((rule.id, type(error).__name__))
+
+    def _evidence(self, episode: Episode, found: Found) -> Evidence:
+        """Its reasons. Somebody is told of what a rule found even where it cannot say why."""
+        try:
+            return episode.evidence()
+        except Exception as error:  # noqa: BLE001 - as above
+            found.problems.append((episode.rule.id, type(error).__name__))
+            return episode.bare_evidence()
 
 
 def _flag(key: str, client: str, rule: RuleSpec, form: ScoredForm, evidence: Evidence, score: float | None) -> Flag:

@@ -11,6 +11,7 @@ from ...schemas.shared import shared
 from ...schemas.vocab import Blank
 from ..contracts import ScorerSpec
 from ..errors import InstrumentProblem
+from ..handed import Misshapen, as_declared
 from ..words import kept, tr
 
 _NONE: Mapping[str, ScorerSpec] = MappingProxyType({})
@@ -201,10 +202,12 @@ def _special(
         if answered < definition.least:
             return none(_too_few(answered, lines, definition.least))
         try:
-            found = spec.score(instrument, definition, answers)
+            found = as_declared(spec.score(instrument, definition, answers), Score)
+        except Misshapen:
+            found = None
         except Exception as error:  # noqa: BLE001 - a vendor's code; the failure is the stored result, not lost
             return none(kept.SCORER_FAILED.format(scorer=method, fault=type(error).__name__))
-        if not isinstance(found, Score) or not _sound(found, definition):
+        if found is None or not _sound(found, definition):
             low, high = f"{definition.low:g}", f"{definition.high:g}"
             return none(kept.SCORER_BEYOND.format(scorer=method, low=low, high=high))
         return found

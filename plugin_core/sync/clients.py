@@ -9,6 +9,7 @@ from datetime import date
 from ...schemas.records import Client
 from ..contracts import Adapter
 from ..errors import PlatformError
+from ..handed import of_platform
 from ..store import Store, Tx, forms
 from .points import reach
 from .redirects import merge_as_told
@@ -55,7 +56,7 @@ def _found(adapter: Adapter, refs: Mapping[str, str]) -> tuple[dict[str, Client]
     found = {}
     try:
         for client in adapter.clients(list(refs.values())):
-            found[client.ref] = client
+            found[client.ref] = of_platform(client, Client)
     except PlatformError as error:
         return found, error
     return found, None

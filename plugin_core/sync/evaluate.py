@@ -206,7 +206,7 @@ class Evaluate:
             called = _as_stored(called, stored[key])
             if key in ends:
                 changes.ended.update(called, (row.key for row in stored[key]))
-            living = self._urgent(key, called, stored[key], changes)
+            living = self._urgent(key, called, stored[key], changes, done)
             others = [row for row in stored[key] if row.kind != SAFETY]
             self._compare(key, living, others, changes, done)
             self._refresh(key, living, others, rests_on, changes, done)
@@ -260,30 +260,44 @@ class Evaluate:
         except PluginError:
             raise
         except Exception as error:  # noqa: BLE001 - a vendor's rule may raise anything
-            if rule.id in self._judging:
-                self._judging.discard(rule.id)
-                plugin = self.registry.plugins.label(self.registry.rules[rule.id].plugin)
-                done.problems.append(
-                    tr(
-                        "The rule {id} of {plugin} failed ({fault}) and raised nothing in this run; the other rules "
-                        "went on. Update the plugin, or take it off the list.",
-                        id=rule.id,
-                        plugin=plugin,
-                        fault=type(error).__name__,
-                    )
-                )
+            self._failed(rule, error, done)
             return ()
+
+    def _failed(self, rule: RuleSpec, error: Exception, done: Evaluated) -> None:
+        if rule.id in self._judging:
+            self._judging.discard(rule.id)
+            plugin = self.registry.plugins.label(self.registry.rules[rule.id].plugin)
+            done.problems.append(
+                tr(
+                    "The rule {id} of {plugin} failed ({fault}) and raised nothing more in this run; the other rules "
+                    "went on. Update the plugin, or take it off the list.",
+                    id=rule.id,
+                    plugin=plugin,
+                    fault=type(error).__name__,
+                )
+            )
 
     def _flag_key(self, client: str, rule: str, form: str) -> str:
         return self.store.sealer.hash("flag", client, rule, form)
 
     def _urgent(
-        self, client: str, called: dict[str, _Called], stored: Sequence[flags.FlagRow], changes: _Changes
+        self,
+        client: str,
+        called: dict[str, _Called],
+        stored: Sequence[flags.FlagRow],
+        changes: _Changes,
+        done: Evaluated,
     ) -> dict[str, _Called]:
         """Sets safety flags apart, which have no life of their own: they stand until a person closes them. Gives the
         others."""
         urgent = {key: item for key, item in called.items() if item.episode.rule.kind == SAFETY}
-        changes.safety += [self._flag(key, client, item) for key, item in urgent.items()]
+        here = {row.key for row in stored}
+        for key, item in urgent.items():
+            evidence = self._evidence(item.episode, done)
+            if evidence is None and key not in here:  # somebody is told even where the rule cannot say why
+                evidence = item.episode.bare_evidence()
+            if evidence is not None:
+                changes.safety.append(_flag(key, client, item, evidence))
         changes.taken_back |= {
             row.key: client
             for row in stored
@@ -329,8 +343,10 @@ class Evaluate:
                 basis = self._basis(item.episode)
                 if basis == rests_on[key].basis and self._trusts(item.episode.rule.id):
                     continue
+                if (evidence := self._evidence(item.episode, done)) is None:
+                    continue
                 changes.bases[key] = basis
-                flag, stored_so = self._flag(key, client, item), rests_on[key].whole()
+                flag, stored_so = _flag(key, client, item, evidence), rests_on[key].whole()
                 old = stored_so.evidence
                 if replace(flag.evidence, reason=old.reason) != old:
                     changes.renewed.append((flag, kinds[key]))
@@ -345,25 +361,18 @@ class Evaluate:
         """Whether the evidence of this rule is as it was as long as what it follows from is."""
         return True
 
-    def _flag(self, key: str, client: str, item: _Called) -> Flag:
-        episode = item.episode
-        closed = episode.closing_form
-        return Flag(
-            key=key,
-            client=client,
-            rule=episode.rule.id,
-            rule_version=episode.rule.version,
-            state=FlagState.RAISED if closed is None else FlagState.CLEARED,
-            opened=episode.form.authored,
-            opening_form=episode.key_form,
-            evidence=episode.evidence(),
-            score=episode.score,
-            closed=None if closed is None else closed.authored,
-            shown=item.shown,
-        )
+    def _evidence(self, episode: Episode, done: Evaluated) -> Evidence | None:
+        """Its reasons; None where the rule fails to give them, which counts as a rule that raises."""
+        try:
+            return episode.evidence()
+        except Exception as error:  # noqa: BLE001 - a vendor's rule may raise anything, or give anything
+            self._failed(episode.rule, error, done)
+            return None
 
     def _raise(self, key: str, client: str, item: _Called, changes: _Changes, done: Evaluated) -> None:
-        changes.new.append((self._flag(key, client, item), item.episode.rule.kind))
+        if (evidence := self._evidence(item.episode, done)) is None:
+            return
+        changes.new.append((_flag(key, client, item, evidence), item.episode.rule.kind))
         changes.bases[key] = self._basis(item.episode)
         done.counts["raised" if item.episode.closed is None else "raised_and_cleared_since"] += 1
 
@@ -430,6 +439,24 @@ class Evaluate:
             if flag.shown and kind in PUSHED_KINDS:
                 changes.wishes[flag.key] = outgoing.wanted_for(flag.state)
         return settled
+
+
+def _flag(key: str, client: str, item: _Called, evidence: Evidence) -> Flag:
+    episode = item.episode
+    closed = episode.closing_form
+    return Flag(
+        key=key,
+        client=client,
+        rule=episode.rule.id,
+        rule_version=episode.rule.version,
+        state=FlagState.RAISED if closed is None else FlagState.CLEARED,
+        opened=episode.form.authored,
+        opening_form=episode.key_form,
+        evidence=evidence,
+        score=episode.score,
+        closed=None if closed is None else closed.authored,
+        shown=item.shown,
+    )
 
 
 def _as_stored(called: dict[str, _Called], rows: Sequence[flags.FlagRow]) -> dict[str, _Called]:

@@ -9,6 +9,7 @@ from typing import Any, NoReturn, TypeVar
 
 from ..contracts import HookContext, Refusal
 from ..errors import PluginError
+from ..handed import Misshapen, as_declared
 from ..manager import Plugins
 from ..words import tr
 
@@ -36,7 +37,8 @@ def prepare(
         answer = _guarded(plugins, plugin, hook, call, {name: handed, "context": context})
         if answer is None:
             continue
-        if len(answer) != len(handed) or not all(isinstance(item, (kind, Refusal)) for item in answer):
+        given = _as_declared(answer, handed, kind)
+        if given is None:
             raise PluginError(
                 tr(
                     "The plugin {plugin} was handed {handed} records in {hook} and gave back {answer}, or records of "
@@ -48,11 +50,24 @@ def prepare(
                     answer=len(answer),
                 )
             )
-        for index, item in zip(open_indexes, answer, strict=True):
+        for index, item in zip(open_indexes, given, strict=True):
             current[index] = item
             if isinstance(item, Refusal):
                 refused[index] = plugins.label(plugin)
     return current, refused
+
+
+def _as_declared(answer: Sequence[Any], handed: Sequence[R], kind: type[R]) -> list[R | Refusal] | None:
+    """What a plugin gave for what it was handed; None where that is another number or another kind of thing."""
+    if len(answer) != len(handed):
+        return None
+    try:
+        return [
+            item if item is was or isinstance(item, Refusal) else as_declared(item, kind)
+            for item, was in zip(answer, handed, strict=True)
+        ]
+    except Misshapen:
+        return None
 
 
 class ReadOnly(dict[Any, Any]):

@@ -12,6 +12,7 @@ from typing import cast
 
 from ...schemas.records import Session
 from ..contracts import Adapter, WithSessions
+from ..handed import of_platform
 from ..store import Store, Tx, enrolments, forms, sessions
 from ..store.sql import chunks
 from .points import reach
@@ -34,7 +35,8 @@ def fetch(store: Store, source: int, adapter: Adapter, refs: Mapping[str, str]) 
     """Stores what the platform has now of these clients' sessions (our key -> its reference); gives whose changed."""
     keys = {ref: key for key, ref in refs.items()}
     found: dict[str, list[Session]] = {key: [] for key in refs}
-    for session in cast(WithSessions, adapter).sessions(list(keys)):
+    for given in cast(WithSessions, adapter).sessions(list(keys)):
+        session = of_platform(given, Session)
         found[keys[session.client]].append(session)
 
     def write(tx: Tx) -> list[str]:
