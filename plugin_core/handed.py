@@ -71,7 +71,7 @@ def checked(rule: RuleSpec) -> RuleSpec:
 
 
 def _readings(rule: RuleSpec, course: Course) -> Sequence[Reading]:
-    found = rule.judge(course)
+    found = list(rule.judge(course))
     if len(found) != len(course.forms):
         raise Misshapen
     return [_reading(one) for one in found]
