@@ -118,17 +118,7 @@ def save(tx: Tx, items: Sequence[tuple[Flag, str]], bases: Mapping[str, str] = _
 
 
 def _seal(tx: Tx, key: str, stored: StoredFlag) -> bytes:
-    return tx.sealer.seal(_flag_place(tx, key), _written(stored))
-
-
-def _written(stored: StoredFlag) -> bytes:
-    """As it is written once it was read: a 2 that stands for any number becomes 2.0, as in evidence that comes from a
-    copy of this process. So the same flag is the same to the letter, whichever way it came."""
-    written = _encode(stored)
-    try:
-        return _encode(_flag.decode(written))
-    except msgspec.ValidationError:  # a plugin's evidence, of other types than a record has: as the plugin gave it
-        return written
+    return tx.sealer.seal(_flag_place(tx, key), _encode(stored))
 
 
 def set_state(tx: Tx, key: str, state: FlagState, closed: datetime | None) -> None:

@@ -6,6 +6,7 @@ in the middle of a pull; some clients were erased here.
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -178,11 +179,11 @@ def content(tx: Tx) -> dict[str, Any]:
 
 
 def in_clear(tx: Tx, table: Table, row: Any) -> dict[str, Any]:
-    """One row, what is sealed in it to the letter."""
+    """One row; numbers are compared by their value, 2 is 2.0."""
     values = {name: value for name, value in row._mapping.items() if name not in CLOCK | {"id"}}
     sealed = next((one for one in SEALED if one.table is table), None)
     if sealed is not None and values[sealed.column] is not None:
-        values[sealed.column] = tx.sealer.open(sealed.place(row), values[sealed.column])
+        values[sealed.column] = json.loads(tx.sealer.open(sealed.place(row), values[sealed.column]))
     return values
 
 
