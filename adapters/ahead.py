@@ -7,19 +7,24 @@ from collections.abc import Callable
 from contextvars import copy_context
 from typing import Generic, TypeVar
 
+from ..plugin_core.threads import NoThread, started
+
 T = TypeVar("T")
 
 
 class Ahead(Generic[T]):
-    """A call that has begun. The thread is a daemon, so that an interrupted program does not wait for a slow server."""
+    """A call that has begun. The thread is a daemon, so that an interrupted program does not wait for a slow server.
+
+    Where the system gives no thread, or none beside this one, the call is made when its value is asked for.
+    """
 
     def __init__(self, call: Callable[[], T]) -> None:
         self._call = call
         self._value: list[T] = []
         self._error: BaseException | None = None
         language = copy_context()  # what is said of a fault is said in the caller's language
-        self._thread = threading.Thread(target=language.run, args=(self._run,), name="handrail-next-page", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=language.run, args=(self._run,), name="handrail-next-page", daemon=True)
+        self._thread = thread if started(thread) else None
 
     def _run(self) -> None:
         try:
@@ -33,11 +38,15 @@ class Ahead(Generic[T]):
 
     def result(self) -> T:
         """Waits for the value, or raises what the call raised."""
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
+        if self._thread is None or isinstance(self._error, NoThread):  # the call wants a thread for itself
+            return self._call()
         if self._error is not None:
             raise self._error
         return self._value[0]
 
     def settle(self, seconds: float) -> None:
         """Waits a while for the thread's end, whatever comes of it."""
-        self._thread.join(seconds)
+        if self._thread is not None:
+            self._thread.join(seconds)

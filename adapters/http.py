@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from ..plugin_core.errors import Denied, NotTheApi, PlatformError, Unreachable
+from ..plugin_core.threads import NoThread
 from ..plugin_core.words import mark, tr
 from .addresses import Base
 from .auth import Auth, NoAuth
@@ -112,7 +113,7 @@ class Http:
                 if last or garbled == BODY_TRIES:
                     raise Unreachable(error.message) from None
                 self.patience.pause(attempt)
-            except (Failing, Interrupted, Denied, Spent):
+            except (Failing, Interrupted, Denied, Spent, NoThread):
                 raise
             except Unreachable:
                 if last:
@@ -149,7 +150,7 @@ class Http:
         safe = self.base.link(url)
         try:
             reply = self._once(method, safe, headers, body)
-        except (Denied, Spent):  # nothing was sent
+        except (Denied, Spent, NoThread):  # nothing was sent
             raise
         except Unreachable as error:
             raise OutcomeUnknown(error.message, detail=error.detail) from None

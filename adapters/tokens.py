@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from ..plugin_core.errors import Denied, NotTheApi, SettingsError, Unreachable, UnsafeLink
+from ..plugin_core.threads import NoThread
 from ..plugin_core.words import mark, tr
 from .addresses import Base, is_loopback
 from .transport import Interrupted, Reply, Transport
@@ -94,7 +95,7 @@ def ask(send: Callable[[], Reply], read: Callable[[Reply, str], T], patience: Pa
         last = attempt == patience.tries - 1
         try:
             reply = send()
-        except Interrupted:
+        except (Interrupted, NoThread):
             raise
         except Unreachable:
             if last:

@@ -27,6 +27,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.util.ssl_ import create_urllib3_context
 
 from ..plugin_core.errors import NotTheApi, PlatformError, SettingsError, Unreachable
+from ..plugin_core.threads import begin
 from ..plugin_core.words import tr
 
 CHUNK = 1 << 18
@@ -84,8 +85,8 @@ class _Deadline:
                 self._sock = None  # closed already: there is nothing left to wake
 
     def __enter__(self) -> _Deadline:
+        begin(self._timer)
         _here.deadline = self
-        self._timer.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
@@ -168,7 +169,8 @@ _SILENT = _Silent()
 
 
 class Transport:
-    """One `requests.Session` for one source. Raises Unreachable, TooLarge and NotTheApi only."""
+    """One `requests.Session` for one source. Raises Unreachable (NoThread among it: nothing was sent), TooLarge and
+    NotTheApi only."""
 
     def __init__(
         self, user_agent: str, *, limits: Limits | None = None, proxy: str | None = None, ca_file: str | None = None

@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from ...plugin_core.threads import NoThread, begin
 from .checks import LARGEST_BODY, SHAPES, Json, Refused, outcome, read_body
 from .search import Query, known, shown, understand
 from .store import Clock, Store, Stored, instant
@@ -61,8 +62,13 @@ class DemoServer:
     def start(self) -> Self:
         """Begins to listen on a free port of 127.0.0.1."""
         self._http = _Http(self)
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), name="demo-server", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), name="demo-server", daemon=True)
+        try:
+            begin(thread)
+        except NoThread:
+            self._http.server_close()
+            raise
+        self._thread = thread
         return self
 
     def stop(self) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import io
+import os
 import signal
 import sys
 import traceback
@@ -219,6 +220,8 @@ def cli(ctx: click.Context, settings: Path | None, verbose: bool, log_json: bool
 
 def main() -> NoReturn:
     """The console command: runs it, and turns every fault into one plain sentence and an exit status."""
+    # Our matrices are small: threads of numpy's own gain nothing, and where the system gives none it would end us.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     gc.set_threshold(50_000, 10, 10)  # passes over what is being imported are a tenth of a short command's time
     signal.signal(signal.SIGTERM, _terminate)
     for stream in (sys.stdout, sys.stderr):

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import click
 
 from ..errors import Unreachable, UsageError
+from ..threads import begin
 from ..words import tr
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Loopback:
         """See `Browser.visit`. What comes back without the `state` that `url` carries is answered and not taken."""
         self._state = parse_qs(urlsplit(url).query).get("state", [""])[0]
         thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
-        thread.start()
+        begin(thread)
         try:
             self._tells(tr("A person who may do so has to sign in on the platform. If no browser opens, open:"))
             self._tells(url)

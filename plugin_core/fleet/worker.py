@@ -29,6 +29,7 @@ from sqlalchemy.engine import URL
 from ..signal import pages  # noqa: F401 - here and not in the first turn, like the next: numpy takes a tenth of a second
 from ..store.database import engine_of, plainly
 from ..sync import run  # noqa: F401
+from ..threads import begin, started
 from . import buckets, due, queue
 from .dispatch import Dispatcher, dispatch
 from .heap import one_heap
@@ -76,8 +77,8 @@ class Worker:
             gc.freeze()
             dispatcher = Dispatcher(self.pool, queue.defer, self.host.worker.parallel, self.stopping, queue.waiting)
             self.work.finished = dispatcher.free
-            dispatcher.start()
-            Watch(self.work, self._begin_anew, self._ended).start()
+            begin(dispatcher)
+            begin(Watch(self.work, self._begin_anew, self._ended))
             asyncio.run(self._serve())
         finally:
             self._end()
@@ -190,7 +191,7 @@ class Worker:
         if self.stopping.is_set():
             return
         self.stopping.set()
-        threading.Thread(target=self._last_moment, name="last moment", daemon=True).start()
+        started(threading.Thread(target=self._last_moment, name="last moment", daemon=True))
         if self._loop is not None and self._main is not None:
             self._loop.call_soon_threadsafe(self._main.cancel)
 

@@ -25,6 +25,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
+from .. import threads
+
 if TYPE_CHECKING:
     from ..store import Store
 
@@ -50,12 +52,23 @@ def possible() -> bool:
 
 
 def started(work: Callable[[Any], Any]) -> Beside | None:
-    """A copy; None where the system gives none (too little memory, too many processes or files)."""
+    """A copy; None where the system gives none (too little memory, too many processes or files), or would give no
+    thread beside it: each request to the platform needs one."""
     try:
-        return Beside(work)
+        copy = Beside(work)
     except OSError as error:
         log.info("no second process to work beside this one (%s)", type(error).__name__)
         return None
+    thread = threading.Thread(target=_nothing, name="room beside a copy", daemon=True)
+    if threads.started(thread):
+        thread.join()
+        return copy
+    copy.close()
+    return None
+
+
+def _nothing() -> None:
+    """What a thread does that only shows that there can be one."""
 
 
 class Beside:

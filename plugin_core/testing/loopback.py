@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
+from ..threads import begin
 from .clock import Clock
 
 CREDENTIALS = frozenset({"authorization", "cookie", "x-api-key", "x-auth-key", "api-key", "x-handrail-key"})
@@ -162,10 +163,11 @@ class Loopback:
     def start(self) -> Self:
         """Begins to listen."""
         self._server = _Server(self)
-        self._thread = threading.Thread(
+        thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.005}, daemon=True, name="platform double"
         )
-        self._thread.start()
+        begin(thread)
+        self._thread = thread
         return self
 
     def stop(self) -> None:

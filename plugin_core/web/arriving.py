@@ -40,8 +40,9 @@ class Arrivals:
             self.hear()
 
     def hear(self) -> None:
-        """Something was sent."""
-        self._errand.hear()
+        """Something was sent. Without a thread it is one try, here and now: it may hold a safety answer."""
+        if not self._errand.hear():
+            self._round()
 
     def settled(self, seconds: float = 30.0) -> bool:
         """Waits until nothing is under way; False where that takes longer."""

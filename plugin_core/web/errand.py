@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from ..threads import started
+
 
 class Errand:
     """Work that is asked for from many threads and done in one.
@@ -23,13 +25,14 @@ class Errand:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def hear(self) -> None:
-        """There is something to do."""
+    def hear(self) -> bool:
+        """There is something to do. False: the system gives no thread for it now; it waits until there is more."""
         with self._lock:
             self._wanted.set()
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._go, name=self._name, daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._go, name=self._name, daemon=True)
+                self._thread = thread if started(thread) else None
+            return self._thread is not None
 
     def settled(self, seconds: float) -> bool:
         """Waits until nothing is under way; False where that takes longer."""

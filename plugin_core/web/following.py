@@ -45,7 +45,8 @@ class Follower:
 
     def hear(self) -> None:
         """Something was announced."""
-        self._errand.hear()
+        if not self._errand.hear():  # the next announcement, or the schedule's next sync, goes on
+            log.warning("the sync after an announcement was not begun (no thread)")
 
     def _pause(self) -> float:
         return max(self._wait, self._last + self._apart - time.monotonic())

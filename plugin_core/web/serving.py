@@ -7,9 +7,11 @@ import logging
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from ..threads import needed, started
 from ..words import tr
 from .guard import LOOPBACK
 from .staff import Staff
@@ -43,6 +45,7 @@ def make_server(desk: Desk, *, threads: int = THREADS) -> Any:
     """A server of waitress that listens and is not running yet: `run()`, `close()`.
 
     :raises UsageError: the place is taken, or may not be used.
+    :raises NoThread: the system gives none to answer with.
     """
     from waitress.server import create_server
 
@@ -57,17 +60,20 @@ def make_server(desk: Desk, *, threads: int = THREADS) -> Any:
             "trusted_proxy_count": web.proxies,
             "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto"},
         }
-    return create_server(
-        create_app(desk),
-        sockets=[_listening(web.host, web.port)],
-        threads=threads,
-        ident=None,
-        clear_untrusted_proxy_headers=True,
-        max_request_body_size=1_000_000,
-        max_request_header_size=32_768,
-        channel_timeout=60,
-        **behind,
-    )
+    with ExitStack() as listening, needed():
+        server = create_server(
+            create_app(desk),
+            sockets=[listening.enter_context(_listening(web.host, web.port))],
+            threads=threads,
+            ident=None,
+            clear_untrusted_proxy_headers=True,
+            max_request_body_size=1_000_000,
+            max_request_header_size=32_768,
+            channel_timeout=60,
+            **behind,
+        )
+        listening.pop_all()  # the server closes it
+    return server
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -123,7 +129,7 @@ def serve(desk: Desk, begun: Callable[[], None]) -> None:
     server = make_server(desk)
     try:
         begun()
-        threading.Thread(target=_warm, args=(desk,), name="warm", daemon=True).start()
+        started(threading.Thread(target=_warm, args=(desk,), name="warm", daemon=True))
         server.run()
     finally:
         server.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import threading
@@ -20,8 +21,10 @@ from handrail.plugin_core.fleet.lease import Lease
 from handrail.plugin_core.fleet.turn import Turn
 from handrail.plugin_core.fleet.work import Running
 from handrail.plugin_core.fleet.worker import Worker
+from handrail.plugin_core.threads import NoThread
 from sqlalchemy import text
 
+from tests.fewthreads import refused
 from tests.peers.servers import Postgres
 from tests.sync.stage import EVEN, LEANING, Stage, form
 
@@ -282,6 +285,33 @@ def test_f100_f103_a_worker_that_is_told_to_stop_does_not_begin_anew(
     last.join(PATIENCE)
     assert left == []
     worker.pool.dispose()
+
+
+def test_a_worker_for_which_there_is_no_thread_says_so_and_works_on_nothing(
+    town: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the thread that renews leases, others would take its practices from it in the middle of their turns."""
+    tried = refused(monkeypatch, lambda thread: thread.name == "watch")
+    worker = Worker(town.host)
+    with pytest.raises(NoThread, match="nothing more at the same time"):
+        worker.run()
+    assert tried
+    worker.stopping.set()
+
+
+def test_a_worker_stops_without_a_thread_that_would_hurry_it(town: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told to stop while the system gives no thread, it would go on, and be killed in the middle of a page."""
+    refused(monkeypatch, lambda thread: thread.name == "last moment")
+    worker = Worker(town.host)
+    monkeypatch.setattr(Worker, "_listen", lambda self: _until_cancelled(self))
+    asyncio.run(asyncio.wait_for(worker._serve(), PATIENCE))
+    assert worker.stopping.is_set()
+    worker.pool.dispose()
+
+
+async def _until_cancelled(worker: Worker) -> None:
+    asyncio.get_running_loop().call_soon(worker.stop)
+    await asyncio.Event().wait()
 
 
 @pytest.mark.parametrize(("version", "said"), [("0002", "practices prepare"), ("9999", "newer Handrail")])

@@ -142,7 +142,7 @@ def test_a_page_is_stored_before_one_that_failed_is_asked_for_again(
 
     def at_once(self: Ahead[Any], call: Callable[[], Any]) -> None:
         start(self, call)
-        self._thread.join()
+        self.settle(60)
 
     monkeypatch.setattr(Puller, "_load", failing)
     monkeypatch.setattr(Ahead, "__init__", at_once)
