@@ -60,7 +60,7 @@ def _asked(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _again(name: str, seed: int, number: int) -> int:
-    parser = parsers.BY_NAME[name]
+    parser, before = parsers.BY_NAME[name], logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
         data, which = made(parser, seed, number)
@@ -68,6 +68,7 @@ def _again(name: str, seed: int, number: int) -> int:
         parser.call(data, which)
     finally:
         parsers.close()
+        logging.disable(before)
     return 0
 
 
