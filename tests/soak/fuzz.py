@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Collection, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -101,7 +101,7 @@ def _round(name: str, seed: int, begin: int, count: int) -> tuple[list[Fault], f
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    pool: ProcessPoolExecutor
+    pool: Executor
     seed: int
     inputs: int
     turn: threading.Lock = field(default_factory=threading.Lock)
