@@ -7,6 +7,8 @@ from typing import Any
 from sqlalchemy import Connection, ExecutionContext
 
 PLANNED_ANEW = {"handrail_planned_anew": True}
+KEYS = "json_array_elements_text"
+"""PostgreSQL's function for a list of keys; a statement that has one is planned anew, too (sql.py)."""
 
 
 def sqlite_connect(connection: Any, _record: object) -> None:
@@ -45,9 +47,10 @@ def postgresql_begin(conn: Connection) -> None:
 
 
 def postgresql_execute(cursor: Any, statement: str, given: Any, context: ExecutionContext) -> bool:
-    """Runs what is to be `PLANNED_ANEW`. The driver prepares what comes often, and the server then keeps the plan that
-    was made when the table was next to empty: by it a page of keys is 500 looks through all that is there since."""
-    if not context.execution_options.get("handrail_planned_anew"):
+    """Runs what is to be `PLANNED_ANEW`, or asks by a list of keys. The driver prepares what comes often, and the
+    server then keeps the plan that was made when the table was next to empty: by it a page of keys is 500 looks through
+    all that is there since."""
+    if KEYS not in statement and not context.execution_options.get("handrail_planned_anew"):
         return False
     cursor.execute(statement, given, prepare=False)
     return True

@@ -8,24 +8,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-from sqlalchemy import (
-    JSON,
-    Column,
-    ColumnElement,
-    CursorResult,
-    Select,
-    Text,
-    bindparam,
-    cast,
-    func,
-    literal_column,
-    select,
-    true,
-)
+from sqlalchemy import Column, ColumnElement, CursorResult, Select, Text, bindparam, func, select, true
 
 from .database import Tx
-from .opening import PLANNED_ANEW
-from .sql import CHUNK, chunks
+from .sql import CHUNK, chunks, of_each
 
 _encode = msgspec.json.Encoder().encode
 
@@ -71,7 +57,7 @@ class OfKeys:
         sql, order = self._made[dialect.name]
         given = {"s": tx.source, "k": _encode(keys).decode()}
         if order is None:
-            return tx.conn.exec_driver_sql(sql, given, execution_options=PLANNED_ANEW)
+            return tx.conn.exec_driver_sql(sql, given)
         return tx.conn.exec_driver_sql(sql, tuple(map(given.__getitem__, order)))
 
     def _on_sqlite(self) -> Select[Any]:
@@ -82,19 +68,10 @@ class OfKeys:
         )
 
     def _on_postgresql(self) -> Select[Any]:
-        """Looks for each key by itself, and so by the index of source and key. What the server believes of a source
-        that is new, or of a table that it has not counted yet, is that it has next to no rows; asked for all keys at
-        once it reads all of them, for each page of a first pull anew. OFFSET 0 keeps it from making one of the two."""
-        listed = func.json_array_elements_text(cast(bindparam("k", type_=Text), JSON)).table_valued("value")
-        mine = self._keyed.table.c.source == bindparam("s")
-        one = (
-            select(*dict.fromkeys((*self._what, *self._order)))
-            .where(mine, self._where, self._keyed == listed.c.value)
-            .offset(literal_column("0"))
-            .lateral("found")
-        )
+        what = list(dict.fromkeys((*self._what, *self._order)))
+        joined, found = of_each(self._keyed, bindparam("k", type_=Text), bindparam("s"), what, self._where)
         return (
-            select(*(one.c[column.name] for column in self._what))
-            .select_from(listed.join(one, true()))
-            .order_by(*(one.c[column.name] for column in self._order))
+            select(*(found[column.name] for column in self._what))
+            .select_from(joined)
+            .order_by(*(found[column.name] for column in self._order))
         )

@@ -10,10 +10,30 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import JSON, Column, ColumnElement, Connection, LargeBinary, Table, Text, cast, func, literal, select
+from sqlalchemy import (
+    JSON,
+    Column,
+    ColumnElement,
+    Connection,
+    FromClause,
+    LargeBinary,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    select,
+    text,
+    true,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from .database import Tx, dialect_insert
-from .opening import PLANNED_ANEW
+from .opening import KEYS, PLANNED_ANEW
 
 CHUNK = 500
 T = TypeVar("T")
@@ -28,15 +48,61 @@ def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
 
 
 def among(tx: Tx, column: Column[str], keys: Collection[str]) -> ColumnElement[bool]:
-    """That the column is one of the keys. They are one parameter: SQLAlchemy needs 5 µs for each of many."""
+    """That the column is one of the keys, in a row of the source. They are one parameter: SQLAlchemy needs 5 µs for
+    each of many."""
     if len(keys) == 1:
         return column == next(iter(keys))
-    text = msgspec.json.encode(list(keys)).decode()
+    listed = msgspec.json.encode(list(keys)).decode()
     if tx.conn.dialect.name == "sqlite":
-        listed = func.json_each(text).table_valued("value")
-    else:
-        listed = func.json_array_elements_text(cast(literal(text, Text()), JSON)).table_valued("value")
-    return column.in_(select(listed.c.value))
+        return column.in_(select(func.json_each(listed).table_valued("value").c.value))
+    primary, sql, key, source = _rows_of_each(column)
+    return primary.in_(text(sql).bindparams(**{key: listed, source: tx.source}))
+
+
+_rows: dict[tuple[str, str], tuple[ColumnElement[Any], str, str, str]] = {}
+
+
+def _rows_of_each(column: Column[str]) -> tuple[ColumnElement[Any], str, str, str]:
+    """The primary key of a column's table, the question which rows those of many keys are, and the names of what it
+    takes: the keys and the source. Put together by SQLAlchemy each time, it would cost more than the answer."""
+    table = column.table
+    at = (table.name, column.name)
+    if at not in _rows:
+        again = table.alias()
+        primary = [one.name for one in table.primary_key]
+        key, source = (f"{table.name}_{column.name}_{name}" for name in ("keys", "source"))
+        named: Any = PGDialect
+        joined, found = of_each(
+            again.c[column.name], bindparam(key, type_=Text), bindparam(source), [again.c[name] for name in primary]
+        )
+        sql = select(*found).select_from(joined).compile(dialect=named(paramstyle="named"))
+        _rows[at] = tuple_(*(table.c[name] for name in primary)), str(sql), key, source
+    return _rows[at]
+
+
+def of_each(
+    keyed: ColumnElement[Any],
+    keys: ColumnElement[str],
+    source: ColumnElement[Any],
+    what: Sequence[ColumnElement[Any]],
+    where: ColumnElement[bool] | None = None,
+) -> tuple[FromClause, ReadOnlyColumnCollection[str, Any]]:
+    """What PostgreSQL has of the source in the rows whose column is one of the keys: what to select from, and the
+    columns there.
+
+    It looks for each key by itself, and so by the index of source and key. What the server believes of a source that is
+    new, or of a table that it has not counted yet, is that it has next to no rows; asked for all keys at once it reads
+    all of them, for each page of a first pull anew. OFFSET 0 keeps it from making one of the two. It is planned anew
+    each time (opening.py).
+
+    :param keys: a JSON list of them.
+    :param where: what else must be true of a row.
+    """
+    listed = getattr(func, KEYS)(cast(keys, JSON)).table_valued("value")
+    table: Any = keyed.table
+    mine = and_(table.c.source == source, true() if where is None else where)
+    one = select(*what).where(mine, keyed == listed.c.value).offset(literal_column("0")).lateral("found")
+    return listed.join(one, true()), one.c
 
 
 def upsert(tx: Tx, table: Table, rows: Sequence[Row], *, keep: Sequence[str] = ()) -> None:

@@ -3,14 +3,15 @@ was, and no more of the store is read than was asked for."""
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 import pytest
 from handrail.plugin_core.store import Store, Tx, forms
 from handrail.plugin_core.store.ready import OfKeys
 from handrail.plugin_core.store.sql import amend, among, upsert
 from handrail.plugin_core.store.tables import clients, deliveries, responses
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text, update
 
 ODD = ["plain", "it's", 'a "b"', "100 %s %(x)s", "back\\slash", "two\nlines", "käse 🧀", "{}", "\ufeff", "1e5", "null"]
 
@@ -117,6 +118,68 @@ def test_a_page_is_found_by_its_keys_whatever_the_server_believes_of_the_table(s
         before = read_of(tx, "responses")
         assert len(forms.known(tx, [f"form-{n}" for n in range(2950, 3050)])) == 50
         assert read_of(tx, "responses") - before <= 100
+
+
+class Work(Protocol):
+    """A statement by keys; gives how many rows it was about."""
+
+    def __call__(self, tx: Tx, keys: list[str]) -> int: ...
+
+
+def asked_by(column: str) -> dict[str, Work]:
+    """Each kind of statement."""
+    table = responses
+
+    def mine(tx: Tx, keys: list[str]) -> Any:
+        return (table.c.source == tx.source) & among(tx, table.c[column], keys)
+
+    return {
+        "looked for": lambda tx, keys: len(tx.conn.execute(select(table.c.key).where(mine(tx, keys))).all()),
+        "changed": lambda tx, keys: tx.conn.execute(update(table).where(mine(tx, keys)).values(active=False)).rowcount,
+        "deleted": lambda tx, keys: tx.conn.execute(delete(table).where(mine(tx, keys))).rowcount,
+    }
+
+
+@pytest.mark.parametrize("store_url", [pytest.param("postgresql", marks=pytest.mark.peer("postgres"))], indirect=True)
+@pytest.mark.parametrize("counted", ["never", "when there were five"])
+@pytest.mark.parametrize("column", ["key", "client"])
+def test_rows_are_looked_for_changed_and_deleted_by_the_index(
+    store: Store, source: int, counted: str, column: str
+) -> None:
+    """PostgreSQL read all that a new practice has, for each page anew: who is to be read again, what was taken back."""
+    if counted != "never":
+        store.write(lambda tx: upsert(tx, responses, [form(source, -n - 1) for n in range(5)]), source)
+        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+            conn.exec_driver_sql("ANALYZE")
+    for work in asked_by(column).values():  # by then a statement would have been prepared, and its plan kept
+        for _ in range(12):
+            store.write(partial(work, keys=["none", "nobody"]), source)
+    store.write(lambda tx: upsert(tx, responses, [form(source, n) for n in range(3000)]), source)
+    keys = [f"{'form' if column == 'key' else 'client'}-{n}" for n in (7, 8, 9, 10, 11, 5000)]
+    about = 5 if column == "key" else 50
+
+    def counts(tx: Tx, work: Work) -> tuple[int, int]:
+        before = read_of(tx, "responses")
+        return work(tx, keys), read_of(tx, "responses") - before
+
+    for what, work in asked_by(column).items():
+        number, read = store.write(partial(counts, work=work), source)
+        assert number == about, what
+        assert read <= 2 * about, f"{what}: {read} rows were read"
+
+
+def test_no_other_source_s_row_is_asked_for(store: Store, source: int) -> None:
+    """Two platforms may give a form the same id: one that is taken back on one of them stays on the other."""
+    beside = store.source("beside")
+    for one in (source, beside):
+        rows = [form(one, n) for n in range(6)]
+        store.write(partial(upsert, table=responses, rows=rows), one)
+    for column, keys in (("key", ["form-0", "form-1"]), ("client", ["client-2", "client-3"])):
+        for what, work in asked_by(column).items():
+            assert store.write(partial(work, keys=[*keys, "none"]), source) == 2, what
+    with store.reading(beside) as tx:
+        assert forms.known(tx, [f"form-{n}" for n in range(6)]).keys() == {f"form-{n}" for n in range(6)}
+        assert all(one.active for one in forms.known(tx, [f"form-{n}" for n in range(6)]).values())
 
 
 def test_what_is_amended_changes_and_nothing_else_does(store: Store, source: int) -> None:
