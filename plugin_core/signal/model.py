@@ -250,9 +250,12 @@ def _since_start(trait: _Conditioned, now: Array) -> Pair:
 def _covariance(path: Path, one: Array, other: Array) -> Array:
     """Prior covariance between times, (n, a) and (n, b) in weeks: (n, a, b)."""
     left, right = np.exp(one / path.wander_weeks), np.exp(other / path.wander_weeks)
-    ratio = left[:, :, None] / right[:, None, :]
-    near = np.minimum(ratio, 1 / ratio)
-    covariance: Array = path.level + path.trend * one[:, :, None] * other[:, None, :] + path.wander * near
+    near = left[:, :, None] / right[:, None, :]
+    np.minimum(near, 1 / near, out=near)
+    near *= path.wander
+    covariance: Array = path.trend * one[:, :, None] * other[:, None, :]
+    covariance += path.level
+    covariance += near
     return covariance
 
 

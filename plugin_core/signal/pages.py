@@ -43,7 +43,7 @@ class _Codes(dict[object, int]):
         return _BLANK
 
 
-_SMALL = 100
+_SMALL = 128  # bytes below it are ASCII, which is the quickest to ask
 _CODES = _Codes({number: number for number in range(_SMALL)} | dict.fromkeys((None, *Blank), _BLANK))
 
 
@@ -253,7 +253,7 @@ def _reader(names: tuple[str, ...]) -> Callable[[Answers], bytes]:
         except (KeyError, TypeError, ValueError):
             pass  # a line is left out, or its answer is no small number
         else:
-            if max(found) < _SMALL:
+            if found.isascii():
                 return found
         return bytes(map(_CODES.__getitem__, map(answers.get, names)))
 

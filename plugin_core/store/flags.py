@@ -22,33 +22,30 @@ _encode = msgspec.json.Encoder().encode
 
 
 class StoredFlag(msgspec.Struct, gc=False):
-    """What is sealed of a flag."""
+    """What is sealed of a flag. `basis` stands for all that its evidence follows from, empty where that is not known;
+    nothing is written after it (`Standing.is_of`)."""
 
     evidence: Evidence
     score: float | None = None
     basis: str = ""
 
 
-class _Basis(msgspec.Struct, gc=False):
-    """The same read for its basis alone, which costs a tenth."""
-
-    basis: str = ""
-
-
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a standing flag rests on: `basis` stands for all that its evidence follows from, empty where not known."""
+    """What a standing flag rests on, as it was sealed."""
 
-    basis: str
-    sealed: bytes = field(repr=False)
+    plain: bytes = field(repr=False)
+
+    def is_of(self, basis: str) -> bool:
+        """Whether this stands for all that its evidence follows from. It was written last, so the end tells."""
+        return self.plain.endswith(b'"basis":' + _encode(basis) + b"}")
 
     def whole(self) -> StoredFlag:
         """Its evidence and score."""
-        return _flag.decode(self.sealed)
+        return _flag.decode(self.plain)
 
 
 _flag = msgspec.json.Decoder(StoredFlag)
-_basis = msgspec.json.Decoder(_Basis)
 _NO_BASES: Mapping[str, str] = {}
 STANDING = tuple(state.value for state in STANDING_STATES)
 
@@ -93,7 +90,7 @@ def of_clients(tx: Tx, client_keys: Sequence[str]) -> dict[str, list[FlagRow]]:
 
 
 def save(tx: Tx, items: Sequence[tuple[Flag, str]], bases: Mapping[str, str] = _NO_BASES) -> None:
-    """Stores flags with their kind, new or changed as a whole; `bases` as `Standing.basis`, by flag key."""
+    """Stores flags with their kind, new or changed as a whole; `bases` as `StoredFlag.basis`, by flag key."""
     now = now_ms()
     rows = [
         {
@@ -194,11 +191,7 @@ def _as_flag(tx: Tx, row: Any) -> Flag:
 
 def standing(tx: Tx, keys: Iterable[str]) -> dict[str, Standing]:
     """What these flags rest on, by key, read no further than asked."""
-    found: dict[str, Standing] = {}
-    for key, sealed in _sealed.rows(tx, keys):
-        opened = tx.sealer.open(_flag_place(tx, key), sealed)
-        found[key] = Standing(_basis.decode(opened).basis, opened)
-    return found
+    return {key: Standing(tx.sealer.open(_flag_place(tx, key), sealed)) for key, sealed in _sealed.rows(tx, keys)}
 
 
 def evidence_of(tx: Tx, keys: Iterable[str]) -> dict[str, Evidence]:

@@ -341,7 +341,7 @@ class Evaluate:
         for key in kinds:
             if (item := called.get(key)) is not None:
                 basis = self._basis(item.episode)
-                if basis == rests_on[key].basis and self._trusts(item.episode.rule.id):
+                if rests_on[key].is_of(basis) and self._trusts(item.episode.rule.id):
                     continue
                 if (evidence := self._evidence(item.episode, done)) is None:
                     continue
