@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import traceback
 from collections.abc import Callable
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -361,7 +362,7 @@ def test_sqlite_is_set_for_power_loss(tmp_path: Path) -> None:
     with Store(f"sqlite:///{tmp_path}/h.db", PRACTICE, MASTER, create=True) as store, store.engine.connect() as conn:
         pragmas = {name: conn.exec_driver_sql(f"PRAGMA {name}").scalar() for name in _PRAGMAS}
     assert pragmas == _PRAGMAS
-    with sqlite3.connect(tmp_path / "h.db") as plain:
+    with closing(sqlite3.connect(tmp_path / "h.db")) as plain, plain:
         assert plain.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     plain.close()
 

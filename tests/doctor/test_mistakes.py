@@ -11,6 +11,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from copy import deepcopy
 from datetime import timedelta
 from pathlib import Path
@@ -214,7 +215,7 @@ def the_store_was_moved_or_deleted(place: Place) -> None:
 
 @mistake("the store was opened by a newer Handrail before")
 def the_store_was_opened_by_a_newer_handrail_before(place: Place) -> None:
-    with sqlite3.connect(place.stage.folder / "store.db") as db:
+    with closing(sqlite3.connect(place.stage.folder / "store.db")) as db, db:
         db.execute("UPDATE alembic_version SET version_num = '9999'")
 
 
@@ -301,7 +302,7 @@ def showing_flags_on_the_platform_is_off(place: Place) -> None:
 
 @mistake("nobody has agreed yet to show the flags of earlier answers", NOTE)
 def nobody_has_agreed_yet_to_show_the_flags_of_earlier(place: Place) -> None:
-    with sqlite3.connect(place.stage.folder / "store.db") as db:
+    with closing(sqlite3.connect(place.stage.folder / "store.db")) as db, db:
         db.execute("UPDATE sources SET pushing_since_ms = NULL")
     place.stage.course("b", [EVEN, EVEN, EVEN, SHRUNK, SHRUNK])
     place.stage.sync(full=True, consent=lambda _: False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
@@ -393,7 +394,7 @@ def test_a_restored_backup_tells_again_under_the_same_message_id(ward: Ward, tmp
     ward.mail.down()
     ward.answer("f1")
     ward.sync()
-    with sqlite3.connect(ward.folder / "store.db") as old:
+    with closing(sqlite3.connect(ward.folder / "store.db")) as old, old:
         old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     shutil.copy(ward.folder / "store.db", tmp_path / "backup.db")
     ward.mail.up()

@@ -231,7 +231,7 @@ def test_missed_runs_are_caught_up_and_no_second_copy_starts() -> None:
     assert agent["RunAtLoad"] is True
     assert "StartInterval" not in agent, "its starts are lost in sleep; those of StartCalendarInterval are made up for"
     task = Tree.fromstring(windows.xml(job()).partition("?>")[2])
-    settings = {node.tag.partition("}")[2]: node.text for node in task.find("t:Settings", SPACE) or ()}
+    settings = {node.tag.partition("}")[2]: node.text for node in task.iterfind("t:Settings/*", SPACE)}
     assert settings["StartWhenAvailable"] == "true"
     assert settings["MultipleInstancesPolicy"] == "IgnoreNew"
     assert settings["DisallowStartIfOnBatteries"] == "false"

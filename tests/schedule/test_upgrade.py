@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ class Practice:
 
     def version(self) -> str:
         """The version of the store."""
-        with sqlite3.connect(self.folder / "store.db") as db:
+        with closing(sqlite3.connect(self.folder / "store.db")) as db, db:
             found: str = db.execute("SELECT version_num FROM alembic_version").fetchone()[0]
         return found
 
@@ -153,14 +154,14 @@ def test_the_store_is_upgraded_with_all_that_is_in_it_and_works(
 def test_f79_the_old_program_refuses_the_newer_store_and_changes_nothing(practice: Practice) -> None:
     """Two computers on one store, one of them not upgraded yet."""
     assert cli.run(["--settings", str(practice.file), "flags"]) == 0
-    with sqlite3.connect(practice.folder / "store.db") as db:
+    with closing(sqlite3.connect(practice.folder / "store.db")) as db, db:
         before = list(db.iterdump())
     for words in (("sync",), ("flags",)):
         done = practice.old(*words)
         assert done.returncode == 1
         assert "made by a newer Handrail" in done.stderr
         assert "pipx upgrade handrail" in done.stderr
-    with sqlite3.connect(practice.folder / "store.db") as db:
+    with closing(sqlite3.connect(practice.folder / "store.db")) as db, db:
         assert list(db.iterdump()) == before
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -170,7 +171,7 @@ def test_no_key(stage: Stage, command: Command) -> None:
 
 def test_f79_a_store_of_a_newer_version(stage: Stage, command: Command) -> None:
     """An old program must not touch what a newer one has made."""
-    with sqlite3.connect(stage.folder / "store.db") as conn:
+    with closing(sqlite3.connect(stage.folder / "store.db")) as conn, conn:
         conn.execute("UPDATE alembic_version SET version_num = '9999'")
     conn.close()
     before = (stage.folder / "store.db").read_bytes()

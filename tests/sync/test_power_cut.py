@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ class Disk:
 
 def rows(file: Path) -> dict[str, list[Any]]:
     """What stands in a store, without what is sealed."""
-    with sqlite3.connect(file) as conn:
+    with closing(sqlite3.connect(file)) as conn, conn:
         found = {
             table: sorted(conn.execute(f"SELECT rowid, {WHAT.get(table, '1')} FROM {table}").fetchall())
             for table in TABLES

@@ -9,6 +9,7 @@ import logging
 import socket
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -218,7 +219,7 @@ def test_s16_s24_an_edited_row(private: Stage, overheard: io.StringIO, capsys: p
     import sqlite3
 
     private.sync()
-    with sqlite3.connect(private.folder / "store.db") as conn:
+    with closing(sqlite3.connect(private.folder / "store.db")) as conn, conn:
         conn.execute("UPDATE clients SET sealed = (SELECT sealed FROM responses LIMIT 1)")
         conn.execute("UPDATE clients SET dirty = 1, known = NULL")
     conn.close()

@@ -389,3 +389,4 @@ def test_no_made_up_token_finds_a_request(text: str) -> None:
     metadata.create_all(engine)
     with engine.begin() as conn:
         assert ask_of(Tx(conn, Sealer("p", {1: b"k" * 32}), 1), text) is None
+    engine.dispose()
