@@ -260,7 +260,7 @@ class PatientFlags:
 
 def number_of(ref: str) -> int | str:
     """An id as the number that DrChrono wants; anything else as it is, for DrChrono to refuse."""
-    return int(ref) if ref.isascii() and ref.isdigit() else ref
+    return int(ref) if ref.isascii() and ref.isdigit() and len(ref) < 20 else ref
 
 
 def _names(rows_: Any) -> list[tuple[str, str]]:

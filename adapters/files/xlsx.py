@@ -162,7 +162,9 @@ def _number(value: float, shown_as: str) -> Cell:
 @contextmanager
 def _workbook(path: Path) -> Iterator[Workbook]:
     from openpyxl import DEFUSEDXML, load_workbook
+    from openpyxl.styles import cell_style
 
+    cell_style.print = _unsaid  # type: ignore[attr-defined]  # it would print remarks on styles among what a command gives to a program
     if not DEFUSEDXML:  # switched off by the environment: an Excel file could then read files of this computer
         raise FileFault(ENTITIES)
     _fit_to_open(path)
@@ -177,6 +179,10 @@ def _workbook(path: Path) -> Iterator[Workbook]:
             yield book
         finally:
             book.close()
+
+
+def _unsaid(*_: object) -> None:
+    """Instead of `print`."""
 
 
 def _fit_to_open(path: Path) -> None:

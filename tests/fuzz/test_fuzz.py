@@ -117,6 +117,9 @@ PLAYED: dict[str, tuple[str, str, bytes, bytes]] = {
     "a time that leaves the calendar in UTC": (
         "drchrono", "pull", rb'"created_at": ?"[^"]+"', b'"created_at":"9999-12-31T23:59:59-14:00"',
     ),
+    "an id that is a text of five thousand digits": (
+        "drchrono", "carrier task", rb'"id": ?12', b'"id":"' + b"9" * 5000 + b'"',
+    ),
     "a list whose last change is in the first year": (
         "cliniko", "pull", rb'"updated_at": ?"[^"]+"', b'"updated_at":"0001-01-01T00:00:00Z"',
     ),

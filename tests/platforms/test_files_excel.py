@@ -206,6 +206,15 @@ def test_an_excel_file_that_is_an_attack_or_damaged_is_refused(
     refused(exports, why)
 
 
+def test_a_style_that_is_not_there_is_no_line_of_output(exports: Exports, capsys: pytest.CaptureFixture[str]) -> None:
+    """The library prints it: a program that reads `handrail sync --json` would find a line that is no JSON."""
+    confirmed_excel(exports)
+    part, there = "xl/styles.xml", b'name="Normal" xfId="0"'
+    repacked(exports, lambda parts: parts.update({part: parts[part].replace(there, there.replace(b"0", b"7"))}))
+    refused(exports, faults.DAMAGED)
+    assert capsys.readouterr().out == ""
+
+
 def test_excel_says_how_large_a_sheet_is_and_is_not_believed(exports: Exports) -> None:
     """A sheet that claims to be one cell, or a million rows."""
     confirmed_excel(exports)
