@@ -15,7 +15,7 @@ from ..schemas.records import Course, Instrument
 from .contracts import AdapterSpec, CollectorSpec, RuleSpec, ScorerSpec
 from .errors import PluginError, SettingsError, UsageError
 from .handed import checked
-from .manager import OWN, Plugins, Registered
+from .manager import Plugins, Registered
 from .scoring import Scorer
 from .signal.local import Known, load, merged, used_with
 from .words import tr
@@ -90,7 +90,10 @@ class Registry:
                 tr("The setting prompts names a rule that is not here: {rule}. There are: {known}.", rule=unknown[0],
                    known=known)
             )  # fmt: skip
-        return {name: replace(one, descriptor=self._settled(_looked_at(one))) for name, one in found.items()}
+        return {name: replace(one, descriptor=self._settled(self._looked_at(one))) for name, one in found.items()}
+
+    def _looked_at(self, given: Registered[RuleSpec]) -> RuleSpec:
+        return given.descriptor if self.plugins.is_own(given.plugin) else checked(given.descriptor)
 
     def _settled(self, rule: RuleSpec) -> RuleSpec:
         """The rule as the practice wants it."""
@@ -181,10 +184,6 @@ class Registry:
             found = [rule for rule in every if rule.instrument in (None, instrument_id)]
             self._ordered[instrument_id] = sorted(found, key=lambda rule: (rule.order, rule.id))
         return self._ordered[instrument_id]
-
-
-def _looked_at(given: Registered[RuleSpec]) -> RuleSpec:
-    return given.descriptor if given.plugin == OWN else checked(given.descriptor)
 
 
 def _at(rule: RuleSpec, budget: int) -> RuleSpec:
