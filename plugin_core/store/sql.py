@@ -29,7 +29,6 @@ from sqlalchemy import (
     true,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from .database import Tx, dialect_insert
@@ -68,6 +67,8 @@ def _rows_of_each(column: Column[str]) -> tuple[ColumnElement[Any], str, str, st
     table = column.table
     at = (table.name, column.name)
     if at not in _rows:
+        from sqlalchemy.dialects.postgresql.base import PGDialect  # 60 ms, which no command on SQLite is to pay
+
         again = table.alias()
         primary = [one.name for one in table.primary_key]
         key, source = (f"{table.name}_{column.name}_{name}" for name in ("keys", "source"))
