@@ -65,6 +65,7 @@ class Desk:
         self._idle: list[Engine] = []
         self._opened: dict[Engine, Place] = {}
         self._place: Place = ()
+        self._closed = False
         self._lock = threading.Lock()
         self.ready = False
         self.trail = Trail()
@@ -120,7 +121,8 @@ class Desk:
         if self._prepare is not None:
             self._prepare(made)
         with self._lock:
-            self._opened[made] = place
+            if not self._closed:
+                self._opened[made] = place
         return made
 
     @cached_property
@@ -154,10 +156,10 @@ class Desk:
                 self.give_back(engine)
 
     def close(self) -> None:
-        """Gives back what was opened."""
+        """Gives back what was opened. What a thread still works with ends when that thread has done."""
         with self._lock:
-            engines, self._opened, self._idle = list(self._opened), {}, []
-        for engine in engines:
+            idle, self._opened, self._idle, self._closed = self._idle, {}, [], True
+        for engine in idle:
             engine.close()
 
     @cached_property

@@ -204,3 +204,21 @@ def test_an_administrator_who_lost_the_password_gets_back_in(house: House) -> No
     assert "the-first" in page.text
     with pytest.raises(UsageError, match="no such account"):
         _renewed(house.desk, "nobody-here")
+
+
+def test_a_desk_that_closes_leaves_no_connection_behind(house: House) -> None:
+    """What a client sent just before the end is still taken in by a thread of its own: its connection, lent before or
+    after the end, would hold the store's file until the program that embeds the desk ends."""
+    lent, idle = house.desk.borrow(), house.desk.borrow()
+    house.desk.give_back(idle)
+    pools = [engine.store.engine.pool for engine in (lent, idle)]
+    with lent.store.reading(lent.source) as tx:
+        house.desk.close()
+        assert tx.conn.exec_driver_sql("SELECT 1").scalar() == 1, "what is at work goes on"
+    late = house.desk.borrow()
+    pools.append(late.store.engine.pool)
+    with late.store.reading(late.source):
+        pass
+    for engine in (lent, late):
+        house.desk.give_back(engine)
+    assert [pool.checkedin() for pool in pools] == [0, 0, 0]  # type: ignore[attr-defined]
