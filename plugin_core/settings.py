@@ -18,7 +18,7 @@ from ..schemas.base import BaseSchema, Many, One, Table, Text, Whole, YesNo
 from ..schemas.problems import problems
 from . import private
 from .errors import SettingsError
-from .settings_file import check_names, language_setting, read_toml, refuse_password, secret_reference
+from .settings_file import NO_ADDRESS, check_names, check_store, language_setting, read_toml, secret_reference
 from .settings_web import Web, WebSchema
 from .words import mark, tr
 from .words.kept import told, why_of
@@ -270,7 +270,7 @@ class SettingsSchema(BaseSchema):
     store = Text(
         pattern=r"(sqlite|postgresql)(\+[a-z0-9]+)?://.+",
         most=1000,
-        error_messages={"pattern": mark("must be the address of a database, as sqlite:///handrail.db")},
+        error_messages={"pattern": NO_ADDRESS},
     )
     key = secret_reference(required=True)
     platform = One(_ConnectionSchema)
@@ -288,8 +288,8 @@ class SettingsSchema(BaseSchema):
     web = One(WebSchema)
 
     @validates("store")
-    def _no_password(self, value: str, **_: Any) -> None:
-        refuse_password(value)
+    def _store(self, value: str, **_: Any) -> None:
+        check_store(value)
 
     @validates("budget")
     def _budget(self, value: int, **_: Any) -> None:

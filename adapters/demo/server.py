@@ -19,9 +19,10 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 from ...plugin_core.threads import NoThread, begin
+from ...plugin_core.uris import split
 from .checks import LARGEST_BODY, SHAPES, Json, Refused, outcome, read_body
 from .search import Query, known, shown, understand
 from .store import Clock, Store, Stored, instant
@@ -157,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(status, body, headers)
 
     def _answer(self, raw: bytes) -> Answer:
-        address = urlsplit(self.path)
+        address = split(self.path)
         if not address.path.startswith(ROOT):
             raise Refused(404, "not-found", f"The FHIR server is at {ROOT}.")
         path = unquote(address.path.removeprefix(ROOT)).rstrip("/")

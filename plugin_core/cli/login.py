@@ -11,12 +11,13 @@ from hmac import compare_digest
 from html import escape
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import click
 
 from ..errors import Unreachable, UsageError
 from ..threads import begin
+from ..uris import split
 from ..words import tr
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Loopback:
 
     def visit(self, url: str) -> Mapping[str, str]:
         """See `Browser.visit`. What comes back without the `state` that `url` carries is answered and not taken."""
-        self._state = parse_qs(urlsplit(url).query).get("state", [""])[0]
+        self._state = parse_qs(split(url).query).get("state", [""])[0]
         thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
         begin(thread)
         try:
@@ -116,8 +117,8 @@ def _handler(browser: Loopback) -> type[http.server.BaseHTTPRequestHandler]:
         timeout = 10
 
         def do_GET(self) -> None:
-            parts = urlsplit(self.path) if len(self.path) <= LONGEST else urlsplit("/")
-            if parts.path != PLACE or self.headers.get("Host", "") != urlsplit(browser.returns_to).netloc:
+            parts = split(self.path if len(self.path) <= LONGEST else "/")
+            if parts.path != PLACE or self.headers.get("Host", "") != split(browser.returns_to).netloc:
                 self._page(404, tr("There is nothing here."))
             else:
                 self._page(*browser.take(parts.query))

@@ -23,7 +23,7 @@ from ...schemas.problems import problems
 from ..errors import SettingsError, StoreError, UsageError
 from ..settings import Settings, reference_in
 from ..settings import load as load_practice
-from ..settings_file import check_names, language_setting, read_toml, refuse_password, secret_reference
+from ..settings_file import check_names, check_store, language_setting, read_toml, secret_reference
 from ..store.database import HEAD, refuse_newer, version
 from ..words import mark, tr
 from ..words.kept import told
@@ -167,8 +167,8 @@ class _HostPartSchema(BaseSchema):
     practices = Text(most=1000)
 
     @validates("store")
-    def _no_password(self, value: str, **_: Any) -> None:
-        refuse_password(value)
+    def _store(self, value: str, **_: Any) -> None:
+        check_store(value)
 
 
 def _role() -> Text:

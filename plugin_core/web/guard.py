@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import secrets
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from flask import Response, abort, current_app, g, redirect, request, url_for
 
 from ..store import accounts
+from ..uris import split
 from ..words import mark, speak, tr
 from . import here, wrong
 from .access import Access, access_of
@@ -103,7 +103,7 @@ def known_host(desk: Desk, host: str) -> bool:
 def is_own_address(desk: Desk, host: str) -> bool:
     """Whether that is the address by which people reach the desk."""
     address = desk.settings.web.address
-    return bool(address) and host == urlsplit(address).netloc
+    return bool(address) and host == split(address).netloc
 
 
 def _set_up() -> bool:
@@ -171,7 +171,7 @@ def _comes_from_here() -> bool:
     """Whether a write was sent by a page of the desk: by what the browser says, and by the form's token."""
     site = request.headers.get("Sec-Fetch-Site", "same-origin")
     origin = request.headers.get("Origin")
-    foreign = origin is not None and origin != "null" and urlsplit(origin).netloc != request.host
+    foreign = origin is not None and origin != "null" and split(origin).netloc != request.host
     return site in ("same-origin", "none") and not foreign and here.csrf_is_right()
 
 

@@ -14,8 +14,8 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
+from ..uris import split
 from . import here
 from .fetching import json_from
 
@@ -50,12 +50,12 @@ class Party:
 
 def host_of(address: str) -> str:
     """Host and port of an address."""
-    return urlsplit(address).netloc
+    return split(address).netloc
 
 
 def may_ask(party: Party, address: str) -> bool:
     """Whether an address is at a host that the settings name, protected or on this machine."""
-    parts = urlsplit(address)
+    parts = split(address)
     safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1"))
     return safe and parts.netloc in party.hosts
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from flask import Blueprint, abort, g, make_response, redirect, render_template, request, url_for
 
 from ..errors import UsageError
 from ..store import Tx, accounts, book
+from ..uris import split
 from ..words import tr, trn
 from . import drafts, guard, here
 from .access import ROLES, Role, lets_all, lets_signed_in
@@ -50,7 +50,7 @@ def home() -> str:
 
 def safe_next(path: str) -> str | None:
     """A way on that leads nowhere but to a page of the desk that can be looked at; None: it does not."""
-    parts = urlsplit(path)
+    parts = split(path)
     if parts.scheme or parts.netloc or not path.startswith("/") or path.startswith(("//", "/\\")) or "\\" in path:
         return None
     return path if len(path) <= 200 and path.isprintable() else None
@@ -74,7 +74,7 @@ def sign_in_page(
     openid = here.desk().settings.web.openid
     told = render_template(
         "sign-in.html", problem=problem, login=login, on=on, over=over, kept=kept is not None,
-        openid=None if openid is None else openid.title or urlsplit(openid.issuer).netloc,
+        openid=None if openid is None else openid.title or split(openid.issuer).netloc,
     )  # fmt: skip
     return told, status
 

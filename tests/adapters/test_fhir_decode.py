@@ -74,6 +74,27 @@ def test_f48_what_has_no_id_is_kept_apart_under_a_name_of_its_own() -> None:
     assert all(name.startswith("?") for name in names)
 
 
+def strangely(value: Any) -> Any:
+    """The same with a field that nobody knows in each object."""
+    if isinstance(value, dict):
+        return {"x-new": {"since": ["R9"]}, **{name: strangely(one) for name, one in value.items()}}
+    return [strangely(one) for one in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("poison", [(), ("F53 NUL",)], ids=["fast path", "entry by entry"])
+def test_f55_unknown_fields_are_ignored(poison: tuple[str, ...]) -> None:
+    """A server's next release adds fields; each form would be set aside from that day on."""
+    asked = {"linkId": "a", "text": "?", "answer": [{"valueCoding": {"code": "b", "display": "B"}}]}
+    form = response("r1", item=[{"linkId": "group", "item": [asked]}], meta={"versionId": "2", "tag": [{"code": "t"}]})
+    more = [POISON[name] for name in poison]
+    plain = read_page(page_of(json.dumps(form), *more), LOCAL)
+    strange = read_page(page_of(json.dumps(strangely(form)), *more, tail=',"x-new":{"since":["R9"]}'), LOCAL)
+    assert strange.responses == plain.responses
+    assert [one.id for one in strange.responses] == ["r1"]
+    assert len(strange.set_aside) == len(poison)
+    assert read_one(json.dumps(strangely(form)).encode(), LOCAL) == plain.responses[0]
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"{", b'{"entry":[', b"<html>", b"[]", b"null", b'{"a":"', b'"x"', b"\xff\xfe", b'{"a":"\\"']
 )

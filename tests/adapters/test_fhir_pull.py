@@ -9,8 +9,10 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from handrail.adapters.transport import Limits
 from handrail.plugin_core.errors import PlatformError, Unreachable, Unsupported
 from handrail.schemas.records import Cursor
+from handrail.schemas.vocab import QuarantineReason
 
 from .script import DATE, Answer, Script, Seen, bundle, fhir, response
 
@@ -92,6 +94,36 @@ def test_f8_without_stamps_or_server_clock_every_pull_is_whole(connect, missing:
     assert any("whole list" in note for note in page.warnings)
 
 
+def test_f9_stamps_are_compared_as_instants(connect) -> None:  # type: ignore[no-untyped-def]
+    """A server of several sites writes several offsets; the text that sorts last is not the newest form."""
+    stamps = ["2026-11-01T15:30:00.250+05:30", "2026-11-01T10:00:00.250500Z", "2026-11-01T06:00:01.123456789-04:00"]
+    with Script(paged([response(f"r{n}", at) for n, at in enumerate(stamps)])) as server:
+        (page,) = connect(server.base).pull(None)
+    assert page.sorted
+    assert page.cursor.since == datetime(2026, 11, 1, 10, 0, 1, 123_456, tzinfo=UTC)
+
+
+def test_f10_a_leap_second_is_read_and_a_stamp_without_offset_is_none(connect) -> None:  # type: ignore[no-untyped-def]
+    """The one would make every later sync whole; the other, guessed, would move the cursor by hours."""
+    with Script(paged([response("r1", "2016-12-31T23:59:60Z")])) as server:
+        (page,) = connect(server.base).pull(None)
+    assert page.cursor.since == datetime(2017, 1, 1, tzinfo=UTC)
+    with Script(paged([response("r1", "2026-11-01T10:00:00")])) as server:
+        (page,) = connect(server.base).pull(None)
+    assert ids([page]) == ["r1"]
+    assert page.cursor.since is None
+
+
+def test_f14a_forms_of_one_moment_leave_a_cursor_of_one_value(connect) -> None:  # type: ignore[no-untyped-def]
+    """A bulk import stamps them all alike; a list of ids in the cursor would grow with the practice."""
+    cursors = []
+    for number in (1, 300):
+        rows = [response(f"r{n}") for n in range(number)]
+        with Script(paged(rows[:150], rows[150:])) as server:
+            cursors.append(list(connect(server.base, page_size=150).pull(None))[-1].cursor)
+    assert cursors == [Cursor(STREAM, since=datetime(2026, 11, 1, 10, tzinfo=UTC))] * 2
+
+
 def test_f11_a_sorted_pull_can_go_on_from_each_page(connect) -> None:  # type: ignore[no-untyped-def]
     """The first pull of a large practice must not begin anew each time the laptop is closed."""
     with Script(paged([response("r1", stamp(1))], [response("r2", stamp(2))], [response("r3", stamp(3))])) as server:
@@ -171,6 +203,29 @@ def test_f16_a_broken_off_walk_is_not_forgotten(connect) -> None:  # type: ignor
     assert sum("second time" in note for page in rest for note in page.warnings) == 1
 
 
+def test_f16_a_second_walk_that_was_not_begun_is_not_forgotten(connect) -> None:  # type: ignore[no-untyped-def]
+    """The run may end just when the list is to be read again: the next one must read it from where the first began."""
+    rows = [response(f"r{n}", stamp(n)) for n in range(4)]
+
+    def reply(seen: Seen) -> Answer:
+        query = asked(seen)
+        since, offset = query.get("_lastUpdated", "ge")[2:], int(query.get("_offset", "0"))
+        if offset and rows[0]["id"] == "r0":
+            rows[:] = [*rows[1:], response("r0", "2026-11-22T12:00:05Z", version="2")]
+        fitting = [r for r in rows if r["meta"]["lastUpdated"] >= since]
+        following = f"?_lastUpdated=ge{since}&_offset={offset + 2}" if offset + 2 < len(fitting) else None
+        return fhir(bundle(*fitting[offset : offset + 2], following=following))
+
+    with Script(reply) as server:
+        walk = connect(server.base, page_size=2, overlap_minutes=0).pull(None)
+        first, last = next(walk), next(walk)
+        walk.close()
+        assert "r2" not in ids([first, last])
+        rest = list(connect(server.base, page_size=2, overlap_minutes=0).pull(last.cursor))
+    assert "r2" in ids(rest)
+    assert rest[-1].cursor.token is None
+
+
 @pytest.mark.parametrize("target", ["?_getpages=1", "?_getpages=0"])
 def test_f18_a_circle_of_pages_is_left(connect, target: str) -> None:  # type: ignore[no-untyped-def]
     """A next link back to a page read would keep the sync going for ever."""
@@ -199,13 +254,15 @@ def test_f19_an_expired_search_is_begun_again_from_the_safe_place(connect, statu
         assert asked(server.seen[2])["_lastUpdated"] == "ge2026-11-01T10:00:01Z"
     with Script(lambda s: fhir({}, 410)) as server, pytest.raises(Unreachable, match="again and again"):
         list(connect(server.base).pull(None))
+    assert len(server.seen) == 4
 
 
-def test_f20_f21_f25_empty_pages_wrong_counts_and_totals_do_not_matter(connect) -> None:  # type: ignore[no-untyped-def]
-    """Only the next link says whether there is more."""
-    pages: list[list[dict[str, Any]]] = [[], [response("r1")], [], [response("r2"), response("r3")]]
-    with Script(paged(*pages, total=99_999)) as server:
-        assert ids(list(connect(server.base, page_size=1).pull(None))) == ["r1", "r2", "r3"]
+@pytest.mark.parametrize("total", [0, 1, 99_999])
+def test_f20_f21_f25_empty_pages_wrong_counts_and_totals_do_not_matter(connect, total: int) -> None:  # type: ignore[no-untyped-def]
+    """Only the next link says whether there is more: not a page with nothing, less or more than asked for, no total."""
+    rows = [response(f"r{n}") for n in range(6)]
+    with Script(paged([], rows[:1], [], rows[1:5], rows[5:], total=total)) as server:
+        assert ids(list(connect(server.base, page_size=2).pull(None))) == [f"r{n}" for n in range(6)]
 
 
 def test_f28_a_page_that_is_too_costly_is_halved(connect) -> None:  # type: ignore[no-untyped-def]
@@ -241,6 +298,24 @@ def test_f33_a_record_on_which_the_server_fails_is_read_round(connect) -> None: 
     assert ids([page]) == ["r0", "r2"]
     assert [one.remote_id for one in page.set_aside] == ["r1"]
     assert page.cursor.since == datetime(2026, 11, 1, 10, 0, 2, tzinfo=UTC)
+
+
+def test_f29_a_form_that_is_too_big_alone_is_set_aside(connect) -> None:  # type: ignore[no-untyped-def]
+    """One form with a film in it must not stand before all others for ever."""
+    flood = response("r1", stamp(1), note="x" * 200_000)
+
+    def reply(seen: Seen) -> Answer:
+        if "_elements" in asked(seen):
+            return fhir(bundle(*(response(f"r{n}", stamp(n)) for n in range(3))))
+        if "?" in seen.path:
+            return fhir(bundle(flood))
+        name = seen.path.rpartition("/")[2]
+        return fhir(flood if name == "r1" else response(name, stamp(2)))
+
+    with Script(reply) as server:
+        (page,) = connect(server.base, limits=Limits(wire=100_000)).pull(None)
+    assert ids([page]) == ["r0", "r2"]
+    assert [(one.remote_id, one.reason) for one in page.set_aside] == [("r1", QuarantineReason.UNREADABLE)]
 
 
 def test_strict_first_lenient_where_the_server_refuses(connect) -> None:  # type: ignore[no-untyped-def]

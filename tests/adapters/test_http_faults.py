@@ -9,6 +9,7 @@ import json
 import pickle
 import socket
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -62,6 +63,34 @@ def test_f30_f31_f32_a_busy_server_is_waited_for(connect, clock, told: str) -> N
         assert clock.slept[0] == 2.0
 
 
+def test_f30_while_one_request_waits_no_other_of_its_source_is_sent(connect, clock) -> None:  # type: ignore[no-untyped-def]
+    """Threads that go on asking after a 429 get the key blocked; what another platform does is its own affair."""
+    asked_at: list[float] = []
+    elsewhere: list[float] = []
+    plain = clock.sleep
+
+    def reply(_: Seen) -> Answer:
+        asked_at.append(clock.time)
+        return fhir({}, 429, Retry_After="30") if len(asked_at) == 1 else PAGE
+
+    def others_go_on(_: Seen) -> Answer:
+        elsewhere.append(clock.time)
+        return PAGE
+
+    def sleep(seconds: float) -> None:
+        if not elsewhere:  # while the first request waits, others are wanted
+            list(stranger.pull(None))
+            list(adapter.pull(None))
+        plain(seconds)
+
+    with Script(reply) as server, Script(others_go_on) as other:
+        clock.sleep = sleep
+        adapter, stranger = connect(server.base), connect(other.base)
+        list(adapter.pull(None))
+    assert elsewhere == asked_at[:1]
+    assert asked_at[1] == asked_at[0] + 30
+
+
 def test_f32_a_server_that_stays_busy_ends_the_run_incomplete(connect, clock) -> None:  # type: ignore[no-untyped-def]
     """An endless wait would block every later sync of this practice."""
     with Script(lambda _: fhir({}, 503)) as server:
@@ -95,13 +124,14 @@ def test_a_server_that_wants_a_sign_in_says_which_setting(connect) -> None:  # t
         list(connect(server.base, {"token": CANARY}, auth="bearer", token="ref").pull(None))
 
 
-def test_f35_nobody_listens(connect) -> None:  # type: ignore[no-untyped-def]
+def test_f35_nobody_listens(connect, clock) -> None:  # type: ignore[no-untyped-def]
     """A laptop without network must say so and go on later, not look broken."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with pytest.raises(Unreachable, match="did not answer"):
         list(connect(f"http://127.0.0.1:{port}/fhir").pull(None))
+    assert len(clock.slept) == 4  # tried five times: a connection that comes back costs no sync
 
 
 def _drip(in_head: bool) -> Any:
@@ -144,6 +174,14 @@ def test_f37_f38_a_body_that_breaks_off_is_asked_for_again(connect) -> None:  # 
         assert [len(p.responses) for p in connect(server.base).pull(None)] == [1]
 
 
+def test_f37_a_body_shorter_than_announced_is_none_whatever_it_reads_like(connect) -> None:  # type: ignore[no-untyped-def]
+    """What is there may end by chance where a list ends; what is missing would never be asked for again."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/fhir+json\r\nContent-Length: %d\r\n\r\n"
+    short = Answer(raw=lambda out: out.write(head % (len(PAGE.body) + 20) + PAGE.body))
+    with Script(in_turn(short, fhir(bundle(response("r1"), response("r2"))))) as server:
+        assert [len(page.responses) for page in connect(server.base).pull(None)] == [2]
+
+
 @pytest.mark.parametrize("kind", ["text/html", "application/fhir+json"])
 def test_f39_a_login_page_with_status_200(connect, kind: str) -> None:  # type: ignore[no-untyped-def]
     """A captive portal taken for an empty list would look like a practice without answers."""
@@ -168,6 +206,38 @@ def test_f29_s33_a_compressed_flood_stops_at_the_cap_and_the_page_shrinks(connec
         assert [s.path.rpartition("=")[2] for s in server.seen] == ["500", "250", "125"]
     assert pages[-1].cursor is not None
     assert pages[-1].cursor.page_size == 125
+
+
+def test_f29_what_is_compressed_a_thousandfold_is_never_unpacked_whole(connect) -> None:  # type: ignore[no-untyped-def]
+    """Measured after it was unpacked, it would have filled the memory already."""
+    page = bundle(response("r1", note="x" * (64 << 20)))
+    flood = Answer(200, gzip.compress(json.dumps(page).encode(), 1), {**PAGE.headers, "Content-Encoding": "gzip"})
+    del page
+    with Script(lambda seen: flood if "_count=500" in seen.path else PAGE) as server:
+        adapter = connect(server.base, limits=Limits(body=1_000_000))
+        tracemalloc.start()
+        try:
+            assert [one.id for page in adapter.pull(None) for one in page.responses] == ["r1"]
+            assert tracemalloc.get_traced_memory()[1] < 16 << 20
+        finally:
+            tracemalloc.stop()
+
+
+def test_f29_an_answer_without_end_is_left_at_the_cap(connect) -> None:  # type: ignore[no-untyped-def]
+    """A download link that answers instead of the list would be read until the memory is full."""
+    sent: list[int] = []
+
+    def endless(out: Any) -> None:
+        out.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/fhir+json\r\n\r\n")
+        for number in range(64):
+            sent.append(number)
+            out.write(b" " * (1 << 20))
+
+    with Script(lambda seen: Answer(raw=endless) if "_count=500" in seen.path else PAGE) as server:
+        pages = list(connect(server.base, limits=Limits(wire=1 << 20)).pull(None))
+        assert [s.path.rpartition("=")[2] for s in server.seen] == ["500", "250"]
+    assert [one.id for one in pages[0].responses] == ["r1"]
+    assert len(sent) < 64
 
 
 def test_s12_secrets_print_as_stars() -> None:

@@ -63,7 +63,7 @@ def test_f22_honest_links_are_followed(link: str, followed: str) -> None:
 
 @pytest.mark.parametrize("link", BAD[:-1])
 def test_s1_s3_links_that_lead_away_are_refused(link: str) -> None:
-    """One followed link to another host hands the practice's token to whoever runs it."""
+    """F23. One followed link to another host hands the practice's token to whoever runs it."""
     with pytest.raises(UnsafeLink) as caught:
         BASE.link(link, "https://ehr.example/fhir/page")
     assert "evil" not in str(caught.value)
@@ -73,7 +73,7 @@ def test_f23_an_alias_named_in_the_settings_is_rewritten_to_the_base() -> None:
     """Servers behind a proxy write their inner address into links; without the setting every sync would stop there."""
     base = Base.parse("https://ehr.example/fhir", aliases=["http://inner:8080/base"])
     assert base.link("http://inner:8080/base/x?y=1") == "https://ehr.example/fhir/x?y=1"
-    with pytest.raises(UnsafeLink):
+    with pytest.raises(UnsafeLink, match="also_known_as"):
         base.link("http://inner:8080/other")
 
 
@@ -118,7 +118,7 @@ LEADS = [
 
 @pytest.mark.parametrize("lead", LEADS)
 def test_s1_the_other_server_sees_no_request(connect, lead: str) -> None:  # type: ignore[no-untyped-def]
-    """With real sockets: what the checker decides is what the HTTP library does."""
+    """F23, with real sockets: what the checker decides is what the HTTP library does."""
     with Script(lambda _: fhir(bundle())) as other:
         with Script(lambda _: fhir(bundle(response("r1"), following=link))) as server:
             link = lead.format(

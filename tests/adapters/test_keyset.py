@@ -132,9 +132,16 @@ def test_f5_f6_f7_the_cursor_is_the_platforms_time_never_later_than_its_clock_ne
     assert page.cursor is not None
     assert page.cursor.since == BEGIN + 2 * MINUTE
     later = Cursor("forms", BEGIN + timedelta(days=2))
-    (again,) = walk(Listing({}), later)
-    assert again.cursor is not None
-    assert again.cursor.since == later.since
+    for rows_now in ({}, rows(1)):  # of the second, the overlap brings a row from before
+        (again,) = walk(Listing(rows_now), later, timedelta(days=3))
+        assert again.cursor is not None
+        assert again.cursor.since == later.since
+
+
+def test_f14a_forms_of_one_moment_leave_a_cursor_of_one_value() -> None:
+    """A bulk import stamps them all alike; a list of ids in the cursor would grow with the practice."""
+    cursors = [walk(Listing(rows(*[1] * number)))[-1].cursor for number in (1, 200)]
+    assert cursors == [Cursor("forms", BEGIN + MINUTE)] * 2
 
 
 def test_f3_each_pull_reaches_back_by_the_overlap() -> None:

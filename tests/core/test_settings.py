@@ -119,13 +119,37 @@ def test_s9_a_literal_secret_is_refused_with_advice(file: Path, text: str) -> No
 
 
 @pytest.mark.parametrize(
-    "store", [f"postgresql://app:{SECRET}@db/h", f"postgresql+psycopg://db/h?user=a&password={SECRET}"]
+    "store",
+    [
+        f"postgresql://app:{SECRET}@db/h",
+        f"postgresql+psycopg://db/h?user=a&password={SECRET}",
+        f"postgresql://app:{SECRET}/x@db/h",
+        f"postgresql://app:{SECRET}?x@db/h",
+        f"postgresql://app@db/h?sslpassword={SECRET}",
+        f"postgresql://app@db/h?pass%77ord={SECRET}",
+    ],
 )
 def test_s9_a_password_in_the_stores_address_is_refused_with_advice(file: Path, store: str) -> None:
     """It would lie in clear in the settings, and in every message about the database."""
     message = refused(file, f'key = "file:k"\nstore = "{store}"')
     assert "store: must not hold a password" in message
     assert ".pgpass" in message
+
+
+@pytest.mark.parametrize(
+    "store",
+    [
+        "sqlite://[]/handrail.db",
+        "sqlite://[/handrail.db",
+        "sqlite://handrail.db",
+        "sqlite://practice/handrail.db",
+        "postgresql://db:port/h",
+    ],
+)
+def test_what_is_no_address_of_a_database_is_refused_with_an_example(file: Path, store: str) -> None:
+    """Else the store is looked for at no place that anybody meant, and what comes of that names neither setting nor
+    remedy."""
+    assert "sqlite:///handrail.db" in refused(file, f'key = "file:k"\nstore = "{store}"')
 
 
 @pytest.mark.parametrize(

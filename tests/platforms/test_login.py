@@ -9,10 +9,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import Request as Asked
 from urllib.request import urlopen
 
@@ -84,6 +87,15 @@ def get(url: str, host: str | None = None) -> tuple[int, str]:
             return answer.status, answer.read().decode()
     except HTTPError as error:
         return error.code, error.read().decode()
+
+
+def no_address(url: str) -> int:
+    """Status of a request for what is no address at all."""
+    host = urlsplit(url).netloc
+    connection = HTTPConnection(host, timeout=5)
+    with closing(connection):
+        connection.request("GET", "http://[", headers={"Host": host})
+        return connection.getresponse().status
 
 
 @pytest.fixture
@@ -365,13 +377,14 @@ def test_the_port_answers_to_its_own_name_and_path_only() -> None:
         place = browser.returns_to
         seen.append(get(f"{place}?state={state}&code=1", host="evil.example")[0])
         seen.append(get(place.removesuffix("/handrail") + f"/?state={state}&code=1")[0])
+        seen.append(no_address(place))
         seen.append(get(f"{place}?state={state}&code=2")[0])
         seen.append(get(f"{place}?state={state}&code=3")[0])
         return True
 
     with Loopback(opens=opens, tells=lambda _: None, seconds=5) as browser:
         assert browser.visit("https://platform.example/?state=abcdef")["code"] == "2"
-    assert seen == [404, 404, 200, 400]
+    assert seen == [404, 404, 404, 200, 400]
 
 
 def test_a_port_in_use_is_said_with_the_setting() -> None:

@@ -143,6 +143,20 @@ def test_f64_versions_that_are_no_numbers_or_go_down(stage: Stage, version: str 
         assert _taken(engine, stage, newer).counts["unchanged"] == 1
 
 
+@pytest.mark.parametrize("version", ["7", "9b2f", None])
+def test_f64_another_content_of_the_same_moment_is_a_change(stage: Stage, version: str | None) -> None:
+    """Servers that count whole seconds give a form and its correction one time: the correction would be lost."""
+    stage.course("a", [EVEN, EVEN])
+    stage.sync()
+    with stage.engine() as engine:
+        (page,) = engine.adapter.pull(None)
+        first = page.responses[0]
+        line = _changed(first.lines[0], answers=())
+        corrected = _changed(first, version=version, lines=(line, *first.lines[1:]))
+        assert _taken(engine, stage, corrected).counts["replaced"] == 1
+        assert _taken(engine, stage, corrected).counts["unchanged"] == 1
+
+
 def test_f63_two_versions_of_one_form_on_one_page(stage: Stage) -> None:
     """A list that shows both versions in any order ends with the newer."""
     stage.course("a", [EVEN, EVEN])
@@ -152,6 +166,34 @@ def test_f63_two_versions_of_one_form_on_one_page(stage: Stage) -> None:
         newer = _changed(first, updated="2026-11-19T10:00:00Z", status="entered-in-error")
         _taken(engine, stage, newer, first)
     assert stage.seen().active() == []
+
+
+def test_f8_without_times_of_change_the_answers_decide(stage: Stage) -> None:
+    """A platform that gives none, or no longer: an amendment must not be lost, nor a repeat scored anew."""
+    stage.course("a", [EVEN, EVEN])
+    with stage.engine() as engine:
+        (page,) = engine.adapter.pull(None)
+        timeless = [_changed(one, updated=None) for one in page.responses]
+        assert _taken(engine, stage, page.responses[0], timeless[1]).counts["new"] == 2
+        assert _taken(engine, stage, *timeless).counts["unchanged"] == 2
+        for one in timeless:
+            amended = _changed(one, lines=(_changed(one.lines[0], answers=()), *one.lines[1:]))
+            assert _taken(engine, stage, amended).counts["replaced"] == 1
+
+
+def test_f9_which_version_is_newer_is_told_by_the_instant(stage: Stage) -> None:
+    """Written with another offset, an older version has the later text: it must not take an amendment back."""
+    stage.course("a", [EVEN])
+    with stage.engine() as engine:
+        (page,) = engine.adapter.pull(None)
+        (first,) = page.responses
+        other = (_changed(first.lines[0], answers=()), *first.lines[1:])
+        noon = _changed(first, updated="2026-11-20T12:00:00.5Z")
+        later = _changed(first, updated="2026-11-20T08:30:00.123456789-04:00", lines=other)
+        before = _changed(first, updated="2026-11-20T20:30:00+09:00")
+        assert _taken(engine, stage, noon).counts["new"] == 1
+        assert _taken(engine, stage, later).counts["replaced"] == 1
+        assert _taken(engine, stage, before).counts["unchanged"] == 1
 
 
 def _taken(engine: Engine, stage: Stage, *responses: RemoteResponse) -> Ingested:

@@ -157,7 +157,14 @@ def test_a_token_of_another_browser_does_not_fit(house: House) -> None:
 
 
 @pytest.mark.parametrize(
-    "head", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}]
+    "head",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "https://["},
+        {"Origin": "https://[evil.example]"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
 )
 def test_a_write_from_another_site_is_refused_with_any_token(house: House, head: dict[str, str]) -> None:
     """The browser itself says where a form came from."""

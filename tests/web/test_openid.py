@@ -227,6 +227,7 @@ def test_coming_back_without_having_gone_leads_nowhere(house: House, provider: P
         {"issuer": "https://evil.example"},
         {"jwks_uri": "http://127.0.0.1:9/keys"},
         {"token_endpoint": "http://127.0.0.1:9/t"},
+        {"token_endpoint": "https://["},
     ],
 )
 def test_a_provider_that_points_elsewhere_is_not_followed(

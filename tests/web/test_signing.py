@@ -237,6 +237,8 @@ def test_a_password_that_is_guessed_first_is_refused(house: House, password: str
         "https://evil.example",
         "/\\evil.example",
         "javascript:alert(1)",
+        "https://[",
+        "//[",
         "",
         "x",
         "/a\r\nSet-Cookie: b",
