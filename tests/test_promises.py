@@ -12,8 +12,12 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from handrail.adapters.fhir.settings import SCOPES
+from handrail.adapters.drchrono.settings import FLAG_SCOPES
+from handrail.adapters.drchrono.settings import SCOPES as DRCHRONO_SCOPES
+from handrail.adapters.fhir.settings import SCOPES as FHIR_SCOPES
+from handrail.adapters.openemr.settings import PERSON_SCOPES, SYSTEM_SCOPES
 from handrail.plugin_core.logs import Plain, Structured
+from handrail.plugin_core.web.smart import SCOPE as LAUNCH_SCOPES
 
 ROOT = Path(__file__).parents[1]
 PLANTED = {
