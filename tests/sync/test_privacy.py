@@ -18,6 +18,8 @@ import pytest
 from handrail.adapters.demo.server import _Handler
 from handrail.plugin_core import cli
 from handrail.plugin_core.errors import HandrailError
+from handrail.plugin_core.store import sealed
+from sqlalchemy import select
 
 from tests.defaults import set_defaults
 
@@ -236,6 +238,40 @@ def test_s15_nothing_readable_in_the_store(private: Stage) -> None:
             data = file.read_bytes()
             for canary in CANARIES:
                 assert canary.encode() not in data, (file.name, canary)
+
+
+def test_s20_what_is_not_needed_is_in_no_row_sealed_or_not(stage: Stage) -> None:
+    """What was never kept cannot get out: where a client lives, a remark on a form, the text of one set aside."""
+    odd = "kestrel@odd.example"
+    person = {"resourceType": "Patient", "id": "a", "name": [{"text": "Invented a"}], "birthDate": "1901-02-03"}
+    person |= {
+        "telecom": [{"system": "email", "value": odd}],
+        "address": [{"text": odd}],
+        "identifier": [{"value": odd}],
+    }
+    stage.demo.load(person, NOW - timedelta(days=400))
+    remark = [{"url": "https://odd.example/remark", "valueString": odd}]
+    asked = {"linkId": "odd", "text": odd, "answer": [{"valueString": odd}]}
+    good, aside, other = (form(f"a-{number}", "a", NOW - timedelta(days=number)) for number in (7, 8, 9))
+    stage.put(good | {"extension": remark, "text": {"status": "additional", "div": f"<div>{odd}</div>"}})
+    stage.put(aside | {"item": [*aside["item"], asked]})
+    stage.put(other | {"questionnaire": "https://odd.example/Questionnaire/intake|1", "item": [asked]})
+    stage.sync()
+
+    def kept(engine: Any) -> list[bytes]:
+        with engine.store.reading(engine.source) as tx:
+            return [
+                tx.sealer.open(what.place(row), getattr(row, what.column))
+                for what in sealed.SEALED
+                for row in tx.conn.execute(select(what.table).where(what.table.c[what.column].is_not(None)))
+            ]
+
+    opened = stage.ask(kept)
+    store = stage.seen()
+    assert (len(store.responses), len(store.clients), len(store.quarantine)) == (1, 1, 1)
+    assert any(b"Invented a" in value for value in opened), "the search itself must find what is kept"
+    files = b"".join(file.read_bytes() for file in stage.folder.glob("store.db*"))
+    assert [value for value in (*opened, files) if b"odd.example" in value or b"1901" in value] == []
 
 
 def test_s5_no_name_answer_or_token_in_an_address(private: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
