@@ -44,6 +44,8 @@ def holders() -> dict[str, list[str]]:
     found: dict[str, set[str]] = defaultdict(set)
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         place = path.relative_to(ROOT / "tests").as_posix()
+        if place == "test_reliability.py":
+            continue  # names ids to hold the list together, and no promise
         source = path.read_text(encoding="utf-8")
         for name, text in _parts(source):
             for kind, number, letter in NAMED.findall(text.replace("_", " ")):
