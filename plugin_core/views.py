@@ -62,8 +62,9 @@ class ClientView:
 
 @dataclass(frozen=True, slots=True)
 class Rescored:
-    """What rescoring would change, or has changed."""
+    """What rescoring would change, or has changed. `problems`: sentences on plugins that failed meanwhile."""
 
     forms: int
     changed: int
     report: Mapping[str, int]
+    problems: tuple[str, ...] = ()

@@ -213,12 +213,15 @@ def rescore(app: App, yes: bool, as_json: bool) -> int:
         done = engine.rescore(dry_run=not yes)
         kept = yes
         if as_json:
-            app.json({"forms": done.forms, "changed": done.changed, "flags": dict(done.report), "kept": yes})
+            found = {"forms": done.forms, "changed": done.changed, "flags": dict(done.report)}
+            app.json(found | {"problems": list(done.problems), "kept": yes})
             return 0
         click.echo(tr(READ_ANEW, forms=whole(done.forms), changed=whole(done.changed)))
         for name, number in done.report.items():
             if number:
                 click.echo(f"  {_WORDS.get(name, name.replace('_', ' '))}: {whole(number)}")
+        for problem in done.problems:
+            click.echo("  " + tr(_NOTE, source=told("rules"), what=problem))
         if not yes and sys.stdin.isatty() and agree(tr(KEEP), default=False):
             engine.rescore(dry_run=False)
             kept = True

@@ -60,8 +60,8 @@ def send(engine: Engine) -> Outcome:
 
 def rescore(engine: Engine) -> Outcome:
     """Scores and judges everything anew; somebody has looked at the counts and asked for it (F90)."""
-    engine.rescore(dry_run=False)
-    return Ended.DONE, None, None
+    done = engine.rescore(dry_run=False)
+    return Ended.DONE, " ".join(done.problems) or None, None
 
 
 DO: Mapping[str, Callable[[Engine], Outcome]] = {

@@ -118,6 +118,11 @@ class Evaluate:
         # Flags of a rule that is not here (its plugin was taken off) or that failed are left as they are.
         self._judging = set(registry.rules)
 
+    @property
+    def failed(self) -> set[str]:
+        """The ids of rules that failed on some course."""
+        return self.registry.rules.keys() - self._judging
+
     def run(self) -> Evaluated:
         """Reads every course that changed, a page of clients at a time."""
         done = Evaluated()

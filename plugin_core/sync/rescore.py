@@ -49,10 +49,10 @@ def rescore(
     work.progress = progress
     with quiet_collector():
         done = work.run()
-    judged.note(store, source, registry)
+    judged.note(store, source, registry, work.failed)
     with store.reading(source) as tx:
         done.counts["to_push"] = max(outgoing.counts(tx).get("pending", 0) - waiting, 0)
-    return Rescored(work.seen, work.changed, dict(done.counts))
+    return Rescored(work.seen, work.changed, dict(done.counts), tuple(done.problems))
 
 
 class _Rescoring(Evaluate):

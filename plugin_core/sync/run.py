@@ -142,7 +142,8 @@ class Sync:
                 self._rules(run)
                 self.telling.now(run.counts)
             if options.full and run.outcome is RunOutcome.COMPLETE:
-                judged.note(self.store, self.source, self.registry)
+                judged.note(self.store, self.source, self.registry, self.evaluate.failed)
+            run.undone += judged.lacking(self.store, self.source, self.registry, self.evaluate.failed)
             if run.outcome is RunOutcome.COMPLETE and self._reconcile_due(options):
                 self._guarded(run, "reconcile", self._reconcile)
                 self._put_off(run)

@@ -106,6 +106,42 @@ def test_f101_a_rule_that_cannot_give_its_reasons_costs_only_itself(stage: Stage
     assert listed(stage) == ["P1", "S", "V1"], "what stands is not taken back by a failure"
 
 
+def test_f101_courses_that_were_read_while_a_rule_failed_are_not_forgotten(stage: Stage) -> None:
+    """The rule is mended, and what it would have found weeks ago is missed, and nobody knows that it is."""
+    practice(stage)
+    stage.plugins = [("vendor", Vendor(GIVES["raises"]))]
+    assert "lack" not in " ".join(stage.sync().undone), "the run itself says what failed"
+    stage.later(days=1)
+    assert "lack" not in " ".join(_again(stage).undone)
+    stage.plugins = [("vendor", Vendor(finding(evidence)))]
+    stage.later(days=1)
+    told = "The rule V1 failed in an earlier run; the courses that were read then lack what it finds."
+    assert told in " ".join(stage.sync().undone)
+    assert "V1" not in listed(stage)
+    anew = stage.ask(lambda engine: engine.rescore(dry_run=False))
+    assert anew.problems == ()
+    assert "V1" in listed(stage)
+    stage.later(days=1)
+    assert "lack" not in " ".join(stage.sync().undone)
+
+
+def test_f101_reading_all_anew_with_a_rule_that_fails_says_so_and_is_not_the_end_of_it(stage: Stage) -> None:
+    """Counts that look whole and are not would be agreed to."""
+    practice(stage)
+    stage.plugins = [("vendor", Vendor(GIVES["raises"]))]
+    stage.sync()
+    said_of_it = " ".join(stage.ask(lambda engine: engine.rescore(dry_run=False)).problems)
+    assert "The rule V1 of vendor" in said_of_it
+    stage.plugins = [("vendor", Vendor(finding(evidence)))]
+    stage.later(days=1)
+    assert "courses that were read then lack" in " ".join(stage.sync().undone)
+    stage.later(days=1)
+    stage.sync(full=True)
+    assert "V1" in listed(stage)
+    stage.later(days=1)
+    assert "lack" not in " ".join(stage.sync().undone)
+
+
 def _again(stage: Stage) -> Any:
     """A sync with a new form, so that the course is read."""
     stage.later(days=7)
