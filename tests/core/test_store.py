@@ -100,7 +100,24 @@ def test_s15_no_canary_in_the_file_the_log_or_the_journal(tmp_path: Path) -> Non
         assert b'"G1"' not in raw
         assert b"flag-shown-on-platform" in raw, "the search itself must find what is readable"
     assert CANARY.encode() not in bytes_of(tmp_path)
-    assert not (tmp_path / "s" / "h.db-wal").exists(), "the log is folded in at the end (F80)"
+    assert not (tmp_path / "s" / "h.db-wal").exists()
+
+
+def test_f80_the_log_does_not_grow_beside_a_desk_that_is_open_all_day(tmp_path: Path) -> None:
+    """While another program has the store open, SQLite does not fold the log in at the end of a sync by itself: it
+    would grow by every sync, fill the disk, and each look would go through all of it."""
+    address = f"sqlite:///{tmp_path}/h.db"
+    sizes = []
+    with Store(address, PRACTICE, MASTER, create=True) as desk:
+        source = desk.source("demo")
+        for number in range(6):
+            with Store(address, PRACTICE, MASTER) as store:
+                save(store, source, [response(number)])
+            with desk.reading(source) as tx:
+                assert forms.counts(tx)["responses"] == number + 1
+            sizes.append((tmp_path / "h.db-wal").stat().st_size)
+    assert sizes[0] > 0
+    assert sizes == sizes[:1] * 6
 
 
 SEALED: dict[str, Callable[[Tx, str], object]] = {

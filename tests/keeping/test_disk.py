@@ -156,15 +156,19 @@ def test_f71_the_command_says_so_and_fails(disk: Disk, practice: Stage, capsys: 
     assert "Traceback" not in said
 
 
-def test_f71_a_backup_that_does_not_fit_leaves_no_file_that_looks_whole(disk: Disk, practice: Stage) -> None:
-    """Half a backup is found on the day when it is needed."""
+def test_f71_a_backup_that_does_not_fit_leaves_no_file_that_looks_whole(disk: Disk, tmp_path: Path) -> None:
+    """The store has room, the stick that the backup goes to has none. Half a backup is found on the day when it is
+    needed."""
     file = disk.place / "backup.handrail"
-    disk.fill()
-    said = refused(lambda: practice.ask(lambda e: e.keeping.backup(file, "anna")))
-    assert str(file) in said or "disk is full" in said
-    assert sorted(path.name for path in disk.place.iterdir()) == ["filler", "practice"]
-    disk.room()
-    assert practice.ask(lambda e: e.keeping.backup(file, "anna")).rows["responses"] == 8
+    with Stage(tmp_path / "practice") as stage:
+        stage.course("c1", [EVEN, EVEN])
+        stage.sync()
+        disk.fill()
+        said = refused(lambda: stage.ask(lambda e: e.keeping.backup(file, "anna")))
+        assert str(file) in said
+        assert [path.name for path in disk.place.iterdir()] == ["filler"]
+        disk.room()
+        assert stage.ask(lambda e: e.keeping.backup(file, "anna")).rows["responses"] == 2
 
 
 def test_f71_an_acknowledgement_is_there_or_not(disk: Disk, practice: Stage) -> None:

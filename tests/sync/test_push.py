@@ -249,6 +249,10 @@ def test_f86_what_a_clinician_changed_is_left_alone(stage: Stage) -> None:
     stage.put(form("a-6", "a", stage.now, gr18(LEANING)))
     stage.sync()
     assert stage.active() == ["b P2"]
+    stage.later(days=1)
+    for number in (5, 6):
+        stage.put(form(f"a-{number}", "a", stage.now, status="entered-in-error"))
+    assert stage.sync().counts["left_as_edited_by_a_person"] == 1
     version = [one.version for one in stage.demo.store.latest("Flag")]
     assert sorted(version) == [1, 2]
 
