@@ -20,6 +20,7 @@ from ..plugin_core.errors import PlatformError
 from ..plugin_core.words import mark, tr
 from ..schemas.records import Cursor, Quarantined
 from .network import NetworkSettings
+from .times import NO_DATE
 
 CLOCK_TOLERANCE = timedelta(minutes=10)
 FILTER_TOLERANCE = timedelta(seconds=2)
@@ -97,6 +98,8 @@ class Walk:
                     continue
             last = batch.more is None
             self._advance(batch)
+            if batch.clock is None and last:
+                notes.append(tr(NO_DATE))
             yield self._page(batch, last, tuple(notes))
             notes.clear()
             if batch.more is None:
@@ -133,9 +136,11 @@ class Walk:
         return last if lower is None or last > lower.replace(microsecond=0) else None
 
     def _advance(self, batch: Batch) -> None:
-        limit = None if batch.clock is None else batch.clock + CLOCK_TOLERANCE
+        if batch.clock is None:
+            return
+        limit = batch.clock + CLOCK_TOLERANCE
         for stamp in batch.stamps:
-            if stamp is not None and (limit is None or stamp <= limit) and (not self._newest or stamp > self._newest):
+            if stamp is not None and stamp <= limit and (not self._newest or stamp > self._newest):
                 self._newest = stamp
 
     def _page(self, batch: Batch, last: bool, notes: tuple[str, ...]) -> Page:

@@ -6,6 +6,10 @@ import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+from ..plugin_core.words import mark
+
+NO_DATE = mark("The platform's answers carry no date, so every sync reads the whole list.")
+"""Without the platform's own clock a time in the year 2999 cannot be told from a good one: no cursor is given (F7)."""
 FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 """No stamp of a platform's lies outside; at the calendar's ends no offset and no overlap could be reckoned with."""
 _LEAP = re.compile(r"(T\d\d:\d\d):60(?:[.,]\d+)?")

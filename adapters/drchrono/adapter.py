@@ -22,7 +22,7 @@ from ...schemas.records import Client, Cursor, Instrument, Json, Quarantined
 from ...schemas.vocab import QuarantineReason
 from ..rest import Answer, part, text_of
 from ..tags import TagCarrier
-from ..times import http_date
+from ..times import NO_DATE, http_date
 from .carriers import PatientFlags, Tasks
 from .people import People
 from .reading import NOT_ASKED, Field, Visit, field_of, form_of, local, name_of, parts_of, response_of, visit_of
@@ -211,7 +211,9 @@ class DrChronoAdapter:
 
     def _doubt(self, stamps: Sequence[datetime | None], clock: datetime | None) -> None:
         newest = max(filter(None, stamps), default=None)
-        if newest and clock and newest > clock + LATEST:
+        if newest and clock is None:
+            self._context.warn(tr(NO_DATE))
+        elif newest and clock and newest > clock + LATEST:
             self._context.warn(
                 tr(
                     "The times that DrChrono gives lie in the future. If they are in UTC there, set: times_in = utc "

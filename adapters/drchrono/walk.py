@@ -58,8 +58,8 @@ class Place(msgspec.Struct, omit_defaults=True):
         """A page came: its times count up to the platform's own clock (F7)."""
         self.begun = self.begun or clock
         for stamp in stamps:
-            if stamp is not None:
-                reached = min(stamp, clock or stamp)
+            if stamp is not None and clock is not None:
+                reached = min(stamp, clock)
                 self.newest = max(self.newest or reached, reached)
 
     def kept(self, template: str, at: str | None) -> Cursor:

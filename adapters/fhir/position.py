@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from ...plugin_core.contracts import Page
 from ...plugin_core.words import tr
 from ...schemas.records import Cursor
-from ..times import instant, whole_second
+from ..times import NO_DATE, instant, whole_second
 from .decode import ReadPage
 from .server import parameters_of
 
@@ -142,7 +142,7 @@ class Position:
     def _clock(self, date: datetime | None) -> None:
         if date is None:
             self._complete = False
-            self._note(tr("The platform's answers carry no date, so every sync reads the whole list."))
+            self._note(tr(NO_DATE))
             return
         if self._walk_started is None:
             self._walk_started = date

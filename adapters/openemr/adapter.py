@@ -20,7 +20,7 @@ from ..fhir.forms import form_of
 from ..fhir.people import client_from
 from ..fhir.server import list_of, query
 from ..fhir.single import read_single
-from ..times import http_date, instant, whole_second
+from ..times import NO_DATE, http_date, instant, whole_second
 from ..transport import Reply
 from .messages import Journal, Messages
 from .settings import connections
@@ -85,12 +85,13 @@ class OpenEmrAdapter:
             url = self._server.base.url(STREAM, query(authored=f"ge{whole_second(lower)}"))
         found, clock = self._server.http.read(url, purpose=RESPONSES, parse=self._page)
         responses = [self._own(one) for one in found.responses]
-        newest = max(filter(None, (since, *(instant(one.authored) for one in responses))), default=None)
-        if newest is not None and clock is not None:
-            newest = max(filter(None, (since, min(newest, clock))))
+        newest = max(filter(None, (instant(one.authored) for one in responses)), default=None)
+        reached = None if newest is None or clock is None else min(newest, clock)
         for start in range(0, len(responses), CHUNK):
             yield Page(responses[start : start + CHUNK])
-        yield Page((), Cursor(STREAM, newest), found.set_aside, warnings=found.remarks)
+        since = max(filter(None, (since, reached)), default=None)
+        warnings = found.remarks if clock is not None else (*found.remarks, tr(NO_DATE))
+        yield Page((), Cursor(STREAM, since), found.set_aside, warnings=warnings)
 
     def fetch(self, remote_ids: Sequence[str]) -> Page:
         """The named forms as they are now, one by one: OpenEMR takes one id at a time."""

@@ -37,7 +37,7 @@ class Listing:
     filters: bool = True
     sorts: bool = True
     counts: bool = True
-    clock: datetime = BEGIN + timedelta(days=9)
+    clock: datetime | None = BEGIN + timedelta(days=9)
     asked: list[tuple[datetime | None, str | None]] = field(default_factory=list)
 
     def load(self, lower: datetime | None, more: str | None) -> Batch:
@@ -136,6 +136,15 @@ def test_f5_f6_f7_the_cursor_is_the_platforms_time_never_later_than_its_clock_ne
         (again,) = walk(Listing(rows_now), later, timedelta(days=3))
         assert again.cursor is not None
         assert again.cursor.since == later.since
+
+
+def test_f7_without_the_platforms_clock_no_time_moves_the_cursor() -> None:
+    """Which of its times lie in the future cannot be told then: the list is read whole each time, and that is said."""
+    listing = Listing({**rows(1, 2), "new year": BEGIN + timedelta(days=300)}, clock=None)
+    (page,) = walk(listing)
+    assert len(page.responses) == 3
+    assert page.cursor == Cursor("forms")
+    assert any("carry no date" in said for said in page.warnings)
 
 
 def test_f14a_forms_of_one_moment_leave_a_cursor_of_one_value() -> None:

@@ -263,6 +263,16 @@ class TestDrChrono(OnDrChrono, AdapterConformance):
         assert done.cursor.since is not None
         assert done.cursor.since <= self.clock.at, "the cursor ran ahead of the platform's own clock (F7)"
 
+    def test_f7_without_the_platforms_clock_no_time_moves_the_cursor(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A note dated into the year 2999 would hide all others from then on."""
+        monkeypatch.setattr(self.double, "told", lambda: "")
+        (given,) = self.fill(1)
+        done = self.pull_all(self.open())
+        assert done.ids == {given}
+        assert done.cursor is not None
+        assert done.cursor.since is None
+        assert any("carry no date" in said for said in self.said)
+
     # --- carriers ---------------------------------------------------------------------------------------------------
 
     def test_a_task_goes_to_the_clients_doctor_else_to_the_settings_user(self) -> None:

@@ -87,6 +87,15 @@ class TestOpenEmr(AdapterConformance):
         assert first.cursor.since is not None
         assert first.cursor.since < self.clock.at
 
+    def test_f7_without_the_platforms_clock_no_time_moves_the_cursor(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A form dated into the year 2999 would hide all others from then on."""
+        monkeypatch.setattr(self.double, "told", lambda: "")
+        (given,) = self.fill(1)
+        done = self.pull_all(self.open())
+        assert done.ids == {given}
+        assert done.cursor is not None
+        assert done.cursor.since is None
+
     def test_a_form_begun_earlier_and_finished_later_comes(self) -> None:
         """Its `authored` stays that of the beginning."""
         begun = self.double.add(Filled(f"Patient/{ADA}", (0, None, None)), "in-progress")
