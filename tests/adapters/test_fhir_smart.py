@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 import pytest
 from handrail.adapters.addresses import Base
 from handrail.adapters.fhir.adapter import FhirAdapter
-from handrail.adapters.fhir.settings import FhirSettings
+from handrail.adapters.fhir.settings import SCOPES, FhirSettings
 from handrail.adapters.smart import Registration, SmartBackend, new_key, public_jwks, read_key
 from handrail.adapters.transport import Transport
 from handrail.adapters.waiting import Patience
@@ -33,6 +33,7 @@ class Ehr:
     def __init__(self, life: Any = 300) -> None:
         self.life, self.deny, self.down, self.tokens = life, 0, 0, 0
         self.assertions: list[str] = []
+        self.scopes: list[str] = []
         self.token_error: Answer | None = None
         self.endpoint = "{root}/auth/token"
 
@@ -52,7 +53,9 @@ class Ehr:
         if self.down:
             self.down -= 1
             return fhir({}, 503)
-        self.assertions.append(parse_qs(seen.body.decode())["client_assertion"][0])
+        form = parse_qs(seen.body.decode())
+        self.assertions.append(form["client_assertion"][0])
+        self.scopes += form["scope"]
         if self.token_error:
             return self.token_error
         self.tokens += 1
@@ -91,6 +94,15 @@ def test_s13_the_assertion_is_what_smart_asks_for(sign_in, clock, algorithm: str
     assert len({one["jti"] for one in claims}) == len(claims) == 3
     assert all(one["iss"] == one["sub"] == "c1" and one["aud"] == audience for one in claims)
     assert all(0 < one["exp"] - one["iat"] <= 300 for one in claims)
+
+
+@pytest.mark.parametrize("given", [None, "system/Patient.rs"])
+def test_s6_the_sign_in_asks_for_the_documented_scopes(sign_in, given: str | None) -> None:  # type: ignore[no-untyped-def]
+    """What the page tells the platform's vendor is what the request says, or what the practice has set."""
+    ehr = Ehr()
+    with Script(ehr) as server:
+        list(sign_in(server.base, **({"scopes": given} if given else {})).pull(None))
+    assert ehr.scopes == [given or SCOPES]
 
 
 @pytest.mark.parametrize(("life", "kept"), [(300, 269), (5, 2), ("600", 569), (None, 29), (-1, 29), ("x", 29)])

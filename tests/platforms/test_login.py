@@ -20,11 +20,11 @@ from urllib.request import Request as Asked
 from urllib.request import urlopen
 
 import pytest
-from handrail.adapters.drchrono.settings import DrChronoSettings, application
+from handrail.adapters.drchrono.settings import FLAG_SCOPES, SCOPES, DrChronoSettings, application
 from handrail.adapters.drchrono.spec import SPEC
 from handrail.adapters.login import TOKENS, sign_in
 from handrail.adapters.network import base_at, transport_of
-from handrail.adapters.openemr.settings import OpenEmrSettings
+from handrail.adapters.openemr.settings import PERSON_SCOPES, OpenEmrSettings
 from handrail.adapters.openemr.spec import SPEC as OPENEMR
 from handrail.plugin_core.cli import run as command
 from handrail.plugin_core.cli.login import Loopback
@@ -127,6 +127,19 @@ def test_openemr_signs_a_person_in_too(tmp_path: Path) -> None:
         with Loopback(opens=visits, tells=lambda _: None, seconds=5) as browser:
             OPENEMR.login(context, browser)
         assert OPENEMR.open(context).test().title == "OpenEMR"
+        assert double.oauth.scopes == [PERSON_SCOPES]  # S6
+
+
+@pytest.mark.parametrize(
+    ("given", "scopes"),
+    [({}, SCOPES), ({"patient_flag_type": 7}, FLAG_SCOPES), ({"scopes": "user:read"}, "user:read")],
+)
+def test_s6_a_person_is_asked_for_the_documented_scopes(
+    double: DrChronoDouble, tmp_path: Path, given: dict[str, Any], scopes: str
+) -> None:
+    """The right to write flags only where flags are written; what the page says is what the person is shown."""
+    Practice(double, tmp_path, **given).sign_in()
+    assert double.oauth.scopes == [scopes]
 
 
 def test_the_person_who_says_no_reads_so(practice: Practice) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from handrail.adapters.openemr.settings import OpenEmrSettings
+from handrail.adapters.openemr.settings import SYSTEM_SCOPES, OpenEmrSettings
 from handrail.adapters.openemr.spec import SPEC
 from handrail.adapters.transport import Transport
 from handrail.plugin_core.errors import Unreachable, Unsupported
@@ -242,7 +242,7 @@ class TestOpenEmr(AdapterConformance):
         adapter = self.open({"private_key": pem}, auth="system", private_key="file:x")
         assert len(self.pull_all(adapter).responses) == 1
         assert asked[0]["grant_type"] == "client_credentials"
-        assert "system/QuestionnaireResponse.rs" in asked[0]["scope"]
+        assert asked[0]["scope"] == SYSTEM_SCOPES  # S6
         with pytest.raises(Unsupported, match="auth=person"):
             adapter.carrier("message")
 

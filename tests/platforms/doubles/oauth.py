@@ -24,7 +24,10 @@ class Grant:
 
 @dataclass
 class OAuth:
-    """The two endpoints. `calls` counts requests to the token endpoint by grant type."""
+    """The two endpoints. `calls` counts requests to the token endpoint by grant type.
+
+    `scopes` are those that persons were asked for, sign-in by sign-in.
+    """
 
     clock: Clock
     client_id: str
@@ -38,6 +41,7 @@ class OAuth:
     refresh: set[str] = field(default_factory=set)
     burnt: set[str] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
+    scopes: list[str] = field(default_factory=list)
     number: int = 0
 
     def person(self, url: str, *, says: str = "yes") -> str:
@@ -46,6 +50,7 @@ class OAuth:
         assert (asked["response_type"], asked["client_id"]) == ("code", self.client_id)
         assert asked["code_challenge_method"] == "S256"
         assert len(asked["state"]) > 20
+        self.scopes.append(asked["scope"])
         if says != "yes":
             return f"{asked['redirect_uri']}?{urlencode({'error': says, 'state': asked['state']})}"
         code = self._name("kestrel-code")
