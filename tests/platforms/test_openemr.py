@@ -87,6 +87,19 @@ class TestOpenEmr(AdapterConformance):
         assert first.cursor.since is not None
         assert first.cursor.since < self.clock.at
 
+    def test_f7_a_form_dated_later_than_the_platforms_clock_moves_the_cursor_no_further(self) -> None:
+        """A tablet whose clock is a year ahead would hide all other forms for a year."""
+        now = self.clock.at
+        self.clock.later(days=300)
+        (early,) = self.fill(1)
+        self.clock.at = now
+        (given,) = self.fill(1)
+        done = self.pull_all(self.open())
+        assert done.ids == {early, given}
+        assert done.cursor is not None
+        assert done.cursor.since is not None
+        assert done.cursor.since <= self.clock.at
+
     def test_f7_without_the_platforms_clock_no_time_moves_the_cursor(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A form dated into the year 2999 would hide all others from then on."""
         monkeypatch.setattr(self.double, "told", lambda: "")
