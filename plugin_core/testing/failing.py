@@ -18,6 +18,7 @@ NONSENSE = (
     (b"null", "application/json"),
     (b'"kestrel"', "application/json"),
     (b'{"kestrel": [[[]]]}', "application/json"),
+    (b"[" * 50_000 + b"]" * 50_000, "application/json"),
     (b"\xff\xfe\x00{", "application/json"),
 )
 
@@ -144,7 +145,8 @@ class FailingTests(Bench):
         ensure(set(given) <= self.pull_all(adapter).ids, "Forms of a page that broke off did not come.")
 
     def test_nonsense_is_a_plain_error_and_never_no_forms(self) -> None:
-        """A sign-in page or an empty answer read as "no news" would move the cursor past real forms (F39)."""
+        """A sign-in page or an empty answer read as "no news" would move the cursor past real forms (F39); brackets
+        without end must end no run (F54)."""
         double = self.faulty
         for body, kind in NONSENSE:
             adapter = self.open()

@@ -190,6 +190,15 @@ class TestCliniko(AdapterConformance):
         assert len(remote_id) == 19
         assert form.client == ADA
 
+    def test_f59_a_form_that_is_not_completed_yet_is_in_progress(self) -> None:
+        """Reception opens a form before the client does; what stands in it then is no answer."""
+        begun, done = self.double.add(Filled(ADA, (0, 1, 2))), self.double.add(Filled(BEN, (0, 1, 2)))
+        self.double.tables["patient_forms"][begun]["completed_at"] = None
+        adapter = self.open()
+        assert self.pull_all(adapter).ids == {done}
+        by_id = {one.id: one.status for one in adapter.fetch([begun, done]).responses}
+        assert by_id == {begun: "in-progress", done: "completed"}
+
     def test_a_form_without_client_is_set_aside_and_the_others_go_on(self) -> None:
         """One broken row must not stop the practice's sync."""
         broken = self.double.add(Filled(ADA, (0, 1, 2)))

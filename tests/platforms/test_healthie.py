@@ -106,6 +106,15 @@ class TestHealthie(AdapterConformance):
         assert len(done.last(ours).lines) == 3
         assert not [one for one in self.double.seen if b"a secret" in one.reply.content()]
 
+    def test_f59_a_form_that_is_not_finished_yet_is_in_progress(self) -> None:
+        """Healthie keeps what a client has filled in so far; half an answer is none."""
+        begun, done = self.double.add(Filled(ADA, (0, 1, 2))), self.double.add(Filled(BEN, (0, 1, 2)))
+        self.double.change("groups", begun, finished=False)
+        adapter = self.open()
+        found = self.pull_all(adapter)
+        assert [found.last(one).status for one in (begun, done)] == ["in-progress", "completed"]
+        assert [one.status for one in adapter.fetch([begun]).responses] == ["in-progress"]
+
     def test_a_form_that_was_published_and_asked_for_is_read_without_asking(self) -> None:
         """Nobody is to confirm how Handrail's own questions are read; a wrong line would be a wrong score."""
         instrument = builtin_one("gr18")

@@ -16,8 +16,11 @@ import pytest
 from handrail.adapters.transport import Transport
 from handrail.plugin_core import hookimpl
 from handrail.plugin_core.collecting.entry import Entry
+from handrail.plugin_core.contracts import HookContext, Page
+from handrail.plugin_core.mapping import FormReader
 from handrail.plugin_core.store import Store, entries
 from handrail.plugin_core.sync import beside, points
+from handrail.plugin_core.sync.ingest import Ingest
 
 from tests.mailbox import Mailbox
 
@@ -193,3 +196,18 @@ def test_f70_a_form_that_staff_typed_in_is_kept(stage: Stage, disk: Disk, tmp_pa
     for file in (tmp_path / "left").iterdir():
         shutil.copy(file, stage.folder / file.name)
     assert [row[0] for row in stage.seen().responses if entries.is_entry(row[0])]
+
+
+def test_f70_what_an_adapter_says_only_once_is_kept(stage: Stage, disk: Disk, tmp_path: Path) -> None:
+    """A file that was taken out of the folder is told of once: its answers would count for ever."""
+    stage.sync()
+    gone = stage.seen().active()[0]
+    disk.kept = 0
+    with stage.engine() as engine:
+        context = HookContext("practice", "fhir", stage.now)
+        ingest = Ingest(engine.store, engine.source, engine.registry, FormReader(engine.mappings()), context)
+        ingest.page(Page((), gone=[gone]))
+        disk.copy(tmp_path / "left", cut=True)
+    for file in (tmp_path / "left").iterdir():
+        shutil.copy(file, stage.folder / file.name)
+    assert gone not in stage.seen().active()
