@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from handrail.adapters.fhir import decode
 from handrail.adapters.fhir.decode import Unreadable, cut, read_one, read_page
+from handrail.adapters.fhir.flatten import REFUSED
 from handrail.plugin_core.contracts import RemoteAnswer
 from handrail.schemas.vocab import QuarantineReason
 from hypothesis import given, settings
@@ -61,6 +62,13 @@ def test_f48_one_bad_record_costs_one_record(name: str) -> None:
     if "subject" in name or "group" in name:
         assert aside.reason is QuarantineReason.NO_CLIENT
         assert aside.form == "https://handrail.example/fhir/Questionnaire/gr18"
+
+
+@pytest.mark.parametrize("name", POISON)
+def test_f48_a_record_that_is_read_alone_is_judged_as_on_its_page(name: str) -> None:
+    """Tried again by its id, a form must not slip past what set it aside (F51, F52, F53)."""
+    (aside,) = read_page(page_of(POISON[name]), LOCAL).set_aside
+    assert read_one(POISON[name].encode(), LOCAL) == aside
 
 
 def test_f48_what_has_no_id_is_kept_apart_under_a_name_of_its_own() -> None:
@@ -148,6 +156,34 @@ def test_s36_fast_and_slow_path_read_the_same(forms: list[list[Any]], ascii_only
     assert slow.links == fast.links
     assert len(slow.set_aside) == 1
     assert head.resourceType == "Bundle"
+
+
+ODD = (
+    '{"resource":{"resourceType":"QuestionnaireResponse","id":NaN}}',
+    '{"resource":{"resourceType":"QuestionnaireResponse","id":"r","status":Infinity}}',
+    '{"resource":{"resourceType":"QuestionnaireResponse","id":"\\ud800"}}',
+    '{"resource":{"resourceType":"QuestionnaireResponse","id":"r","authored":17}}',
+    '{"resource":{"resourceType":"QuestionnaireResponse","id":"r","x":01}}',
+    '{"resource":{"resourceType":"QuestionnaireResponse","id":"a\tb"}}',
+    '{"resource":{"resourceType":1}}',
+    '{"resource":[]}',
+    '{"search":{"mode":7}}',
+    '{"resource":{"resourceType":"QuestionnaireResponse","id":"r",}}',
+)
+
+
+@pytest.mark.parametrize("entry", ODD)
+def test_s36_what_one_path_refuses_the_other_refuses(entry: str) -> None:
+    """A reader behind the first that is kinder than it would let in by its neighbour what is kept out alone."""
+    page = '{"resourceType":"Bundle","entry":[' + entry + "]}"
+    with pytest.raises(REFUSED):
+        decode._PAGE.decode(page.encode())
+    good = '{"resource":' + json.dumps(response("r1")) + "}"
+    alone, beside = (read_page(text.encode(), LOCAL) for text in (page, page.replace("[{", f"[{good},{{", 1)))
+    assert alone.set_aside == beside.set_aside
+    assert [one.reason for one in alone.set_aside] == [QuarantineReason.UNREADABLE]
+    assert alone.responses == []
+    assert [one.id for one in beside.responses] == ["r1"]
 
 
 @settings(max_examples=300, deadline=None)
