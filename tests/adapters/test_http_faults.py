@@ -240,6 +240,15 @@ def test_f29_an_answer_without_end_is_left_at_the_cap(connect) -> None:  # type:
     assert len(sent) < 64
 
 
+def test_s33_a_flood_that_is_not_compressed_stops_at_its_cap_too(connect) -> None:  # type: ignore[no-untyped-def]
+    """What comes over the wire has a cap of its own: it is held before anything is known of what is in it."""
+    flood = fhir(bundle(response("r1", note="x" * 3_000_000)))
+    with Script(lambda seen: flood if "_count=500" in seen.path else PAGE) as server:
+        pages = list(connect(server.base, limits=Limits(wire=1_000_000)).pull(None))
+        assert [s.path.rpartition("=")[2] for s in server.seen] == ["500", "250"]
+    assert [[one.id for one in page.responses] for page in pages] == [["r1"]]
+
+
 def test_s12_secrets_print_as_stars() -> None:
     """One forgotten log line of a settings object would put the practice's key into a file."""
     secret = Secret(CANARY)

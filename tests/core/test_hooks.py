@@ -5,16 +5,17 @@ from __future__ import annotations
 import inspect
 import re
 import types
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import FrozenInstanceError, replace
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from handrail.plugin_core import cli, hookimpl, hookspecs
-from handrail.plugin_core.contracts import Ask, CollectorContext, HookContext, Refusal
+from handrail.plugin_core.contracts import Ask, CollectorContext, HookContext, Refusal, RuleSpec, ScorerSpec
 from handrail.plugin_core.errors import PluginError
 from handrail.plugin_core.instruments import builtin_one
 from handrail.plugin_core.manager import Plugins
@@ -357,26 +358,78 @@ def test_told_hooks_are_told_one_by_one() -> None:
     assert flags[0].evidence.forms[0].values == {"warning": 3.0}
 
 
-def test_s44_the_context_leads_nowhere() -> None:
-    """No attribute of what a hook is told, however deep, is a store, an adapter, settings or a secret."""
-    seen: set[int] = set()
-    kinds: set[str] = set()
+def test_s44_what_a_plugin_is_handed_leads_nowhere(stage: Stage) -> None:
+    """Of all that hooks, rules and scorers are handed, nothing, however deep, is a store, an adapter, settings or a
+    secret: plain data, records, and the time."""
+    handed: dict[str, list[Any]] = {}
+    stage.plugins.append(("listening", _listening(handed)))
+    stage.sync()
+    told = {"prepare_responses", "prepare_flags", "responses_stored", "flags_changed", "flags_delivered"}
+    assert set(handed) == {*told, "sync_finished", "rule", "scorer"}
+    for values in handed.values():
+        for value in values:
+            _plain_data(value)
 
-    def walk(value: Any, depth: int) -> None:
-        if id(value) in seen or depth > 4 or isinstance(value, type) or callable(value):
-            return
-        seen.add(id(value))
-        kinds.add(f"{type(value).__module__}.{type(value).__name__}")
-        for name in dir(value):
-            if not name.startswith("__"):
-                walk(getattr(value, name), depth + 1)
 
-    walk(CONTEXT, 0)
-    allowed = {"handrail.plugin_core.contracts.preparing.HookContext", "datetime.datetime", "datetime.timezone"}
-    assert {kind for kind in kinds if not kind.startswith("builtins.") and kind not in allowed} <= {
-        "datetime.timedelta"
-    }
-    assert "str" in {kind.rpartition(".")[2] for kind in kinds}
+def _listening(handed: dict[str, list[Any]]) -> types.ModuleType:
+    """A plugin with every hook of a sync, a rule and a scorer, which keeps what it is handed."""
+    module = types.ModuleType("listening")
+
+    def keep(name: str, *given: Any) -> None:
+        handed.setdefault(name, []).extend(given)
+
+    def judge(course: Any) -> list[Any]:
+        keep("rule", course)
+        return []
+
+    def score(*given: Any) -> float:
+        keep("scorer", *given)
+        return 1.0
+
+    def hearing(name: str) -> Any:
+        first = next(iter(inspect.signature(getattr(hookspecs, name)).parameters))
+        made: dict[str, Any] = {"keep": keep}
+        exec(f"def {name}({first}, context):\n    keep({name!r}, {first}, context)", made)
+        return hookimpl(made[name])
+
+    for name in ("responses_stored", "flags_changed", "flags_delivered", "sync_finished"):
+        setattr(module, name, hearing(name))
+    for name in ("prepare_responses", "prepare_flags"):
+        setattr(module, name, hearing(name))
+    gr18 = builtin_one("gr18")
+    top = replace(gr18.scores[0], id="top", method="special", scorer="listening", least=1, low=0, high=4)
+    own = replace(gr18, id="own", scores=(top,))
+    Scorer(own, {"listening": ScorerSpec("listening", score)}).scores({top.items[0]: 1})  # type: ignore[arg-type]
+    rule = RuleSpec("V1", "1", "A rule", "gr18", judge)
+    module.register_rules = hookimpl(_named("register_rules", [rule]))  # type: ignore[attr-defined]
+    return module
+
+
+def _named(name: str, given: list[Any]) -> Any:
+    def give() -> list[Any]:
+        return given
+
+    give.__name__ = name
+    return give
+
+
+LEAVES = (str, int, float, bool, type(None), date, datetime, timedelta, Enum)
+RECORDS = ("handrail.schemas.", "handrail.plugin_core.contracts.preparing")
+
+
+def _plain_data(value: Any) -> None:
+    """Fails where a value is, or holds, anything else than plain data and records."""
+    if isinstance(value, Mapping):
+        for pair in value.items():
+            _plain_data(pair)
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        for one in value:
+            _plain_data(one)
+    elif is_dataclass(value) and type(value).__module__.startswith(RECORDS):
+        for field in fields(value):
+            _plain_data(getattr(value, field.name))
+    else:
+        assert isinstance(value, LEAVES), type(value)
 
 
 def test_specs_do_nothing_themselves() -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import html
+import time
 import unicodedata
 from collections.abc import Callable
 
 import pytest
+from handrail.plugin_core.contracts import RemoteAnswer, RemoteQuestion
 from handrail.plugin_core.instruments import builtin
-from handrail.plugin_core.mapping.texts import plain, same
+from handrail.plugin_core.mapping.options import match
+from handrail.plugin_core.mapping.texts import bare, plain, same, turned
+from handrail.plugin_core.mapping.wordings import Wordings
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -113,5 +117,20 @@ def test_what_is_another_question_stays_another(one: str, other: str) -> None:
 def test_any_text_is_compared_in_bounded_time(text: str) -> None:
     """S35: what stands in a form is not ours to choose."""
     assert same(text, text)
-    plain("<b " * 50_000)
-    plain("&lt;" * 20_000)
+
+
+LONG = 40_000
+EVIL = ("<b" + " " * LONG, "<b " * LONG, "&lt;" * LONG, "a(" + " " * LONG + "x", "1." * LONG, "(1" * LONG, "a" * LONG,
+        "1)" + " " * LONG, "a (" + "\t" * LONG, "' " * LONG, "<b" + "\u00a0" * LONG, "a." + " " * LONG)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", EVIL, ids=range(len(EVIL)))
+def test_s35_no_text_of_a_form_keeps_the_computer_busy(text: str) -> None:
+    """A pattern that grows as the square of its text would take minutes over one label, hours over a form. Processor
+    time is counted, not a busy machine's."""
+    began = time.process_time()
+    assert same(text, text + " ")
+    assert turned(text, bare(text) + " not") is not None
+    item = builtin()[0].items[0]
+    match(RemoteQuestion("q", text, (RemoteAnswer(label=text), RemoteAnswer(label=text + "2"))), item, Wordings())
+    assert time.process_time() - began < 3

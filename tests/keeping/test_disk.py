@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 from handrail.plugin_core import cli
+from handrail.plugin_core.cli.hand_list import write_list
+from handrail.plugin_core.cli.read import write_report
 from handrail.plugin_core.errors import HandrailError
 from handrail.plugin_core.store import book
 from handrail.plugin_core.sync import points
@@ -182,19 +184,27 @@ def test_f71_an_acknowledgement_is_there_or_not(disk: Disk, practice: Stage) -> 
     assert practice.seen().flag("c1", "P1")[0][1] == "acknowledged"
 
 
-@pytest.mark.parametrize("what", ["client", "backup"])
+@pytest.mark.parametrize("what", ["client", "backup", "report", "list"])
 def test_s41_nothing_is_handed_out_that_the_trail_cannot_hold(
     disk: Disk, practice: Stage, tmp_path: Path, what: str
 ) -> None:
     """The trail's disk is full, the disk that is written to is not: an export of which nobody will ever know."""
-    out = tmp_path / "handed-out"
+    out = tmp_path / "handed-out.csv" if what == "list" else tmp_path / "handed-out"
+    terminal: Any = None  # nothing is shown on it
     acts: dict[str, tuple[Callable[[Any], Any], str]] = {
         "client": (lambda e: e.rights.export("Patient/c1", out, "anna"), "client-exported"),
         "backup": (lambda e: e.keeping.backup(out, "anna"), "backup-written"),
+        "report": (lambda e: write_report(e, out), "report-written"),
+        "list": (lambda e: write_list(terminal, e, out, reasons=False, as_json=False), "hand-list-written"),
     }
     act, line = acts[what]
-    disk.fill()
-    assert "disk is full" in refused(lambda: practice.ask(act))
+
+    def when_full(engine: Any) -> Any:
+        engine.client("c1")  # the store is open by then: it must be the line that finds no room
+        disk.fill()
+        return act(engine)
+
+    assert "disk is full" in refused(lambda: practice.ask(when_full))
     assert not out.exists()
     disk.room()
     practice.ask(act)

@@ -84,6 +84,21 @@ def test_s39_an_entry_that_was_put_in_is_named(stage: Stage) -> None:
     assert f"Entry {number} is not as it was written" in problems(stage)[0]
 
 
+def test_s39_an_entry_of_another_course_of_events_is_named(stage: Stage) -> None:
+    """The end is cut off, the program goes on from there, and an entry that it once wrote itself is put back in the
+    place of a newer one: its link is a true one, but not to the entry before it."""
+    end = last(stage)
+    with stage.engine() as engine, engine.store.reading() as tx:
+        old = tx.conn.execute(select(audit).where(audit.c.number == end)).mappings().one()
+    (stage.folder / FILE).unlink(missing_ok=True)
+    touch(stage, delete(audit).where(audit.c.number > end - 2))
+    for _ in range(3):
+        stage.ask(lambda e: e.record("anna", "something"))
+    assert problems(stage) == []
+    touch(stage, delete(audit).where(audit.c.number == end), insert(audit).values(**old))
+    assert [one.split()[1] for one in problems(stage)] == [str(end), str(end + 1)]
+
+
 def test_s39_a_cut_off_end_is_seen_by_the_copy_outside(stage: Stage) -> None:
     """The chain that is left is whole; only what is kept elsewhere tells."""
     stage.ask(lambda e: e.keeping.remember_trail())
