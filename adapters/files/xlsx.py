@@ -43,6 +43,9 @@ MOST_OTHER = 20_000_000
 MOST_PARTS = 2_000
 STEEPEST = 200
 SMALL = 1_000_000
+MOST_ROWS = (
+    1_048_576  # of Excel itself; a row's number in the file is anything, and what lies before it is read as empty
+)
 MOST_DIGITS = 10**15  # Excel keeps fifteen digits of a number; a 64-bit id in a number cell is another id
 
 
@@ -110,20 +113,22 @@ class _Rows:
         return self
 
     def __next__(self) -> tuple[int, list[Cell]]:
-        while True:
-            found = self._fetch()
-            if found is None:
-                raise StopIteration
-            number, cells = found
-            if any(cell != "" for cell in cells):
-                return number, cells
+        found = self._fetch()
+        if found is None:
+            raise StopIteration
+        return found
 
     def _fetch(self) -> tuple[int, list[Cell]] | None:
         with _read():
-            number, row = next(self._rows, (0, None))
-            if row is not None and len(row) > MOST_COLUMNS:
-                raise FileFault(TOO_WIDE)
-            return None if row is None else (number, [_cell(one) for one in row])  # a cell looks its format up here
+            for number, row in self._rows:
+                if number > MOST_ROWS:
+                    raise FileFault(DAMAGED)
+                if len(row) > MOST_COLUMNS:
+                    raise FileFault(TOO_WIDE)
+                cells = [_cell(one) for one in row]  # a cell looks its format up here
+                if any(cell != "" for cell in cells):
+                    return number, cells
+            return None
 
 
 def _cell(one: Any) -> Cell:

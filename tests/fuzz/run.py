@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import resource
+import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from random import Random
@@ -14,6 +17,8 @@ from .mutate import Sample, bent, sample
 
 SECONDS = 2.0
 """CPU time that one input may cost. Ordinary ones cost a millisecond; what grows as a square passes this at once."""
+ENDLESS = 20.0
+"""User CPU time after which an input is stopped: one that never ends would else hold the run, and nobody would hear."""
 MEGABYTES = 256
 """How much the process may have grown at its highest over a run."""
 
@@ -74,25 +79,51 @@ def run(parser: Parser, seed: int, begin: int, count: int) -> list[Fault]:
     faults: list[Fault] = []
     samples_of(parser)
     highest = _megabytes()
-    for number in range(begin, begin + count):
-        data, which = made(parser, seed, number)
-        what = _fed(parser, data, which)
-        if what:
-            faults.append(Fault(parser.name, seed, number, what))
-            if len(faults) == 10:
-                break
+    with _endless_noticed():
+        for number in range(begin, begin + count):
+            data, which = made(parser, seed, number)
+            what = _fed(parser, data, which)
+            if what:
+                faults.append(Fault(parser.name, seed, number, what))
+                if len(faults) == 10:
+                    break
     grown = _megabytes() - highest
     if grown > MEGABYTES:
         faults.append(Fault(parser.name, seed, begin, f"the process grew by {grown:.0f} MiB"))
     return faults
 
 
+class _Endless(BaseException):
+    """None that a parser would take for one of its own."""
+
+
+@contextmanager
+def _endless_noticed() -> Iterator[None]:
+    """Signals reach the main thread alone; elsewhere an input that never ends does so unnoticed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise _Endless
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
 def _fed(parser: Parser, data: bytes, which: int) -> str | None:
     began = time.thread_time()
+    signal.setitimer(signal.ITIMER_VIRTUAL, ENDLESS)
     try:
         parser.call(data, which)
     except parser.own:
         pass
+    except _Endless:
+        return f"did not end within {ENDLESS:.0f} s of CPU time"
     except Exception as error:  # noqa: BLE001 - finding these is what this is for
         place = error.__traceback__
         while place is not None and place.tb_next is not None:

@@ -6,6 +6,7 @@ Ten thousand inputs for each parser, the same in each run. `python -m tests.soak
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import re
 from collections.abc import Iterator
@@ -37,6 +38,21 @@ def test_f54_s33_nothing_but_our_own_errors(name: str) -> None:
     parser = parsers.BY_NAME[name]
     faults = run(parser, SEED, 0, INPUTS)
     assert faults == [], "\n".join(map(str, faults))
+
+
+def test_an_input_that_never_ends_is_stopped_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would hold a run of hours, and nobody would hear which input it was."""
+    monkeypatch.setattr("tests.fuzz.run.ENDLESS", 0.1)
+
+    def read(data: bytes, _which: int) -> None:
+        while b"NaN" in data:
+            with contextlib.suppress(Exception):
+                json.loads(data)
+
+    parser = Parser("endless", lambda: (b'{"a": 1, "b": [2, "three"]}',), read, (ValueError,))
+    (first, *_) = run(parser, SEED, 0, 2000)
+    assert "did not end" in first.what
+    assert b"NaN" in made(parser, SEED, first.number)[0]
 
 
 def test_a_fault_is_found_and_can_be_made_again() -> None:

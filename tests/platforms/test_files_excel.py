@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -178,6 +179,13 @@ def bomb(parts: dict[str, bytes]) -> None:
     parts["xl/worksheets/sheet1.xml"] += b" " * 300_000_000
 
 
+def last_row_is(number: int, parts: dict[str, bytes]) -> None:
+    """The row that Excel calls by that number; all between it and the one before are empty."""
+    name = "xl/worksheets/sheet1.xml"
+    before, mark, row = parts[name].rpartition(b"<row ")
+    parts[name] = before + mark + re.sub(rb'r="([A-Z]*)\d+"', rb'r="\g<1>%d"' % number, row)
+
+
 def laughs(parts: dict[str, bytes]) -> None:
     doctype = b'<!DOCTYPE s [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]>'
     head, mark, rest = parts["xl/workbook.xml"].partition(b"<workbook")
@@ -195,6 +203,8 @@ def laughs(parts: dict[str, bytes]) -> None:
         (lambda parts: parts.update({"xl/worksheets/sheet1.xml": b"<worksheet><sheetData><row>"}), faults.DAMAGED),
         (lambda parts: parts.update({"xl/worksheets/sheet1.xml": b"\xff\xfe\x00"}), faults.DAMAGED),
         (lambda parts: parts.update({f"junk/{n}": b"" for n in range(2100)}), faults.BOMB),
+        (lambda parts: last_row_is(1_048_577, parts), faults.DAMAGED),
+        (lambda parts: last_row_is(10**300, parts), faults.DAMAGED),
     ],
 )
 def test_an_excel_file_that_is_an_attack_or_damaged_is_refused(
@@ -204,6 +214,13 @@ def test_an_excel_file_that_is_an_attack_or_damaged_is_refused(
     confirmed_excel(exports)
     repacked(exports, change)
     refused(exports, why)
+
+
+def test_a_row_may_stand_at_the_very_end_of_a_sheet(exports: Exports) -> None:
+    """Somebody pressed Ctrl and an arrow key, and typed on there."""
+    confirmed_excel(exports)
+    repacked(exports, lambda parts: last_row_is(1_048_576, parts))
+    assert exports.pull().answers == READ
 
 
 def test_a_style_that_is_not_there_is_no_line_of_output(exports: Exports, capsys: pytest.CaptureFixture[str]) -> None:
@@ -221,8 +238,6 @@ def test_excel_says_how_large_a_sheet_is_and_is_not_believed(exports: Exports) -
     for claim in (b'<dimension ref="A1"/>', b'<dimension ref="A1:XFD1048576"/>'):
 
         def change(parts: dict[str, bytes], claim: bytes = claim) -> None:
-            import re
-
             name = "xl/worksheets/sheet1.xml"
             parts[name] = re.sub(rb"<dimension [^>]*/>", claim, parts[name])
 
