@@ -437,6 +437,22 @@ def test_doctor_finds_and_explains(place: Place, what: str) -> None:
         assert "unforeseen" not in check.finding
 
 
+@pytest.mark.parametrize(("kind", "said"), [("nfs4", 2), ("cifs", 2), ("fuse.sshfs", 2), ("ext4", 0)])
+@pytest.mark.skipif(sys.platform != "linux", reason="NOT RUN: what is mounted is read from /proc (Linux)")
+def test_f74_a_store_on_a_network_drive_is_said(place: Place, kind: str, said: int) -> None:
+    """Such a drive may promise SQLite a lock or a write that it does not keep: the store is damaged weeks later."""
+    real = Path.read_text
+    folder = str(place.stage.folder.resolve()).replace(" ", "\\040")
+    mounts = f"/dev/sda1 / ext4 rw 0 0\nserver:/home {folder} {kind} rw 0 0\n"
+
+    def read_text(path: Path, *args: Any, **more: Any) -> str:
+        return mounts if str(path) == "/proc/self/mounts" else real(path, *args, **more)
+
+    place.patch.setattr(Path, "read_text", read_text)
+    found = [check for check in place.examine(offline=True) if "lies on a network drive" in check.finding]
+    assert [check.state for check in found] == [WRONG] * said
+
+
 def test_the_page_lists_what_is_tested_and_nothing_else() -> None:
     """A row without a test may be a promise that nobody keeps."""
     assert list(rows()) == list(MISTAKES)
