@@ -11,7 +11,7 @@ import inspect
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import metadata
 from typing import Any, Generic, TypeVar
 
@@ -87,6 +87,7 @@ class Plugins:
             if info.allowed:
                 taken.setdefault(point.name, info)
         self._infos += self._not_installed()
+        _record("; ".join(info.label for info in self._infos if info.loaded))
         return self
 
     def _not_installed(self) -> list[PluginInfo]:
@@ -231,6 +232,12 @@ class Plugins:
             )
             return ()
         return given
+
+
+@cache
+def _record(labels: str) -> None:
+    """Notes what is at work at the start of a process (S45); a worker loads the same again for each turn."""
+    log.info("plugins at work: %s", labels)
 
 
 def _own_first(point: metadata.EntryPoint) -> tuple[bool, str, str]:

@@ -87,6 +87,16 @@ def test_s42_what_they_name_is_loaded_with_its_hooks(install: Install, tmp_path:
     assert (info.label, info.loaded, info.hooks) == ("handrail_acme (handrail-acme 2.1)", True, ("register_rules",))
 
 
+def test_s45_what_is_at_work_is_recorded_once_at_the_start(install: Install, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever asks later what ran that day finds it in the log, and no line of it for each turn of a worker."""
+    install("handrail-acme", RULE, version="2.1.45")
+    with caplog.at_level("INFO", "handrail"):
+        for _ in range(2):
+            Plugins(["handrail-acme"]).load()
+    (line,) = [one for one in caplog.messages if one.startswith("plugins at work: ")]
+    assert "handrail_acme (handrail-acme 2.1.45)" in line
+
+
 @pytest.mark.parametrize(
     "spelt", ["handrail-acme", "Handrail_Acme", "handrail.acme", " handrail--acme ", "HANDRAIL-ACME"]
 )

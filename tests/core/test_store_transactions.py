@@ -149,7 +149,7 @@ def test_f75_two_writers_in_each_others_way_both_get_through(store: Store, sourc
     """A deadlock on PostgreSQL (and two writers on SQLite): the one that loses begins again, whole."""
     save(store, source, [response(0), response(1)])
     first, second = (store.sealer.hash("response", str(source), response(n).id) for n in (0, 1))
-    met = threading.Barrier(2, timeout=5)
+    met = threading.Barrier(2, timeout=60)
     tries: dict[str, int] = {"one": 0, "two": 0}
 
     def work(name: str, order: tuple[str, str]) -> Callable[[Tx], None]:
@@ -178,7 +178,7 @@ def test_f75_two_writers_in_each_others_way_both_get_through(store: Store, sourc
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(90)
     assert faults == []
     with store.reading(source) as tx:
         versions = set(tx.conn.execute(select(responses.c.remote_version)).scalars())
