@@ -43,9 +43,7 @@ MOST_OTHER = 20_000_000
 MOST_PARTS = 2_000
 STEEPEST = 200
 SMALL = 1_000_000
-MOST_ROWS = (
-    1_048_576  # of Excel itself; a row's number in the file is anything, and what lies before it is read as empty
-)
+MOST_ROWS = 1_048_576  # of Excel itself; a file may name any row, and all before it are read as empty
 MOST_DIGITS = 10**15  # Excel keeps fifteen digits of a number; a 64-bit id in a number cell is another id
 
 
