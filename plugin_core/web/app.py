@@ -26,6 +26,7 @@ def create_app(desk: Desk) -> Flask:
     app = Flask("handrail.desk", root_path=_folder(), static_folder=None, template_folder="templates")
     app.config.update(MAX_CONTENT_LENGTH=MOST_BYTES, MAX_FORM_MEMORY_SIZE=MOST_BYTES, MAX_FORM_PARTS=MOST_FIELDS)
     app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False  # else //x is led to /x, and an address with a line break ends in a fault
     app.extensions["handrail"] = desk
     _templates(app)
     app.before_request(guard.before)

@@ -174,6 +174,14 @@ def test_a_write_from_another_site_is_refused_with_any_token(house: House, head:
     assert browser.send(page, "/me/elsewhere", headers={"Origin": "http://localhost"}).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/files//x%0Ay", "/%0d%0a//x", "/me//elsewhere", "/files//evil.example/"])
+def test_an_address_that_is_none_is_answered_as_one_that_is_not_there(house: House, path: str) -> None:
+    """Anybody can ask for it: it must be no fault of the desk's, and lead nowhere."""
+    answer = house.browser().get(path)
+    assert answer.status_code == 404
+    assert "Location" not in answer.headers
+
+
 # --- headers and addresses -------------------------------------------------------------------------------------------
 
 
