@@ -109,7 +109,6 @@ def check_store(address: str) -> None:
         raise ValidationError(
             tr("must not hold a password; leave it out and put it into PostgreSQL's own password file (.pgpass)")
         )
-
     if url.get_backend_name() == "sqlite" and (url.host is not None or url.username is not None):
         raise ValidationError(tr(NO_ADDRESS))
 

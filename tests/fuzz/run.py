@@ -5,7 +5,6 @@ from __future__ import annotations
 import resource
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -99,10 +98,10 @@ class _Endless(BaseException):
 
 @contextmanager
 def _endless_noticed() -> Iterator[None]:
-    """Signals reach the main thread alone; elsewhere an input that never ends does so unnoticed."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+    """Only in the main thread, which signals reach: elsewhere `signal.signal` refuses.
+
+    :raises ValueError: this is another thread.
+    """
 
     def stop(*_: object) -> None:
         raise _Endless
