@@ -143,6 +143,19 @@ def speeds(run: Run, server: Server, shape: str) -> None:
             judged["met"] = ratio >= least if shape == "lean" else None
         beside = f"{kind} {theirs:,.0f}/s" if theirs else f"{kind} not measured"
         run.add(f"full sync, {size}", ours, "{:,.0f}/s", beside, **judged)
+    _pull_row(run, names)
+
+
+def _pull_row(run: Run, names: dict[str, str]) -> None:
+    """The part of a full sync that the baselines have as well: until all is stored, before clients are asked for and
+    the rules read. No target is held against it."""
+    responses = run.plan.responses
+    run.results["of it pulled"] = [{"per_s": responses / one["pull"]} for one in run.results.get(names["engine"], [])]
+    ratios = [run.ratio("of it pulled", names[kind]) for kind in ("textbook", "floor")]
+    shown = [form(ratio) for form, ratio in zip(("{:.1f} x".format, "{:.0%}".format), ratios, strict=True) if ratio]
+    pulled = run.middle("of it pulled", "per_s")
+    run.add("  of it pulled, judged, scored, stored", pulled, "{:,.0f}/s", "textbook, floor", ratio=", ".join(shown))
+    del run.results["of it pulled"]
 
 
 def again(run: Run, server: Server) -> None:
