@@ -6,6 +6,7 @@ What only works ahead does without its thread (`started`). Where there is no way
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,5 +65,13 @@ def started(thread: Thread) -> bool:
             thread.start()
     except NoThread:
         log.info("the system gives no thread (%s)", thread.name)
+        _may_be_tried_again(thread)
         return False
     return True
+
+
+def _may_be_tried_again(thread: Thread) -> None:
+    """Python 3.13 takes a thread that the system refused for one that was started (seen on 3.13.0: its handle says so),
+    and says "thread already started" at the next try. A new handle is what a new thread would have."""
+    if (handle := getattr(threading, "_ThreadHandle", None)) is not None:
+        vars(thread)["_handle"] = handle()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import errno
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from typing import Any
 from aiosmtpd.controller import Controller
 
 from .core.post_office import free_port
+
+PORTS = 5  # that are tried
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Mailbox:
         self.drops = False  # takes the letter and drops the line before it says so
         self.busy = False  # "not now"
         self.port = free_port()
+        self._known = False  # the port, to others
         self.asked = 0
         self._controller: Controller | None = None
         self._lock = threading.Lock()
@@ -73,8 +77,26 @@ class Mailbox:
     def up(self) -> None:
         """Opens the server."""
         if self._controller is None:
-            self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
-            self._controller.start()
+            for attempt in range(PORTS):
+                try:
+                    self._controller = self._opened()
+                    break
+                except OSError as error:
+                    # Between the choice of a port and its opening another process of the tests may have taken it. Once
+                    # it was open, settings name it.
+                    if error.errno != errno.EADDRINUSE or self._known or attempt == PORTS - 1:
+                        raise
+                    self.port = free_port()
+            self._known = True
+
+    def _opened(self) -> Controller:
+        made = Controller(self, hostname="127.0.0.1", port=self.port)
+        try:
+            made.start()
+        except OSError:
+            made.loop.close()
+            raise
+        return made
 
     def down(self) -> None:
         """Takes it off the network."""
