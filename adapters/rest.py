@@ -14,9 +14,8 @@ from ..plugin_core.errors import NotTheApi, PlatformError
 from ..plugin_core.words import tr
 from .addresses import Base
 from .http import Garbled, Http, OutcomeUnknown, Refused, require_json
+from .letters import REFUSED, read_json
 from .transport import Reply
-
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 Query = Mapping[str, str | int] | Iterable[tuple[str, str | int]]
 
@@ -121,8 +120,8 @@ class Rest:
             return Answer(reply.status, None, reply.headers)
         require_json(reply, self.base.site)
         try:
-            return Answer(reply.status, msgspec.json.decode(reply.body), reply.headers)
-        except _UNREADABLE:
+            return Answer(reply.status, read_json(reply.body), reply.headers)
+        except REFUSED:
             raise Garbled(
                 tr("{site} sent an answer that is cut off, several times. Try again later.", site=self.base.site)
             ) from None
@@ -130,8 +129,8 @@ class Rest:
     def _written(self, reply: Reply) -> Answer:
         """What a write brought; a body that is no JSON is none, as many platforms answer 200 or 204 with a text."""
         try:
-            data = msgspec.json.decode(reply.body) if reply.body.strip() else None
-        except _UNREADABLE:
+            data = read_json(reply.body) if reply.body.strip() else None
+        except REFUSED:
             data = None
         return Answer(reply.status, data, reply.headers)
 

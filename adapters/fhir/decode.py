@@ -18,6 +18,7 @@ from ...plugin_core.contracts import RemoteResponse
 from ...plugin_core.words.kept import THE_WHOLE_FORM
 from ...schemas.records import Quarantined
 from ...schemas.vocab import QuarantineReason
+from ..letters import mended
 from .flatten import REFUSED, UNREADABLE, BadShape, flatten
 from .shapes import Bundle, Entry, Link, Meta, Resource
 
@@ -251,6 +252,9 @@ class _RowPage(msgspec.Struct, gc=False):
     entry: list[_RowEntry] | None = None
 
 
+_LISTED = msgspec.json.Decoder(_RowPage)
+
+
 @dataclass(frozen=True, slots=True)
 class ReadListing:
     """Ids of a page with what the server says about each: id -> (version, time stamp), and the page's links."""
@@ -259,10 +263,18 @@ class ReadListing:
     links: dict[str, str]
 
 
+def _listed(data: bytes) -> _RowPage:
+    """Servers that heed no `_elements` send forms whole: a letter in one that is none must not cost the list (F52)."""
+    try:
+        return _LISTED.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _LISTED.decode(mended(data))
+
+
 def read_listing(data: bytes) -> ReadListing:
     """Ids and versions of a page, reading nothing else of its entries. Raises Unreadable."""
     try:
-        page = msgspec.json.decode(data, type=_RowPage)
+        page = _listed(data)
     except REFUSED:
         raise Unreadable("no FHIR page") from None
     if page.resourceType != "Bundle":

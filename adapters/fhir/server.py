@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
-import msgspec
-
 from ...plugin_core.errors import NotTheApi, PlatformError
 from ...plugin_core.words import tr
 from ...schemas.records import Json
 from ..addresses import Base
 from ..http import Garbled, Http, require_json
+from ..letters import REFUSED, read_json
 from ..transport import Reply
 from .decode import Unreadable, WrongKind
 
@@ -45,8 +44,8 @@ def json_of(reply: Reply, site: str) -> Json:
     """The JSON object of a reply. Raises NotTheApi for a web page, Garbled for what is cut off."""
     require_json(reply, site)
     try:
-        data = msgspec.json.decode(reply.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        data = read_json(reply.body)
+    except REFUSED:
         raise Garbled(tr("{site} sent data that cannot be read, several times. Try again later.", site=site)) from None
     if not isinstance(data, dict):
         raise NotTheApi(tr("{site} does not answer as a FHIR server does. Check the setting base_url.", site=site))

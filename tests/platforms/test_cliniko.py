@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,8 @@ from handrail.adapters.cliniko.reading import client_of, question_name, response
 from handrail.adapters.cliniko.settings import ClinikoSettings, shard_of
 from handrail.adapters.cliniko.spec import SPEC
 from handrail.adapters.rounds import mark_of
+from handrail.adapters.transport import Reply as Answered
+from handrail.adapters.transport import Transport
 from handrail.plugin_core.contracts import Ask, RemoteLine
 from handrail.plugin_core.errors import Denied, NotTheApi, PlatformError, SettingsError
 from handrail.plugin_core.instruments import builtin_one
@@ -179,6 +182,18 @@ class TestCliniko(AdapterConformance):
         assert lines[0].answers[0].label == "Yes & no"
         assert [one.label for one in lines[1].answers] == ["Friend", "Family", "A neighbour"]
         assert lines[2].answers == ()
+
+    def test_f52_a_letter_that_is_none_costs_one_answer_not_the_page(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The page could never be read, and no form behind it would ever come."""
+        given = self.fill(3)
+        real = Transport.exchange
+
+        def sent_oddly(transport: Transport, *handed: Any, **more: Any) -> Answered:
+            reply = real(transport, *handed, **more)
+            return replace(reply, body=reply.body.replace(b"Often-kestrel", rb"Often\ud83d", 1))
+
+        monkeypatch.setattr(Transport, "exchange", sent_oddly)
+        assert self.pull_all(self.open()).ids == set(given)
 
     def test_ids_of_64_bits_stay_as_they_are(self) -> None:
         """Read as a number with a point, the last digits change and the form becomes another client's."""

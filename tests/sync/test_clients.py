@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from handrail.adapters.fhir.adapter import FhirAdapter
+from handrail.adapters.transport import Reply, Transport
 from handrail.plugin_core.errors import Denied, PlatformError, Unreachable
 from handrail.plugin_core.store import forms
 from handrail.schemas.records import Client
@@ -49,3 +51,24 @@ def test_a_platform_that_allows_few_look_ups_is_asked_on_from_there(
     assert len(asked) == len(set(asked)) == 8, "nobody is asked about again"
     assert report.outcome is RunOutcome.COMPLETE
     assert "clients_unknown_to_platform" not in report.counts, "whom it was not asked about is not unknown to it"
+
+
+@pytest.mark.parametrize("odd", [rb"\ud83d", b"\xff", b"\t"], ids=["half-an-emoji", "no-utf-8", "bare-tab"])
+def test_f52_a_letter_that_is_none_in_one_record_costs_no_sync(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, odd: bytes
+) -> None:
+    """Each sync would end incomplete: no names, no merges, nobody asked, no full check, for one address."""
+    real = Transport.exchange
+
+    def sent_oddly(transport: Transport, *given: Any, **more: Any) -> Reply:
+        reply = real(transport, *given, **more)
+        return replace(reply, body=reply.body.replace(b"KESTREL", odd))
+
+    monkeypatch.setattr(Transport, "exchange", sent_oddly)
+    for number in range(3):
+        stage.course(f"c{number}", [EVEN])
+    stage.put({"resourceType": "Patient", "id": "c1", "name": [{"text": "Ada"}], "address": [{"text": "KESTREL"}]})
+    report = stage.sync()
+    assert report.outcome is RunOutcome.COMPLETE
+    assert not report.problems
+    assert not stage.ask(_unasked)
