@@ -101,7 +101,9 @@ class IntakeqAdapter:
         ours = self._mapped(found)
         if not ours:
             self._same_account()
-        spare = self._budget.left(self._daily) > self._daily.most // 2
+        fresh = sum(seen.wants(row, spare=False) for row in ours)
+        # Not half of the day: a run each quarter of an hour lists that away, and no correction would ever be read.
+        spare = since is not None and self._budget.left(self._daily) - fresh > self._daily.most // 4
         wanted = [row for row in ours if seen.wants(row, spare=spare)]
         for start in range(0, len(wanted), CHUNK):
             some = wanted[start : start + CHUNK]

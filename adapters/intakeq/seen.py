@@ -1,7 +1,8 @@
 """Which intakes were read lately, so that the day's requests are not spent on the same ones again and again.
 
 The list is by day and says nothing of when an intake last changed, so what stands in it is read anew once an hour, as
-long as more than half of the day's requests are left. Ids are kept as short hashes, since cursors are not sealed.
+long as more than a quarter of the day's requests are left beside what is new. Ids are kept as short hashes, since
+cursors are not sealed.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from .contract import Contract, Exempt
-from .doubles.base import Reply
+from .doubles.base import Filled, Reply
 from .doubles.intakeq import FORM, NAMES, TAG, TOKEN, IntakeqDouble
 
 ADA, BEN = NAMES
@@ -321,6 +321,29 @@ class TestIntakeq(AdapterConformance):
         again = self.pull_all(self.open(), first.cursor)
         assert not again.responses
         assert len(self.double.seen) - before == 2  # the list, and the list of what was deleted
+
+    def test_f60_a_correction_is_read_though_a_run_each_quarter_of_an_hour_lists_half_the_day_away(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A row of the list looks the same after its intake was corrected: nothing but reading it anew shows it."""
+        monkeypatch.setattr(settings, "PAGE_ROWS", 100)
+        monkeypatch.setattr(self.double, "page_size", 100)
+        limits: Any = {"daily_limit": 500, "minute_limit": 10, "kept_for_prompts": 60}
+        cursor, corrected = None, ""
+        read: set[str] = set()
+        for run in range(3 * 96):
+            if run == 97:
+                corrected = self.double.add(Filled(ADA, (0, 1, 2)))
+            elif run % 24 == 0:
+                self.double.add(Filled(BEN, (0, 1, 2)))
+            if run == 110:
+                read.clear()
+                self.double.amend(corrected, Filled(ADA, (2, 1, 0)))
+            got = self.pull(self.open(**limits), cursor)
+            assert got.error is None
+            cursor, read = got.cursor, read | got.ids
+            self.clock.later(minutes=15)
+        assert corrected in read
 
     def test_the_tag_goes_from_a_chart_in_the_archive_too(self) -> None:
         """A client who comes back would bear a tag for which no prompt stands, and nothing would ever take it off."""
